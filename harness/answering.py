@@ -157,17 +157,18 @@ class _Scorer:
         from harness.store import ResponseRow
 
         i, repeat, part = self.plan.keys[n]
-        shared, own = _prompt(self.plan.requests[n])
+        request = self.plan.requests[n]
+        shared, own = _prompt(request)
         return ResponseRow(
             run=self.run_id,
             task=self.plan.task.name,
             item=self.plan.items[i].id,
             repeat=repeat,
             part=part,
-            kind=KINDS[type(self.plan.requests[n])],
+            kind=KINDS[type(request)],
             shared=shared,
             own=own,
-            options=_options(self.plan.requests[n]),
+            options=request.options if isinstance(request, Choice | Loglikelihood) else (),
             text=response.text,
             logprobs=response.logprobs,
             greedy=response.greedy,
@@ -223,12 +224,6 @@ def without_thinking(text: str) -> str:
     if "</think>" in text:
         return text.rpartition("</think>")[2].lstrip("\n")
     return "" if text.lstrip().startswith("<think>") else text
-
-
-def _options(request: Request) -> tuple[str, ...]:
-    if isinstance(request, Choice):
-        return request.options
-    return (request.continuation,) if isinstance(request, Loglikelihood) else ()
 
 
 def _prompt(request: Request) -> tuple[str, str]:

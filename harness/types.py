@@ -55,6 +55,10 @@ class Loglikelihood:
     prompt: Prompt
     continuation: str
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        return (self.continuation,)
+
 
 @dataclass(frozen=True, slots=True)
 class Rolling:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.backends.decoding import Output, choose
 from harness.backends.engines import PlainEngine, SharedEngine
+from harness.backends.jobs import make_jobs
 from harness.backends.prefix_tree import Batch, Row, Segment, plan
 from harness.backends.shared_attention import UnsupportedError
 from harness.backends.tokens import Encoded, Encoder
 from harness.errors import ModelError
-from harness.types import BackendInfo, Choice, Generate, Loglikelihood, Prompt, Request, Response, Rolling
+from harness.types import BackendInfo, Generate, Request, Response, Rolling
 
 if TYPE_CHECKING:
     import torch
@@ -68,7 +69,7 @@ class TransformersLM:
     # log-probabilities
 
     def _score_all(self, requests: Sequence[Request], which: list[int], done: Collection[int]) -> Iterator[Answers]:
-        jobs = dict(zip(which, self._jobs([requests[i] for i in which]), strict=True))
+        jobs = dict(zip(which, make_jobs([requests[i] for i in which], self.encoder), strict=True))
         rows = []
         for i in which:
             for part, (ids, reads) in enumerate(jobs[i].rows):
@@ -83,49 +84,6 @@ class TransformersLM:
                     finished.append((row.request, jobs[row.request].response()))
             if finished:
                 yield finished
-
-    def _jobs(self, requests: list[Any]) -> list[_Job]:
-        """What each Choice, Loglikelihood or Rolling computes and reads."""
-        moved = [_move_space(r, self.encoder.chat) for r in requests]
-        with_prompt = [(n, m) for n, m in enumerate(moved) if m is not None]
-        longest = {o: len(self.encoder.ids(o)) for _, (_, options) in with_prompt for o in set(options)}
-        encoded = self.encoder.prompts(
-            [p for _, (p, _) in with_prompt], [max(longest[o] for o in options) for _, (_, options) in with_prompt]
-        )
-        jobs: list[_Job] = [_Job([], [], False, ()) for _ in requests]
-        for (n, (_, options)), prompt in zip(with_prompt, encoded, strict=True):
-            jobs[n] = self._job(prompt, options)
-        for n, request in enumerate(requests):
-            if isinstance(request, Rolling):
-                jobs[n] = self._rolling(request.text)
-        return jobs
-
-    def _job(self, prompt: Encoded, options: Sequence[str]) -> _Job:
-        if not prompt.text:  # nothing to condition on: BOS, as lm-eval does
-            prompt = Encoded("", [self.encoder.start_token])
-            ids = [self.tokenizer.encode(o, add_special_tokens=False) for o in options]
-            ids = [o[1:] if len(o) > 1 and o[0] == self.encoder.start_token else o for o in ids]
-        else:
-            ids = [self.encoder.continuation(prompt, o) for o in options]
-        if all(len(o) == 1 for o in ids):
-            return _Job([(prompt.ids, 1)], [[o[0] for o in ids]], True, prompt.warnings)
-        rows = [(prompt.ids + o[:-1], max(1, len(o))) for o in ids]
-        return _Job(rows, ids, False, prompt.warnings)
-
-    def _rolling(self, text: str) -> _Job:
-        """Every token is predicted once; windows after the first are filled up with what came before."""
-        ids = self.encoder.ids(text)
-        start = self.encoder.start_token
-        if ids and ids[0] == start:
-            ids = ids[1:]  # the text's own BOS is the condition, not a second one
-        window = self.info.window
-        rows, targets = [], []
-        for at in range(0, len(ids), window):
-            end = min(at + window, len(ids))
-            seen = [start, *ids[: end - 1]] if at == 0 else ids[end - 1 - window : end - 1]
-            rows.append((seen, end - at))
-            targets.append(ids[at:end])
-        return _Job(rows, targets, False, (), total=True)
 
     # text
 
@@ -280,56 +238,6 @@ class TransformersLM:
             _empty_cache(self.model)
 
 
-class _Job:
-    """The rows of one request and what is read from them."""
-
-    def __init__(
-        self,
-        rows: list[tuple[list[int], int]],
-        targets: list[list[int]],
-        one_position: bool,
-        warnings: tuple[str, ...],
-        total: bool = False,
-    ) -> None:
-        self.rows, self.targets, self.one_position = rows, targets, one_position
-        self.warnings, self.total = warnings, total
-        self.logprobs: dict[int, list[float]] = {}
-        self.greedy: dict[int, list[bool]] = {}
-        self.asked = self.reused = 0
-
-    def read(self, row: Row, logits: torch.Tensor) -> bool:
-        """Take a row's logits [reads, vocabulary]; True when the request has all it needs."""
-        import torch
-
-        self.asked += len(row.ids)
-        self.reused += row.reused
-        best = logits.argmax(dim=-1)
-        norm = torch.logsumexp(logits, dim=-1)
-        if self.one_position:
-            ids = torch.tensor(self.targets[0], device=logits.device)
-            self.logprobs[0] = (logits[0, ids] - norm[0]).tolist()
-            self.greedy[0] = (ids == best[0]).tolist()
-            return True
-        ids = torch.tensor(self.targets[row.part], device=logits.device, dtype=torch.long)
-        each = (logits[: len(ids)].gather(1, ids[:, None])[:, 0] - norm[: len(ids)]).double()
-        self.logprobs[row.part] = [each.sum().item()]
-        self.greedy[row.part] = [bool((ids == best[: len(ids)]).all())]
-        return len(self.logprobs) == len(self.rows)
-
-    def response(self) -> Response:
-        logprobs = [v for part in range(len(self.rows)) for v in self.logprobs.get(part, [])]
-        greedy = [v for part in range(len(self.rows)) for v in self.greedy.get(part, [])]
-        if self.total:
-            logprobs, greedy = [sum(logprobs)], [all(greedy)]
-        return Response(
-            logprobs=tuple(logprobs),
-            greedy=tuple(greedy),
-            asked=self.asked,
-            reused=self.reused,
-            warnings=self.warnings,
-        )
-
-
 def _parts(which: list[int], requests: Sequence[Request]) -> Iterator[list[int]]:
     """Requests that share a prompt stay together; some groups at a time, so that the first answer does not
     wait until everything is tokenised."""
@@ -345,23 +253,6 @@ def _parts(which: list[int], requests: Sequence[Request]) -> Iterator[list[int]]
             part = []
     if part:
         yield part
-
-
-def _move_space(request: Any, chat: bool) -> tuple[Prompt, tuple[str, ...]] | None:
-    """A prompt's trailing white space belongs to what follows (as lm-eval has it), for a tokenizer
-    makes one token of a space and the word after it."""
-    if isinstance(request, Rolling):
-        return None
-    options = request.options if isinstance(request, Choice) else (request.continuation,)
-    assert isinstance(request, Choice | Loglikelihood)
-    prompt = request.prompt
-    own = prompt.own.rstrip()
-    if chat or own == prompt.own:
-        return prompt, options
-    space = prompt.own[len(own) :]
-    if not own and prompt.shared:
-        return prompt, options
-    return Prompt(prompt.shared, own, prompt.cuts, prompt.cap), tuple(space + o for o in options)
 
 
 def _split(passes: list[list[Segment]], halvings: int) -> list[list[list[Segment]]]:
