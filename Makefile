@@ -1,6 +1,7 @@
 # make demo   the main job, end to end, on the embedded model and the bundled sample
 # make test   lint and tests (under 20 minutes on 2 cores)
 # make test-full   what takes longer: every property that the project claims
+# make bench  every measurement against its peer, and docs/benchmarks.md (under 40 minutes on 2 cores)
 # Each sets up what it needs; the second time that is quick.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ READY := .venv/.ready
 export HF_HUB_OFFLINE ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo lint test test-full clean
+.PHONY: setup demo lint test test-full bench clean
 
 setup: $(READY)
 
@@ -41,6 +42,9 @@ test: setup lint
 
 test-full: setup lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "full or not full" --durations 20
+
+bench: setup
+	$(BIN)/python -P -m bench
 
 clean:
 	rm -rf .demo .pytest_cache .mypy_cache .ruff_cache

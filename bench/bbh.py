@@ -1,53 +1,71 @@
 """BBH, three-shot chain of thought, five real tasks, 64 new tokens, greedy: `harness run` against lm-eval's
-`hf`, whole processes in turn. The first 40 items of each task, so that the peer is done in minutes."""
+`hf`, whole processes in turn. The first 40 items of each task, so that the peer is done in minutes. The peer's
+batch size is the quickest of those that `python -m bench.bbh search` tries."""
 
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from bench import common
 
 TASKS = ("boolean_expressions", "date_understanding", "navigate", "object_counting", "web_of_lies")
 ITEMS, NEW_TOKENS = 40, 64
-BATCH_SIZE = "16"  # not yet searched for the peer's quickest
+BATCH_SIZE = "16"
+DB = common.WORK / "bbh.duckdb"
 
 
 def main(rounds: int = 1) -> None:
-    from harness.store import Store
-
     common.model()
-    db = common.WORK / "bbh.duckdb"
-    tasks = ",".join(f"bbh:{name}" for name in TASKS)
-    mine, theirs = [], []
-    for _ in range(rounds):
-        seconds, run = common.ours(tasks, db, "--limit", str(ITEMS), "--max-new-tokens", str(NEW_TOKENS))
-        mine.append(seconds)
-        seconds, peer = common.peer("bbh", TASKS, BATCH_SIZE, str(ITEMS), str(NEW_TOKENS))
-        theirs.append(seconds)
-    responses = {r.item: r for r in Store(db).responses(run["run"], "bbh")}
-    others = []
-    for name in TASKS:
-        for sample in peer[f"bbh_cot_fewshot_{name}"]:
-            response = responses[f"{name}/{sample['id']}"]
-            if response.text != sample["said"][0][0]:
-                others.append(response.item)
+    runs: list[dict[str, Any]] = []
+    samples: dict[str, Any] = {}
+
+    def mine() -> float:
+        limits = ("--limit", str(ITEMS), "--max-new-tokens", str(NEW_TOKENS))
+        seconds, run = common.ours(",".join(f"bbh:{name}" for name in TASKS), DB, *limits)
+        runs.append(run)
+        return seconds
+
+    def theirs() -> float:
+        seconds, found = common.peer("bbh", TASKS, BATCH_SIZE, str(ITEMS), str(NEW_TOKENS))
+        samples.update(found)
+        return seconds
+
+    ours, peers = common.in_turn(rounds, mine, theirs)
+    run = runs[-1]
     tokens = run["tokens"]
-    distinct = common.distinct_of(Store(db), run["run"], "bbh")
+    distinct = common.distinct_of(DB, run["run"], "bbh")
     common.tell(
-        bench="bbh",
-        ratio=sorted(theirs)[len(theirs) // 2] / sorted(mine)[len(mine) // 2],
+        "bbh",
+        at_least=3,
         bound=tokens["asked"] / distinct,
-        ours=mine,
-        peer=theirs,
+        ours=ours,
+        peer=peers,
         asked=tokens["asked"],
         computed=tokens["computed"],
         distinct=distinct,
         generated=tokens["generated"],
-        items=len(responses),
-        other_texts=others,
+        **texts(run["run"], samples),
         seconds=run["seconds"],
     )
 
 
+def texts(run: str, samples: dict[str, Any]) -> dict[str, Any]:
+    """How many items there are, and those to which the two said something else."""
+    from harness.store import Store
+
+    said = {r.item: r.text for r in Store(DB).responses(run, "bbh")}
+    others = [
+        f"{name}/{sample['id']}"
+        for name in TASKS
+        for sample in samples[f"bbh_cot_fewshot_{name}"]
+        if said[f"{name}/{sample['id']}"] != sample["said"][0][0]
+    ]
+    return {"items": len(said), "other_texts": others}
+
+
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    if sys.argv[1:] == ["search"]:
+        common.search_batch("bbh", TASKS, "16", str(NEW_TOKENS))
+    else:
+        main(*map(int, sys.argv[1:]))

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from harness.store import Store
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
@@ -113,19 +111,76 @@ def peer(benchmark: str, names: Sequence[str], *options: str) -> tuple[float, di
     return seconds, json.loads(out.read_text(encoding="utf-8"))
 
 
-def tell(**figures: Any) -> None:
-    """The one JSON line of a measurement."""
-    rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in figures.items()}
-    sys.stdout.write(json.dumps(rounded) + "\n")
+def in_turn(rounds: int, mine: Callable[[], float], theirs: Callable[[], float]) -> tuple[list[float], list[float]]:
+    """Seconds of both, alternating, ours first and last: what a shared machine does meanwhile hits both."""
+    ours, peers = [mine()], []
+    for _ in range(rounds):
+        peers.append(theirs())
+        ours.append(mine())
+    return ours, peers
+
+
+def tell(bench: str, *, at_least: float | None = None, at_most: float | None = None, **figures: Any) -> None:
+    """The one JSON line of a measurement. `ratio` is what `at_least` or `at_most` bounds: the former is of
+    the peer's time over ours (times faster), the latter of ours over the peer's."""
+    ours, peers = statistics.median(figures["ours"]), statistics.median(figures["peer"])
+    ratio = peers / ours if at_least is not None else ours / peers
+    target = {"at_least": at_least} if at_least is not None else {"at_most": at_most}
+    holds = ratio >= at_least if at_least is not None else at_most is not None and ratio <= at_most
+    line = {"bench": bench, "ratio": ratio, **target, "holds": holds, **figures}
+    sys.stdout.write(json.dumps(_rounded(line)) + "\n")
     sys.stdout.flush()
 
 
-def distinct_of(store: Store, run: str, task: str) -> int:
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, dict):
+        return {k: _rounded(v) for k, v in value.items()}
+    return [_rounded(v) for v in value] if isinstance(value, list) else value
+
+
+def search_batch(benchmark: str, names: Sequence[str], *options: str) -> None:
+    """The peer's seconds at each batch size."""
+    model()
+    for size in (1, 2, 4, 8, 16, 32, 64):
+        seconds, _ = peer(benchmark, names, str(size), *options)
+        sys.stdout.write(json.dumps({"peer": benchmark, "batch_size": size, "seconds": round(seconds, 1)}) + "\n")
+        sys.stdout.flush()
+
+
+_FORWARD = """
+import sys, time, torch
+from transformers import AutoModelForCausalLM
+model = AutoModelForCausalLM.from_pretrained(sys.argv[1]).eval()
+best = float("inf")
+with torch.inference_mode():
+    for rows, length in ((1, 512), (1, 1024), (4, 256), (8, 128), (16, 128), (8, 256)):
+        ids = torch.randint(5, 15_000, (rows, length))
+        model(ids, logits_to_keep=1)
+        seconds = []
+        for _ in range(5):
+            began = time.perf_counter()
+            model(ids, logits_to_keep=1)
+            seconds.append(time.perf_counter() - began)
+        best = min(best, sorted(seconds)[2] / ids.numel())
+print(best)
+"""
+
+
+def plain_forward() -> float:
+    """Seconds a token of one plain forward pass with one position's logits, at its quickest batch."""
+    return float(timed([sys.executable, "-c", _FORWARD, str(model())])[1])
+
+
+def distinct_of(db: Path, run: str, task: str) -> int:
     """Distinct prompt tokens of a run's requests."""
     from transformers import AutoTokenizer
 
+    from harness.store import Store
+
     tokenizer = AutoTokenizer.from_pretrained(model())
-    return distinct_tokens(tokenizer([r.shared + r.own for r in store.responses(run, task)]).input_ids)
+    return distinct_tokens(tokenizer([r.shared + r.own for r in Store(db).responses(run, task)]).input_ids)
 
 
 def distinct_tokens(sequences: Sequence[Sequence[int]]) -> int:

@@ -1,11 +1,13 @@
 """MMLU, five shots, ten whole subjects: `harness run` against lm-eval's `hf`, whole processes in turn.
 
-The subjects are small ones, so that the peer is done in minutes.
-`bound` is what reuse can give at most: tokens asked over distinct tokens."""
+The subjects are small ones, so that the peer is done in minutes. `bound` is what reuse can give at most: tokens
+asked over distinct tokens. The peer's batch size is the quickest of those that `python -m bench.mmlu search`
+tries."""
 
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from bench import common
 
@@ -13,44 +15,67 @@ SUBJECTS = (
     "abstract_algebra", "business_ethics", "college_chemistry", "college_mathematics", "computer_security",
     "econometrics", "global_facts", "management", "medical_genetics", "us_foreign_policy",
 )  # fmt: skip
-BATCH_SIZE = "16"  # not yet searched for the peer's quickest
+BATCH_SIZE = "4"
+DB = common.WORK / "mmlu.duckdb"
 
 
 def main(rounds: int = 1) -> None:
-    from harness.store import Store
-
     common.model()
-    db = common.WORK / "mmlu.duckdb"
-    tasks = ",".join(f"mmlu:{s}" for s in SUBJECTS)
-    mine, theirs = [], []
-    for _ in range(rounds):
-        seconds, run = common.ours(tasks, db)
-        mine.append(seconds)
-        seconds, peer = common.peer("mmlu", SUBJECTS, BATCH_SIZE)
-        theirs.append(seconds)
-    store = Store(db)
-    answers = {s.item: s.answer for s in store.samples(run["run"], "mmlu")}
-    other = 0
-    for subject in SUBJECTS:
-        for sample in peer[f"mmlu_{subject}"]:
-            values = [said[0][0] for said in sample["said"]]
-            other += answers[f"{subject}/{sample['id']}"] != "ABCD"[values.index(max(values))]
+    runs: list[dict[str, Any]] = []
+    samples: dict[str, Any] = {}
+    plain: list[float] = []
+
+    def mine() -> float:
+        seconds, run = common.ours(",".join(f"mmlu:{s}" for s in SUBJECTS), DB)
+        runs.append(run)
+        plain.append(common.plain_forward())
+        return seconds
+
+    def theirs() -> float:
+        seconds, found = common.peer("mmlu", SUBJECTS, BATCH_SIZE)
+        samples.update(found)
+        return seconds
+
+    ours, peers = common.in_turn(rounds, mine, theirs)
+    run = runs[-1]
     tokens = run["tokens"]
-    distinct = common.distinct_of(store, run["run"], "mmlu")
+    distinct = common.distinct_of(DB, run["run"], "mmlu")
     common.tell(
-        bench="mmlu",
-        ratio=sorted(theirs)[len(theirs) // 2] / sorted(mine)[len(mine) // 2],
+        "mmlu",
+        at_least=tokens["asked"] / distinct,
         bound=tokens["asked"] / distinct,
-        ours=mine,
-        peer=theirs,
+        ours=ours,
+        peer=peers,
         asked=tokens["asked"],
         computed=tokens["computed"],
         distinct=distinct,
-        items=len(answers),
-        other_letters=other,
+        **letters(run["run"], samples),
         seconds=run["seconds"],
+    )
+    common.tell(
+        "model time",
+        at_most=1.5,
+        ours=[r["seconds"]["model"] for r in runs],
+        peer=[distinct * seconds for seconds in plain],
+        tokens=distinct,
     )
 
 
+def letters(run: str, samples: dict[str, Any]) -> dict[str, int]:
+    """How many items there are, and on how many the two chose another letter."""
+    from harness.store import Store
+
+    answers = {s.item: s.answer for s in Store(DB).samples(run, "mmlu")}
+    other = 0
+    for subject in SUBJECTS:
+        for sample in samples[f"mmlu_{subject}"]:
+            values = [said[0][0] for said in sample["said"]]
+            other += answers[f"{subject}/{sample['id']}"] != "ABCD"[values.index(max(values))]
+    return {"items": len(answers), "other_letters": other}
+
+
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    if sys.argv[1:] == ["search"]:
+        common.search_batch("mmlu", SUBJECTS[:2])
+    else:
+        main(*map(int, sys.argv[1:]))

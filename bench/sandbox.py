@@ -18,12 +18,8 @@ def main(rounds: int = 3) -> None:
     path = common.DATA / "humaneval" / "HumanEval.jsonl.gz"
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         problems = [json.loads(line) for line in lines]
-    mine, theirs = [], []
-    for _ in range(rounds):
-        mine.append(ours(problems))
-        theirs.append(unguarded(problems))
-    ratio = sorted(mine)[rounds // 2] / sorted(theirs)[rounds // 2]
-    common.tell(bench="sandbox", ratio=ratio, bound=2, ours=mine, peer=theirs, programs=len(problems))
+    mine, theirs = common.in_turn(rounds, lambda: ours(problems), lambda: unguarded(problems))
+    common.tell("sandbox", at_most=2, ours=mine, peer=theirs, programs=len(problems))
 
 
 def ours(problems: list[dict[str, Any]]) -> float:

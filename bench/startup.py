@@ -7,6 +7,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from bench import common
@@ -20,17 +21,8 @@ LOAD = (
 def main(rounds: int = 5) -> None:
     folder = str(common.model())
     common.ours("mmlu:anatomy", common.WORK / "startup.duckdb", "--limit", "1")  # rows and digests are cached now
-    mine, plain = [], []
-    for _ in range(rounds):
-        mine.append(first_answer())
-        plain.append(common.timed([sys.executable, "-c", LOAD, folder])[0])
-    common.tell(
-        bench="startup",
-        ratio=sorted(mine)[rounds // 2] / sorted(plain)[rounds // 2],
-        bound=1.5,
-        ours=mine,
-        peer=plain,
-    )
+    mine, plain = common.in_turn(rounds, first_answer, lambda: common.timed([sys.executable, "-c", LOAD, folder])[0])
+    common.tell("startup", at_most=1.5, ours=mine, peer=plain)
     planning()
 
 
@@ -57,15 +49,16 @@ def planning() -> None:
     from harness.tasks.mmlu import Mmlu  # noqa: F401
 
     lm = HFLM(pretrained=str(common.model()), device="cpu", dtype="float32")
-    began = time.perf_counter()
-    ours = _plan_ours()
-    middle = time.perf_counter()
-    theirs = _plan_theirs(lm)
-    seconds = time.perf_counter() - middle
-    assert ours == theirs, "the same tokens"
-    common.tell(
-        bench="planning", ratio=seconds / (middle - began), bound=10, ours=middle - began, peer=seconds, tokens=ours
-    )
+    tokens: dict[str, int] = {}
+
+    def timed(name: str, work: Callable[[], int]) -> float:
+        began = time.perf_counter()
+        tokens[name] = work()
+        return time.perf_counter() - began
+
+    ours, peers = common.in_turn(1, lambda: timed("ours", _plan_ours), lambda: timed("peer", lambda: _plan_theirs(lm)))
+    assert tokens["ours"] == tokens["peer"], "the same tokens"
+    common.tell("planning", at_least=10, ours=ours, peer=peers, tokens=tokens["ours"])
 
 
 def _plan_ours() -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,15 +18,17 @@ SHARED = "Example question and answer. " * 100
 
 
 def main(rounds: int = 3, million: int = 1_000_000) -> None:
-    mine, raw = [], []
-    for n in range(rounds):
-        path = common.WORK / f"store-{n}.duckdb"
-        mine.append(written(path, 50_000))
-        raw.append(appended(path.with_suffix(".raw"), 50_000))
-        for left in common.WORK.glob("store-*"):
-            left.unlink()
-    common.tell(bench="store", ratio=sorted(mine)[rounds // 2] / sorted(raw)[rounds // 2], bound=5, ours=mine, peer=raw)
+    mine, raw = common.in_turn(rounds, lambda: _once(written), lambda: _once(appended))
+    common.tell("store", at_most=5, ours=mine, peer=raw)
     browse(million)
+
+
+def _once(write: Callable[[Path, int], float]) -> float:
+    try:
+        return write(common.WORK / "store-once.duckdb", 50_000)
+    finally:
+        for left in common.WORK.glob("store-once*"):
+            left.unlink()
 
 
 def run_row(run: str) -> tuple[RunRow, TaskRow]:
@@ -99,11 +102,8 @@ def browse(total: int) -> None:
     for _ in range(5):
         for name, command in commands.items():
             seconds[name].append(common.timed(command)[0])
-    middle = {name: sorted(values)[2] for name, values in seconds.items()}
     for name in ("show", "samples"):
-        common.tell(
-            bench=name, ratio=middle[name] / middle["start"], bound=3, ours=seconds[name], peer=seconds["start"]
-        )
+        common.tell(name, at_most=3, ours=seconds[name], peer=seconds["start"])
 
 
 if __name__ == "__main__":

@@ -176,7 +176,9 @@ def run_command(arguments: list[str]) -> int:
 
 def _explain(error: BaseException) -> int:
     """Say it in a sentence, and give the exit code."""
-    if isinstance(error, HarnessError):
+    from data.sources import DataError
+
+    if isinstance(error, HarnessError | DataError):
         _say(str(error))
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
@@ -198,11 +200,6 @@ def _explain(error: BaseException) -> int:
         from typer import rich_utils
 
         rich_utils.rich_format_error(error)
-        return error.exit_code
-    from data.sources import DataError
-
-    if isinstance(error, DataError):
-        _say(str(error))
         return error.exit_code
     if isinstance(error, OSError) and error.errno is not None:
         import errno

