@@ -1,8 +1,8 @@
 """MMLU, five shots, ten whole subjects: `harness run` against lm-eval's `hf`, whole processes in turn.
 
-The subjects (1,591 items) are middling and small ones, so that the peer is done in minutes. `bound` is what reuse can give at most: tokens
-asked over distinct tokens. The peer's batch size is the quickest of those that `python -m bench.mmlu search`
-tries."""
+The subjects (1,591 items) are middling and small ones, so that the peer is done in minutes. `bound` is what reuse
+can give at most: tokens asked over distinct tokens. The peer's batch size is the quickest of those that
+`python -m bench.mmlu search` tries."""
 
 from __future__ import annotations
 
