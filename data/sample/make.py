@@ -16,6 +16,8 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from data.sample.make_instructions import instructions
+from data.sample.make_prompts import prompts
 from data.tiny.passages import make_passage
 from data.tiny.programs import OPERATIONS, make_program
 from data.tiny.quiz import SUBJECTS, Question, make_question
@@ -118,7 +120,7 @@ def sample() -> dict[str, bytes]:
     """Every file of the sample: path -> content."""
     return {
         path: content
-        for part, make in enumerate((mmlu, bbh, drop, humaneval))
+        for part, make in enumerate((mmlu, bbh, drop, humaneval, instructions, prompts))
         for path, content in make(random.Random(SEED + part)).items()
     }
 

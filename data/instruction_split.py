@@ -1,0 +1,208 @@
+"""From instruction rows to train, validation and test: no near copies, seeded, without replacement, disjoint.
+
+The search sees validation, the report shows test, and no trial sees either. The split of arXiv 2312.00949
+(`way="paper"`) is here as an ablation: it drew rows with replacement, so validation rows stand in train.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from typing import Literal
+
+from data.instructions import Instruction
+from data.near_copies import first_of_each
+from data.sources import DataError, near
+
+Way = Literal["disjoint", "paper"]
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Rows of each part: whole numbers are counts, fractions are of all rows that the mix has."""
+
+    train: int | float = 0.7
+    validation: int | float = 0.15
+    test: int | float = 0.15
+
+
+PAPER_MIX: dict[str, float] = {"alpaca": 0.7, "dolly": 0.3}
+PAPER_SIZES = Sizes(train=53_610, validation=13_402, test=0)  # arXiv 2312.00949; it had no test part
+DEFAULT = Sizes()
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """Train (what trials learn from), validation (what the search sees), test (what is reported)."""
+
+    train: tuple[Instruction, ...]  # in a seeded order, of which every beginning is a fair subset
+    validation: tuple[Instruction, ...]
+    test: tuple[Instruction, ...]
+    digests: dict[str, str]  # sha256 of each part, by its name
+    notes: tuple[str, ...] = ()  # what was left out, shrunk, or is wrong with the split: belongs on the study
+
+    def part(self, name: str) -> tuple[Instruction, ...]:
+        """Of "train", "validation" or "test"."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}[name]
+
+    def subset(self, fraction: float) -> Splits:
+        """The first `fraction` of train (at least one row), the other parts whole: nested, for rungs."""
+        if not 0 < fraction <= 1:
+            raise ValueError(f"a fraction of train is over 0 and at most 1, not {fraction}")
+        if fraction == 1:
+            return self
+        train = self.train[: max(1, round(fraction * len(self.train)))]
+        return replace(self, train=train, digests={**self.digests, "train": digest(train)})
+
+
+def distinct(rows: Sequence[Instruction]) -> tuple[list[Instruction], list[str]]:
+    """Rows that say something and are no near copies (by instruction and input, the first is kept), and notes."""
+    said = [row for row in rows if row.output.strip()]
+    kept = [said[index] for index in first_of_each([f"{row.instruction}\n{row.input}" for row in said])]
+    notes = []
+    if len(said) < len(rows):
+        notes.append(f"{len(rows) - len(said)} of {len(rows)} rows have no output and are left out.")
+    if len(kept) < len(said):
+        notes.append(f"{len(said) - len(kept)} of {len(said)} rows are near copies of others and are left out.")
+    return kept, notes
+
+
+def split(
+    rows: Sequence[Instruction],
+    seed: int = 0,
+    sizes: Sizes = DEFAULT,
+    mix: Mapping[str, float] | None = None,
+    way: Way = "disjoint",
+) -> Splits:
+    """Deduplicate, mix and split. `mix` is the share of each source (None: as they come). Counts that there are
+    not enough rows for shrink in proportion, with a note. Test is drawn first and validation next, so that neither
+    depends on the sizes that follow. DataError where a part that is asked for comes out empty.
+
+    way="paper" draws train and validation with replacement, as the paper's notebook did, from what test leaves:
+    rows of validation then stand in train, and a note says what part of them."""
+    rng = random.Random(seed)
+    kept, notes = distinct(rows)
+    by_source: dict[str, list[Instruction]] = {}
+    for row in kept:
+        by_source.setdefault(row.source, []).append(row)
+    for source in sorted(by_source):
+        rng.shuffle(by_source[source])
+    shares = _shares(mix, by_source)
+    # with replacement a small source serves any share, and the paper drew as many rows as there are
+    most = len(kept) if way == "paper" else int(min(len(by_source[s]) / share for s, share in shares.items()) + 1e-9)
+    counts, shrunk = _counts(sizes, most)
+    notes += shrunk
+    if way == "paper":
+        parts = _with_replacement(rng, by_source, shares, counts)
+        notes.append(_leak(parts))
+    else:
+        parts = _disjoint(rng, by_source, shares, counts)
+    for name, wanted in zip(PARTS, astuple(sizes), strict=True):
+        if wanted and not parts[name]:
+            raise DataError(f"{len(rows)} rows make no {name} part of {wanted} rows{_mixed(shares)}. Give more rows.")
+    train, validation, test = (tuple(parts[name]) for name in PARTS)
+    digests = {name: digest(parts[name]) for name in PARTS}
+    return Splits(train, validation, test, digests, tuple(notes))
+
+
+def digest(rows: Sequence[Instruction]) -> str:
+    """sha256 of rows in their order, by content."""
+    text = json.dumps([astuple(row) for row in rows], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _shares(mix: Mapping[str, float] | None, by_source: Mapping[str, Sequence[Instruction]]) -> dict[str, float]:
+    """Of each source, adding up to 1."""
+    if not by_source:
+        raise DataError("there are no instruction rows to split.")
+    wanted = mix or {source: len(rows) for source, rows in sorted(by_source.items())}
+    for source, share in wanted.items():
+        if not share > 0:
+            raise DataError(f"a mix takes a share over 0 of each source, not {share} of {source}.")
+        if source not in by_source:
+            there = ", ".join(sorted(by_source))
+            raise DataError(f"the mix names {source}, and the rows are of {there}.{near(source, by_source)}")
+    total = sum(wanted.values())
+    return {source: share / total for source, share in wanted.items()}
+
+
+def _counts(sizes: Sizes, most: int) -> tuple[dict[str, int], list[str]]:
+    """Rows of each part, `most` in all."""
+    wanted = dict(zip(PARTS, astuple(sizes), strict=True))
+    if any(size < 0 for size in wanted.values()):
+        raise DataError(f"a part cannot have fewer than 0 rows: {wanted}.")
+    counts = {name: size if isinstance(size, int) else int(size * most + 1e-9) for name, size in wanted.items()}
+    if all(isinstance(size, float) for size in wanted.values()) and abs(sum(wanted.values()) - 1) < 1e-9:
+        counts["train"] = most - counts["validation"] - counts["test"]  # no row is lost to rounding
+    total = sum(counts.values())
+    if total <= most:
+        return counts, []
+    less = {name: count * most // total for name, count in counts.items()}
+    told = ", ".join(f"{name} {count} to {less[name]}" for name, count in counts.items() if count)
+    return less, [f"There are rows for {most} in this mix, and {total} were asked for; all parts shrink: {told}."]
+
+
+def _apportioned(shares: Mapping[str, float], total: int) -> dict[str, int]:
+    """`total` by shares in whole numbers, by the largest remainder."""
+    exact = {source: share * total for source, share in shares.items()}
+    whole = {source: int(value + 1e-9) for source, value in exact.items()}
+    rest = sorted(exact, key=lambda source: whole[source] - exact[source])[: total - sum(whole.values())]
+    return {source: count + (source in rest) for source, count in whole.items()}
+
+
+def _disjoint(
+    rng: random.Random,
+    by_source: Mapping[str, Sequence[Instruction]],
+    shares: Mapping[str, float],
+    counts: Mapping[str, int],
+) -> dict[str, list[Instruction]]:
+    parts: dict[str, list[Instruction]] = {name: [] for name in PARTS}
+    cuts = [_apportioned(shares, counts[name]) for name in ("test", "validation")]
+    cuts.append(_apportioned(shares, sum(counts.values())))  # train ends where all do: no source is asked for too much
+    for source in shares:
+        begin = 0
+        for name, cut in zip(reversed(PARTS), cuts, strict=True):
+            end = cut[source] if name == "train" else begin + cut[source]
+            parts[name] += by_source[source][begin:end]
+            begin = end
+    for name in reversed(PARTS):
+        rng.shuffle(parts[name])
+    return parts
+
+
+def _with_replacement(
+    rng: random.Random,
+    by_source: Mapping[str, Sequence[Instruction]],
+    shares: Mapping[str, float],
+    counts: Mapping[str, int],
+) -> dict[str, list[Instruction]]:
+    held = _apportioned(shares, counts["test"])
+    parts = {"test": [row for source, count in held.items() for row in by_source[source][:count]]}
+    for name in ("train", "validation"):
+        parts[name] = []
+        for source, count in _apportioned(shares, counts[name]).items():
+            pool = by_source[source][held[source] :]
+            parts[name] += rng.choices(pool, k=count) if pool else []
+        rng.shuffle(parts[name])
+    return parts
+
+
+def leak(parts: Mapping[str, Sequence[Instruction]]) -> float:
+    """The share of validation rows that stand in train."""
+    train = set(parts["train"])
+    return sum(row in train for row in parts["validation"]) / max(1, len(parts["validation"]))
+
+
+def _leak(parts: Mapping[str, Sequence[Instruction]]) -> str:
+    return (
+        f"The paper's split: rows are drawn with replacement, and {leak(parts):.0%} of the validation rows stand in "
+        "train. Its validation loss is no measure of generalisation; it is here to be compared with."
+    )
+
+
+def _mixed(shares: Mapping[str, float]) -> str:
+    return f" (mixed {', '.join(f'{share:.0%} {source}' for source, share in shares.items())})"
