@@ -1,0 +1,1 @@
+"""Proposes, trains and ranks LoRA adapters."""

@@ -1,0 +1,403 @@
+"""LoRA trials on a base that stays loaded.
+
+The loss of an optimizer step is the sum over the response tokens of its whole batch, divided by their number:
+micro-batches, devices and padding do not change it. What a seed decides (LoRA's initial values, the order of the
+rows, dropout) is seeded before the adapter is made.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from data.instruction_split import Splits
+from harness.checkpoint import Checkpoint, resolve
+from harness.errors import UsageError
+from tuning.adapters import One, adapted, detach, lora_config, write
+from tuning.course import Course
+from tuning.encoded import ALIKE, Tokens, batch, by_length, encode
+from tuning.likelihood import likelihood, response_nll
+from tuning.memory import fits, too_much
+from tuning.packed import Stack, packable
+from tuning.types import Hyperparameters, Likelihood, Step, Trained, TrialError
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+Part = Literal["train", "validation", "test"]
+LEAST = 0.25  # of the validation rows
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """How training runs on this machine. Of these only `dtype`, `max_tokens` and `load_in_4bit` belong to a study's
+    identity: the others change results by rounding only (and by which numbers dropout draws)."""
+
+    device: str = "cpu"
+    dtype: str | None = None  # of the base; None: float32 on a CPU, bfloat16 elsewhere. Adapters are float32
+    max_tokens: int = 512  # of prompt and response together; what is longer is cut, with a warning
+    micro_batch: int = 32  # rows in one pass; halved where memory does not suffice
+    packed_rows: bool = False  # rows one after the other without padding, for FlashAttention
+    gradient_checkpointing: bool = False
+    load_in_4bit: bool = False  # NVIDIA and bitsandbytes
+    processes: int = 1  # of a data-parallel trial
+
+
+DEFAULT = TrainSettings()
+
+
+class Trainer:
+    """Trains and evaluates adapters on one base, which is loaded at the first need and kept unchanged."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        splits: Splits,
+        settings: TrainSettings = DEFAULT,
+        workers: PartialState | None = None,  # the processes of a data-parallel trial; this is one of them
+    ) -> None:
+        """`checkpoint` is a whole model (harness.checkpoint.resolve); UsageError for an adapter."""
+        if checkpoint.base is not None:
+            raise UsageError(f"{checkpoint.given} is a LoRA adapter. Merge it first (harness merge), or give its base.")
+        self.checkpoint, self.splits, self.settings = checkpoint, splits, settings
+        self._workers = workers
+        self._warnings: dict[str, list[str]] = {}
+
+    def train(
+        self,
+        hyper: Hyperparameters,
+        fraction: float,
+        seed: int,
+        to: Path,
+        on_step: Callable[[Step], None] | None = None,
+    ) -> Trained:
+        """Train on the first `fraction` of the train rows, write the adapter to the folder `to`, validate.
+
+        Of a fraction, as much of the validation rows is used, and LEAST of them at least: a rung compares its trials
+        on the same rows, and small rungs would spend most on validation. The cosine ends with the last row. An
+        exception of `on_step` (to stop early) ends the training, with nothing written. TrialError where the trial
+        cannot end well."""
+        if self.settings.processes > 1:
+            from tuning.train_child import launch
+
+            return launch(self, hyper, fraction, seed, to, on_step)
+        tell = None if on_step is None else lambda _, step: on_step(step)
+        (result,) = self._train([hyper], fraction, [seed], [to], tell)
+        if isinstance(result, TrialError):
+            raise result
+        return result
+
+    def train_packed(
+        self,
+        hypers: Sequence[Hyperparameters],
+        fraction: float,
+        seeds: Sequence[int],
+        to: Sequence[Path],
+        on_step: Callable[[int, Step], None] | None = None,  # with the index into `hypers`
+    ) -> list[Trained | TrialError]:
+        """Several trials at once over the one base, each as `train` would have it (dropout draws other numbers).
+
+        What cannot be packed together (other batch, epochs or target modules; DoRA) is packed with its like or
+        trained alone. `seconds` is each trial's share of the time."""
+        results: dict[int, Trained | TrialError] = {}
+        left = list(range(len(hypers)))
+        while left:
+            first = left[0]
+            group = [k for k in left if k == first or packable(hypers[first], hypers[k])]
+            left = [k for k in left if k not in group]
+            tell = None if on_step is None else _renumbered(on_step, group)
+            trained = self._train(
+                [hypers[k] for k in group], fraction, [seeds[k] for k in group], [to[k] for k in group], tell
+            )
+            results |= zip(group, trained, strict=True)
+        return [results[k] for k in range(len(hypers))]
+
+    def evaluate(self, adapter: Path | None, part: Part = "validation") -> Likelihood:
+        """Of the responses of a part under the base (None) or an adapter of it, in nats. UsageError for an empty
+        part, ModelError for an adapter that does not fit."""
+        from harness.adapter import attach
+
+        rows = self._rows(part)
+        if not any(row.responses for row in rows):
+            raise UsageError(f"there are no {part} rows to evaluate on.")
+        if adapter is None:
+            return self._likelihood(self.model, rows)[0]
+        found = resolve(str(adapter), str(self.checkpoint.path))
+        try:
+            return self._likelihood(attach(self.model, found), rows)[0]
+        finally:
+            detach(self.model)
+
+    @property
+    def base_bytes(self) -> int:
+        """Memory that the base's weights take."""
+        tensors = {tensor.data_ptr(): tensor for tensor in (*self.model.parameters(), *self.model.buffers())}
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """About the rows: those that are cut at `max_tokens`, …"""
+        for part in ("train", "validation", "test"):
+            self._rows(part)
+        return tuple(f"{part}: {warning}" for part, found in self._warnings.items() for warning in found)
+
+    def close(self) -> None:
+        """Free the base. It is loaded again when it is needed again."""
+        import gc
+
+        import torch
+
+        self.__dict__.pop("model", None)
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    @cached_property
+    def model(self) -> PreTrainedModel:
+        """The base: frozen, in evaluation mode, bare between trials."""
+        from harness.loading import load_model
+
+        dtype = self.settings.dtype or ("float32" if self.settings.device.startswith("cpu") else "bfloat16")
+        model = load_model(self.checkpoint, dtype, self.settings.device, self.settings.load_in_4bit)
+        return model.requires_grad_(False)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        from harness.loading import load_tokenizer
+
+        return load_tokenizer(self.checkpoint)
+
+    @cached_property
+    def _encoded(self) -> dict[str, list[Tokens]]:
+        return {}
+
+    def _rows(self, part: str) -> list[Tokens]:
+        if part not in self._encoded:
+            self._encoded[part], self._warnings[part] = encode(
+                self._tokenizer, self.splits.part(part), self.settings.max_tokens
+            )
+        return self._encoded[part]
+
+    def _likelihood(self, model: Any, rows: Sequence[Tokens]) -> tuple[Likelihood, int, int]:
+        return likelihood(model, rows, self.settings.micro_batch, self.settings.packed_rows)
+
+    def _train(
+        self,
+        hypers: Sequence[Hyperparameters],
+        fraction: float,
+        seeds: Sequence[int],
+        to: Sequence[Path],
+        on_step: Callable[[int, Step], None] | None,
+    ) -> list[Trained | TrialError]:
+        """One trial as peft has it, or several packed. A trial that fails does not stop the others."""
+        began = time.perf_counter()
+        rows = [row for row in self._rows("train")[: len(self.splits.subset(fraction).train)] if row.responses]
+        guess = math.log(self.model.get_input_embeddings().weight.shape[0])
+        _reset_peak(self.settings.device)
+        try:
+            courses = [Course(hyper, seed, len(rows), guess) for hyper, seed in zip(hypers, seeds, strict=True)]
+            with self._carried(hypers, seeds) as (model, adapters):
+                for k, course in enumerate(courses):
+                    course.begin(*adapters.parameters(k))
+                micro = self._run(model, adapters, courses, rows, on_step)
+                states = [
+                    {name: t.detach().clone() for name, t in adapters.state(k).items()} for k in range(len(hypers))
+                ]
+        except TrialError as error:  # of memory, or of hyperparameters that do not fit: it is of all of them
+            return [error] * len(hypers)
+        share = (time.perf_counter() - began) / len(hypers)
+        return [
+            course.error or self._finish(course, state, folder, share, micro, fraction)
+            for course, state, folder in zip(courses, states, to, strict=True)
+        ]
+
+    @contextmanager
+    def _carried(self, hypers: Sequence[Hyperparameters], seeds: Sequence[int]) -> Iterator[tuple[Any, One | Stack]]:
+        """The base with new adapters, in training mode, and the adapters."""
+        base = self.model
+        if len(hypers) == 1:
+            with adapted(base, hypers[0], self.checkpoint, seeds[0]) as model, self._training(model):
+                yield model, One(model)
+            return
+        states = []
+        for hyper, seed in zip(hypers, seeds, strict=True):
+            with adapted(base, hyper, self.checkpoint, seed) as model:
+                states.append(One(model).state(0))
+        stack = Stack(states, hypers, base.device)
+        with stack.on(base) as model, self._training(model):
+            yield model, stack
+
+    @contextmanager
+    def _training(self, model: Any) -> Iterator[None]:
+        """Entered when adapters are on: peft leaves a hook in a base that has checkpointing switched on already."""
+        import torch
+
+        if self._workers is not None:  # dropout draws its own numbers in each process
+            torch.manual_seed(torch.initial_seed() + self._workers.process_index)
+        if self.settings.gradient_checkpointing:
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.train()
+        try:
+            yield
+        finally:
+            if self.settings.gradient_checkpointing:
+                self.model.gradient_checkpointing_disable()
+                self.model.disable_input_require_grads()  # which enabling had enabled
+            model.eval()
+
+    def _run(
+        self,
+        model: Any,
+        adapters: One | Stack,
+        courses: Sequence[Course],
+        rows: Sequence[Tokens],
+        on_step: Callable[[int, Step], None] | None,
+    ) -> int:
+        """All steps of all courses. The micro-batch that was left."""
+        micro, steps = self.settings.micro_batch, len(courses[0].batches)
+        for step in range(steps):
+            if all(course.error for course in courses):
+                break
+            groups = [[rows[at] for at in course.batches[step]] for course in courses]
+            while not self._agreed(found := fits(partial(self._gradients, model, groups, micro))):
+                adapters.clear_gradients()
+                if micro <= len(courses):
+                    raise TrialError(too_much(micro, rank=max(course.hyper.rank for course in courses)))
+                micro = max(1, micro // 2)
+            sums = self._added(found, adapters)
+            for k, course in enumerate(courses):
+                if not course.error:
+                    course.passed(*sums[k][1:])
+                    try:
+                        course.advance(step, sums[k][0])
+                    except TrialError as error:
+                        course.error = error
+                    else:
+                        if on_step is not None:
+                            on_step(k, Step(step + 1, steps, sums[k][0], course.lr(step)))
+            adapters.clear_gradients()
+        return micro
+
+    def _gradients(self, model: Any, groups: Sequence[Sequence[Tokens]], micro: int) -> Tensor:
+        """Of one step, `micro` rows at a time: gradients where the adapters hold them, and for each group of rows
+        [loss, tokens, padding]. In a process of several, this process's part of all that."""
+        import torch
+
+        device = str(model.device)
+        responses = torch.tensor([[sum(row.responses for row in group)] for group in groups], device=device)
+        sums = torch.zeros(len(groups), 3, dtype=torch.float64)
+        own = max(1, micro // len(groups))
+        if self._workers is not None:
+            own = min(own, -(-len(groups[0]) // self._workers.num_processes))
+        # packed trials go through together, so their micro-batches are cut by number alone
+        alike = 0.0 if len(groups) > 1 or self.settings.packed_rows else ALIKE
+        chunks = list(zip(*(by_length(group, own, alike) for group in groups), strict=True))
+        for chunk in (
+            chunks if self._workers is None else chunks[self._workers.process_index :: self._workers.num_processes]
+        ):
+            parts = [[group[at] for at in part] for group, part in zip(groups, chunk, strict=True)]
+            made = batch(
+                [row for part in parts for row in part], self.settings.packed_rows and len(groups) == 1, device
+            )
+            nats = response_nll(model, made)
+            of = made.row // len(parts[0])
+            losses = (
+                torch.zeros(len(groups), 1, device=device, dtype=nats.dtype).index_add(0, of, nats[:, None]) / responses
+            )
+            losses.sum().backward()
+            tokens = torch.tensor([sum(len(row.ids) for row in part) for part in parts])
+            sums[:, 0] += losses.detach()[:, 0].double().cpu()
+            sums[:, 1] += tokens
+            sums[:, 2] += made.ids.numel() / len(groups) - tokens
+        return sums
+
+    def _agreed(self, found: Tensor | None) -> bool:
+        """Had every process memory enough?"""
+        if self._workers is None:
+            return found is not None
+        import torch
+        from accelerate.utils import reduce
+
+        lacking = torch.tensor([found is None], dtype=torch.float32, device=self._workers.device)
+        return not bool(reduce(lacking, "sum").item())
+
+    def _added(self, found: Tensor | None, adapters: One | Stack) -> list[list[float]]:
+        """What `_gradients` found, and its gradients, added up over the processes."""
+        import torch
+
+        assert found is not None  # `_agreed` saw to it
+        if self._workers is not None:
+            from accelerate.utils import reduce
+
+            found = reduce(found.to(self._workers.device), "sum").cpu()
+            holders = adapters.holders()
+            flat = torch.cat([torch.zeros_like(h).flatten() if h.grad is None else h.grad.flatten() for h in holders])
+            parts = reduce(flat, "sum").split([h.numel() for h in holders])
+            for holder, part in zip(holders, parts, strict=True):
+                holder.grad = part.view_as(holder)
+        adapters.share_gradients()
+        return found.tolist()
+
+    def _finish(
+        self, course: Course, state: dict[str, Tensor], to: Path, seconds: float, micro: int, fraction: float
+    ) -> Trained | TrialError:
+        """Validate and write what was trained."""
+        from peft import set_peft_model_state_dict
+
+        began = time.perf_counter()
+        rows = self._rows("validation")
+        rows = rows[: max(1, round(max(fraction, LEAST) * len(rows)))]
+        try:
+            with adapted(self.model, course.hyper, self.checkpoint, 0) as model:
+                set_peft_model_state_dict(model, state)
+                found, tokens, padding = self._likelihood(model.eval(), rows)
+        except TrialError as error:
+            return error
+        if not math.isfinite(found.total):
+            return TrialError(f"the validation loss is {found.total} nats.")
+        warnings = list(self.warnings)
+        if not any(tensor.any() for name, tensor in state.items() if ".lora_B" in name):
+            warnings.append(
+                "Nothing was trained: every B is still zero" + " (dropout 1)." * (course.hyper.dropout == 1)
+            )
+        if micro < self.settings.micro_batch:
+            warnings.append(f"Memory sufficed for {micro} of {self.settings.micro_batch} rows a pass.")
+        if self._workers is None or self._workers.is_main_process:
+            write(lora_config(course.hyper, self.checkpoint), state, self.checkpoint, to)
+        return Trained(
+            adapter=to,
+            validation=found,
+            train_loss=course.train_loss,
+            compute=course.compute(tokens, padding),
+            seconds=seconds + time.perf_counter() - began,
+            peak_bytes=_peak(self.settings.device),
+            steps=len(course.batches),
+            micro_batch=micro,
+            warnings=tuple(warnings),
+        )
+
+
+def _renumbered(tell: Callable[[int, Step], None], group: Sequence[int]) -> Callable[[int, Step], None]:
+    return lambda k, step: tell(group[k], step)
+
+
+def _reset_peak(device: str) -> None:
+    import torch
+
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def _peak(device: str) -> int:
+    """Most bytes in use at once since the reset; 0 on a CPU, where other work is in the same process."""
+    import torch
+
+    return torch.cuda.max_memory_allocated(device) if device.startswith("cuda") else 0

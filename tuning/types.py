@@ -1,0 +1,115 @@
+"""The contract of a search: what an optimizer proposes, what a trainer makes of it, what comes back.
+
+An optimizer knows a space and outcomes, and nothing of models. A trainer knows a base, rows and
+hyperparameters, and nothing of searches. The search loop (`tuning/search.py`) stands between them and stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+Value = int | float | str | bool
+Point = Mapping[str, Value]  # a value for each parameter of a space, as people write it
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameters:
+    """What a trainer needs: `space.Space.hyperparameters(point)` makes it, with alpha absolute."""
+
+    rank: int
+    alpha: float
+    dropout: float
+    lr: float
+    target_modules: tuple[str, ...] = ("q_proj", "v_proj")
+    epochs: float = 3.0
+    batch: int = 128  # rows in an optimizer step, over all devices and micro-batches
+    warmup: float = 0.03  # of all steps
+    lora_plus: float = 1.0  # learning rate of B over that of A
+    rslora: bool = False
+    dora: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a proposed point gave."""
+
+    values: tuple[float, ...] | None  # one an objective, lower is better; None: the evaluation failed
+    constraints: tuple[float, ...] = ()  # feasible where every one is <= 0
+
+
+class Optimizer(Protocol):
+    """Made with (space, seed, start, block, objectives, constraints); the first points asked are `start`, in order.
+
+    The sequence of points is a function of these and of the outcomes told, and of nothing else: a fresh
+    optimizer that is told the same outcomes proposes the same points. That is all of resume."""
+
+    name: str
+
+    def ask(self) -> list[Point]:
+        """The next block: one to `block` points, none of which waits for another's outcome. [] when the search has
+        ended by itself (a mesh at its finest, a list at its end). A point may have been proposed before."""
+        ...
+
+    def tell(self, outcomes: Sequence[Outcome]) -> None:
+        """Outcomes of the points last asked, in their order."""
+        ...
+
+    def close(self) -> None:
+        """Stop a child process, if there is one. May be called twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One optimizer step of a trial, as it happens."""
+
+    step: int  # from 1
+    steps: int  # in all
+    loss: float  # mean negative log-likelihood of the batch's response tokens, nats
+    lr: float
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """Negative log-likelihood of responses under a model."""
+
+    total: float  # nats, over all response tokens
+    tokens: int  # response tokens
+    rows: tuple[tuple[float, int], ...]  # (nats, response tokens) of each row, in the rows' order
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Tokens that went through the model. Padding is counted apart."""
+
+    forward: int = 0
+    backward: int = 0
+    validation: int = 0
+    padding: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """One training: the adapter and what it cost."""
+
+    adapter: Path  # folder, as peft writes it, with harness.json (the base's digest)
+    validation: Likelihood
+    train_loss: float  # mean over the last tenth of the steps, nats per response token
+    compute: Compute
+    seconds: float
+    peak_bytes: int  # of the device; 0 where it cannot be told
+    steps: int
+    micro_batch: int  # rows; what was left after halving for memory
+    warnings: tuple[str, ...] = ()
+
+
+class TrialError(Exception):
+    """A trial that cannot end well: loss not finite, out of memory at one row, hyperparameters that do not fit.
+    The message says which. The study goes on."""
