@@ -58,7 +58,8 @@ def _glob(folder: Path, pattern: str) -> tuple[Path, ...]:
     return tuple(sorted(path for path in folder.glob(pattern) if not path.name.startswith(".")))
 
 
-def _load(path: Path) -> str:
+def load_text(path: Path) -> str:
+    """A file as UTF-8 text, unpacked where it ends with .gz. DataError where that cannot be had."""
     try:
         raw = path.read_bytes()
         if path.suffix == ".gz":
@@ -72,7 +73,9 @@ def _load(path: Path) -> str:
         raise DataError(f"{path}, line {line}: not UTF-8 text ({error.reason}). Save the file as UTF-8.") from error
 
 
-def _parse(source: str, where: str) -> Any:
+def parse_json(source: str, where: str) -> Any:
+    """DataError, saying `where`, for what is not JSON or names one key twice in an object."""
+
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
@@ -107,7 +110,7 @@ def _read_mmlu(files: Files) -> Content:
         for (first, path), (second, other) in pairwise(pairs):
             if first == second:
                 raise DataError(f"{path} and {other} are both subject {first}. Keep one of the two.")
-        splits[split] = [row for subject, path in pairs for row in mmlu_csv(_load(path), subject, str(path))]
+        splits[split] = [row for subject, path in pairs for row in mmlu_csv(load_text(path), subject, str(path))]
     folder = files["test"][0].parent.parent
     without = sorted(set(subjects["test"]) - set(subjects["dev"]))
     if without:
@@ -156,14 +159,14 @@ def _find_bbh(folder: Path) -> Files | None:
 def _read_bbh(files: Files) -> Content:
     test: list[Row] = []
     for path in sorted(files["test"], key=lambda path: path.stem):
-        found = _parse(_load(path), str(path))
+        found = parse_json(load_text(path), str(path))
         examples = found.get("examples") if isinstance(found, dict) else None
         if not isinstance(examples, list) or not examples:
             raise DataError(f'{path}: no rows in it; a BBH file is {{"examples": [{{"input", "target"}}, …]}}.')
         test += [
             rows.bbh_row(path.stem, example, f"{path}, example {number}") for number, example in enumerate(examples, 1)
         ]
-    prompts = {path.stem: cot_prompt(_load(path), str(path)) for path in files["prompts"]}
+    prompts = {path.stem: cot_prompt(load_text(path), str(path)) for path in files["prompts"]}
     tasks = sorted({row["task"] for row in test})
     without = [task for task in tasks if task not in prompts]
     if without:
@@ -197,7 +200,7 @@ def _find_drop(folder: Path) -> Files | None:
 def _read_drop(files: Files) -> Content:
     splits: dict[str, list[Row]] = {}
     for split, (path,) in files.items():
-        found = _parse(_load(path), str(path))
+        found = parse_json(load_text(path), str(path))
         if not isinstance(found, dict):
             raise DataError(f"{path}: should be an object of passages by id and is {type(found).__name__}.")
         splits[split] = [row for key, passage in found.items() for row in _drop_passage(key, passage, path)]
@@ -228,9 +231,9 @@ def _find_humaneval(folder: Path) -> Files | None:
 def _read_humaneval(files: Files) -> Content:
     (path,) = files["test"]
     test = [
-        rows.humaneval_row(_parse(line, where), where)
+        rows.humaneval_row(parse_json(line, where), where)
         # Split at "\n" only: JSON text may hold other line ends that str.splitlines would cut at.
-        for number, line in enumerate(_load(path).split("\n"), 1)
+        for number, line in enumerate(load_text(path).split("\n"), 1)
         if line.strip() and (where := f"{path}, line {number}")
     ]
     if not test:

@@ -44,7 +44,7 @@ COMMANDS = {
     "data": ("harness.commands.data_rows", "app", "Benchmark rows: what is cached, and taking rows in."),
     "db": ("harness.commands.store_admin", "db", "What the store holds, and another machine's runs."),
     "tag": ("harness.commands.store_admin", "tag", "Name a run, so that other commands find it by that word."),
-    "rm": ("harness.commands.store_admin", "rm", "Remove runs and all that is theirs."),
+    "rm": ("harness.commands.store_admin", "rm", "Remove runs or studies and all that is theirs."),
     "gc": (
         "harness.commands.store_admin",
         "gc",

@@ -1,7 +1,8 @@
 """Errors that people read. Each says what was wrong, where, and what to do; none shows a traceback.
 
 Exit codes (also in README.md): 0 done, 1 a defect of this program, 2 usage, 3 data, 4 model,
-5 store, 6 something missing on this machine, 7 the run ended but some answers are missing, 130 Ctrl-C.
+5 store, 6 something missing on this machine, 7 the run ended but some answers are missing,
+8 a judge failed too often to be believed, 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -34,6 +35,12 @@ class MissingError(HarnessError):
 
 class IncompleteError(HarnessError):
     exit_code = 7
+
+
+class UnreliableError(HarnessError):
+    """A judge gave no verdict so often that what it did say should not be believed either."""
+
+    exit_code = 8
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

@@ -2,14 +2,28 @@
 
 from harness.store.answers import Answers
 from harness.store.merge import Merge
+from harness.store.preference import Preference
 from harness.store.queries import Queries
 from harness.store.rows import ResponseRow, RunRow, SampleRow, ScoreRow, TaskRow
 from harness.store.runs import Runs
+from harness.store.studies import Studies
+from harness.store.study_rows import AttemptRow, StepRow, StudyRow, TrialRow
 from harness.store.tally import Tally
 from harness.store.upkeep import Upkeep
 
-__all__ = ["ResponseRow", "RunRow", "SampleRow", "ScoreRow", "Store", "TaskRow"]
+__all__ = [
+    "AttemptRow",
+    "ResponseRow",
+    "RunRow",
+    "SampleRow",
+    "ScoreRow",
+    "StepRow",
+    "Store",
+    "StudyRow",
+    "TaskRow",
+    "TrialRow",
+]
 
 
-class Store(Runs, Answers, Queries, Tally, Upkeep, Merge):
+class Store(Runs, Answers, Queries, Studies, Tally, Upkeep, Merge, Preference):
     """`Store(path)`. Every method is one short visit to the file; all raise StoreError."""

@@ -10,25 +10,25 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from harness.store.rows import ResponseRow, RunRow, SampleRow, ScoreRow, TaskRow
-
 if TYPE_CHECKING:
     import duckdb
     import pyarrow
 
-Row = TypeVar("Row", RunRow, TaskRow, ResponseRow, SampleRow, ScoreRow)
+Row = TypeVar("Row")
 
 _MARK = "\ufdd0"
 _UNSAFE = re.compile("[\ud800-\udfff\ufdd0]")
 _MARKED = re.compile(_MARK + "([0-9a-f]{4})")
-_JSON = {"config", "provenance", "totals", "settings"}
+_JSON = {"config", "provenance", "totals", "settings", "hyperparameters", "point"}
+_MOMENTS = {"created", "finished", "revoked", "superseded", "closed"}
+_TEXTS = {"warnings", "options", "notes", "turns", "reference", "answer_sets"}
 
 
 def encode(text: str) -> str:
@@ -62,11 +62,11 @@ def columns(rows: Sequence[Any], names: Sequence[str]) -> dict[str, list[Any]]:
 def _plain(name: str, values: list[Any]) -> list[Any]:
     if name in _JSON:
         return [to_json(value) for value in values]
-    if name in ("created", "finished"):
+    if name in _MOMENTS:
         return [value and _utc(value) for value in values]
     if name == "metrics":
         return [[(encode(key), float(number)) for key, number in value.items()] for value in values]
-    if name in ("warnings", "options"):
+    if name in _TEXTS:
         return [[encode(text) for text in value] for value in values]
     if name in _types():
         return values
@@ -89,15 +89,26 @@ def _types() -> dict[str, Any]:
     whole, real = pa.int32(), pa.float64()
     return {
         **dict.fromkeys(("key", "repeat", "part", "asked", "reused", "generated", "shots"), whole),
-        **dict.fromkeys(("seed", "items", "n"), pa.int64()),
+        **dict.fromkeys(("place", "turn", "ratings"), whole),
+        **dict.fromkeys(("seed", "items", "n", "answer_seed", "tokens_in", "tokens_out"), pa.int64()),
         **dict.fromkeys(("value", "low", "high"), real),
+        **dict.fromkeys(("temperature", "top_p", "cost", "seconds", "lost", "reserved"), real),
         **dict.fromkeys(("partial", "chat"), pa.bool_()),
-        **dict.fromkeys(("created", "finished"), pa.timestamp("us")),
+        **dict.fromkeys(_MOMENTS, pa.timestamp("us")),
+        **dict.fromkeys(("number", "trial"), whole),
+        **dict.fromkeys(("budget", "step", "steps", "micro_batch", "peak_bytes", "adapter_bytes"), pa.int64()),
+        **dict.fromkeys(
+            (f"{kind}_tokens" for kind in ("validation", "forward", "backward", "measured", "padding")), pa.int64()
+        ),
+        **dict.fromkeys(("fraction", "validation_nats", "train_loss", "loss", "lr"), real),
+        **dict.fromkeys(("estimated", "failed"), pa.bool_()),
+        **dict.fromkeys(("objectives", "constraints", "test_nats"), pa.list_(real)),
+        "test_tokens": pa.list_(pa.int64()),
         "logprobs": pa.list_(real),
         "greedy": pa.list_(pa.bool_()),
         "tokens": pa.list_(whole),
         "metrics": pa.map_(pa.string(), real),
-        **dict.fromkeys(("warnings", "options"), pa.list_(pa.large_string())),
+        **dict.fromkeys(_TEXTS, pa.list_(pa.large_string())),
     }
 
 
@@ -115,7 +126,7 @@ def names(kind: type[Any], *without: str) -> list[str]:
     return [each.name for each in fields(kind) if each.name not in without]
 
 
-def rows(kind: type[Row], result: duckdb.DuckDBPyConnection) -> list[Row]:
+def rows(kind: Callable[..., Row], result: duckdb.DuckDBPyConnection) -> list[Row]:
     """All rows of a query whose columns are the fields of `kind`, in any order."""
     return [kind(**record) for record in records(result)]
 

@@ -1,4 +1,4 @@
-"""Bringing another machine's runs in."""
+"""Bringing another machine's runs, studies and comparisons in."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
+from harness.store import preference, studies
 from harness.store.door import Door
 from harness.store.upkeep import delete_runs
 
@@ -75,4 +76,5 @@ def _take(connection: duckdb.DuckDBPyConnection, renewed: list[str]) -> dict[str
     connection.execute(_NEW_TASKS)
     counts = {name: (connection.execute(query).fetchone() or (0,))[0] for name, query in _COPY.items()}
     connection.execute("INSERT INTO tags SELECT * FROM our_tags ANTI JOIN tags USING (name, run)")
+    counts |= {**studies.take(connection), **preference.take(connection)}
     return {**counts, "skipped": skipped, "renewed": len(renewed)}

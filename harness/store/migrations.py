@@ -10,7 +10,7 @@ from harness.errors import StoreError
 if TYPE_CHECKING:
     import duckdb
 
-FILES = ("schema.sql",)  # the n-th (from 1) makes version n out of version n - 1
+FILES = ("schema.sql", "studies.sql", "preference.sql")  # the n-th (from 1) makes version n out of version n - 1
 
 
 def steps() -> list[str]:

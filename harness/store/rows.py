@@ -33,6 +33,11 @@ class RunRow:
     totals: Mapping[str, Any] = field(default_factory=dict)  # tokens, seconds
     warnings: Sequence[str] = ()  # comes back as a tuple
 
+    @property
+    def unverified(self) -> str:
+        """Why it is not known which weights answered; "" where it is."""
+        return str(self.config.get("backend_details", {}).get("unverified", ""))
+
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError
-from harness.store import codec, migrations
+from harness.store import codec, migrations, preference, studies
 from harness.store.door import Door
 from harness.store.lock import sweep
 
@@ -29,7 +29,10 @@ _ORPHANS = {
 _COUNTS = """
 SELECT (SELECT count(*) FROM runs) AS runs, (SELECT count(*) FROM tasks) AS tasks,
        (SELECT count(*) FROM responses) AS responses, (SELECT count(*) FROM samples) AS samples,
-       (SELECT count(*) FROM prompts) AS prompts, (SELECT count(*) FROM scores) AS scores
+       (SELECT count(*) FROM prompts) AS prompts, (SELECT count(*) FROM scores) AS scores,
+       (SELECT count(*) FROM studies) AS studies, (SELECT count(*) FROM trials) AS trials,
+       (SELECT count(*) FROM answer_sets) AS answer_sets, (SELECT count(*) FROM answers) AS answers,
+       (SELECT count(*) FROM judges) AS judges, (SELECT count(*) FROM comparisons) AS comparisons
 """
 
 
@@ -46,6 +49,14 @@ class Upkeep(Door):
             connection = stack.enter_context(self.write())
             return {"runs": len(wanted), **delete_runs(connection, wanted)}
 
+    def remove_answers(self, answer_sets: Iterable[str]) -> dict[str, int]:
+        """Delete answer sets and all that is theirs: answers, comparisons, votes, rating plans on them.
+
+        Gives the rows that went, by table. StoreError, and all stay, when one of them is not there."""
+        wanted = list(dict.fromkeys(answer_sets))
+        with self.write() as connection:
+            return {"answer_sets": len(wanted), **preference.remove_answers(connection, wanted)}
+
     def gc(self) -> dict[str, int]:
         """Remove what belongs to no run and rewrite the file without its holes.
 
@@ -61,6 +72,7 @@ class Upkeep(Door):
                 _remove(fresh)  # of a gc that was killed
                 with self._connection(read_only=False) as connection:
                     done = _delete_orphans(connection)
+                    done |= {**studies.delete_orphans(connection), **preference.delete_orphans(connection)}
                     connection.execute("CHECKPOINT")
                     _copy(connection, fresh)
                 if _wal(home).exists():

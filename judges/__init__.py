@@ -1,0 +1,1 @@
+"""Compares answers to open prompts, by models and by people. No screen."""
