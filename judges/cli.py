@@ -1,0 +1,363 @@
+"""`harness answer` and `harness judge`; `harness ranking` is in judges/ranking_command.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.commands.options import DEFAULT_DB, Db, Json, print_json
+from judges.options import More, words
+from judges.ranking_command import ranking
+
+if TYPE_CHECKING:
+    from harness.store import Store
+    from judges.cost import Estimate, Prices
+    from judges.pairs import Contest
+    from judges.session import Outcome, Progress
+
+__all__ = ["answer", "judge", "ranking"]
+
+MODEL, ASK, COMPUTE, KEEP, COST = "Models", "Questions", "Computing", "Store", "Cost"
+OPENAI = "https://api.openai.com/v1"
+TOO_MANY_ERRORS = 0.2
+
+
+def answer(
+    more: More = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="A checkpoint, an adapter, tiny, or a server's address.", rich_help_panel=MODEL),
+    ] = None,
+    base: Annotated[str | None, typer.Option(help="The base of a LoRA adapter.", rich_help_panel=MODEL)] = None,
+    revision: Annotated[str | None, typer.Option(help="A hub model's revision.", rich_help_panel=MODEL)] = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run code that the checkpoint brings.", rich_help_panel=MODEL)
+    ] = False,
+    served_name: Annotated[str | None, typer.Option(help="Of a server's model.", rich_help_panel=MODEL)] = None,
+    prompts: Annotated[
+        str | None,
+        typer.Option(help="A folder with question.jsonl, such a file, sample, or hub.", rich_help_panel=ASK),
+    ] = None,
+    preset: Annotated[str, typer.Option(help="fastchat, or paper (arXiv 2312.00949).", rich_help_panel=ASK)] = (
+        "fastchat"
+    ),
+    template: Annotated[
+        str | None,
+        typer.Option(help="chat, alpaca, plain; auto is chat where there is one.", rich_help_panel=ASK),
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option(help="So many prompts only; the same ones each time.", rich_help_panel=ASK)
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="For all. [default: by category]", show_default=False, rich_help_panel=ASK)
+    ] = None,
+    top_p: Annotated[float | None, typer.Option(help="Nucleus sampling.", rich_help_panel=ASK)] = None,
+    max_new_tokens: Annotated[int, typer.Option(help="Of each answer.", rich_help_panel=ASK)] = 1024,
+    strip_thinking: Annotated[
+        bool, typer.Option("--strip-thinking", help="Keep what follows </think>.", rich_help_panel=ASK)
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of sampled answers.", rich_help_panel=ASK)] = 0,
+    import_: Annotated[
+        list[str] | None,
+        typer.Option("--import", help="Answers from FastChat's model_answer/MODEL.jsonl.", rich_help_panel=ASK),
+    ] = None,
+    backend: Annotated[str, typer.Option(help="As for harness run.", rich_help_panel=COMPUTE)] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", rich_help_panel=COMPUTE)] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16, float16.", rich_help_panel=COMPUTE)] = "auto",
+    load_in_4bit: Annotated[
+        bool, typer.Option("--load-in-4bit", help="Quantise (bitsandbytes, GPU).", rich_help_panel=COMPUTE)
+    ] = False,
+    db: Db = DEFAULT_DB,
+    name: Annotated[str | None, typer.Option(help="What rankings call it.", rich_help_panel=KEEP)] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over instead of going on.", rich_help_panel=KEEP)
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Have checkpoints answer a prompt set, to be compared by judges and people; the same command goes on."""
+    from harness.errors import UsageError
+    from harness.planning import Options
+    from harness.progress import shown
+    from harness.store import Store
+    from judges.answers import Result, Wanted
+    from judges.answers import answer as make_answers
+    from judges.importing import import_answers
+
+    models = words(model, more)
+    if not models and not import_:
+        raise UsageError("Name a checkpoint with --model, or a file of answers with --import.")
+    if name and len(models) + len(import_ or ()) > 1:
+        raise UsageError("--name is for one model; answer them one by one to name them.")
+    found: list[Result] = []
+    for path in import_ or ():
+        made = import_answers(Store(db), path, prompts, name)
+        count = len(Store(db).answers_of(made.id))
+        found.append(Result(made, count, count))
+    wanted = Wanted(preset, template, sample, temperature, top_p, max_new_tokens, strip_thinking)
+    with shown() as progress:
+        for each in models:
+            options = Options(
+                model=each,
+                tasks="",
+                db=db,
+                base=base,
+                revision=revision,
+                trust_remote_code=trust_remote_code,
+                served_name=served_name,
+                chat=each.startswith(("http://", "https://")) and template in (None, "auto", "chat"),
+                backend=backend,
+                device=device,
+                dtype=dtype,
+                load_in_4bit=load_in_4bit,
+                seed=seed,
+                name=name,
+                fresh=fresh,
+            )
+            found.append(make_answers(options, prompts, wanted, progress))
+    if json:
+        print_json({"answers": [_answers_document(result) for result in found]})
+        return
+    for result in found:
+        made = result.answers
+        before = f", {result.before} of them from before" if result.before else ""
+        typer.echo(f"{made.id[:12]} {made.name}: {result.asked} answers{before} ({made.template}, {made.model})")
+        for warning in made.warnings:
+            typer.echo(f"warning: {warning}", err=True)
+
+
+def judge(
+    more: More = None,
+    models: Annotated[
+        list[str] | None, typer.Option(help="Answer sets by name or id: --models A B C.", rich_help_panel=MODEL)
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Each of the models against this one only.", rich_help_panel=MODEL)
+    ] = None,
+    judge: Annotated[
+        list[str] | None,
+        typer.Option(help="A model's name at the server, or reference. Several make a jury.", rich_help_panel=MODEL),
+    ] = None,
+    base_url: Annotated[str, typer.Option(help="A server that speaks OpenAI's API.", rich_help_panel=MODEL)] = OPENAI,
+    prompts: Annotated[
+        str | None,
+        typer.Option(help="The prompt set, where the models answered several.", rich_help_panel=ASK),
+    ] = None,
+    references: Annotated[
+        str | None, typer.Option(help="Reference answers, in place of the prompts' own.", rich_help_panel=ASK)
+    ] = None,
+    judge_prompts: Annotated[
+        str | None, typer.Option(help="A file like FastChat's judge_prompts.jsonl.", rich_help_panel=ASK)
+    ] = None,
+    repeats: Annotated[
+        int, typer.Option(help="Ask each pair so often, to see if a judge agrees with itself.", rich_help_panel=ASK)
+    ] = 1,
+    temperature: Annotated[
+        float, typer.Option(help="The judge's; below 0 sends none, for models that take none.", rich_help_panel=ASK)
+    ] = 0.0,
+    max_tokens: Annotated[int, typer.Option(help="Of a judge's text.", rich_help_panel=ASK)] = 2048,
+    import_: Annotated[
+        list[str] | None,
+        typer.Option("--import", help="FastChat's model_judgment/*_pair.jsonl, or votes.", rich_help_panel=ASK),
+    ] = None,
+    price_in: Annotated[float | None, typer.Option(help="Per million tokens asked.", rich_help_panel=COST)] = None,
+    price_out: Annotated[float | None, typer.Option(help="Per million tokens said.", rich_help_panel=COST)] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(help="Never passed; what these pairs cost before counts.", rich_help_panel=COST),
+    ] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Say what it would cost, and ask nothing.", rich_help_panel=COST)
+    ] = False,
+    concurrency: Annotated[int, typer.Option(help="Requests at once.", rich_help_panel=COMPUTE)] = 8,
+    timeout: Annotated[float, typer.Option(help="Seconds for one attempt.", rich_help_panel=COMPUTE)] = 300.0,
+    attempts: Annotated[int, typer.Option(help="Of each request.", rich_help_panel=COMPUTE)] = 8,
+    db: Db = DEFAULT_DB,
+    json: Json = False,
+) -> None:
+    """Have judges compare the answers of models, each pair in both orders; the same command goes on."""
+    from harness.errors import UsageError
+    from harness.progress import shown
+    from harness.store import Store
+    from judges.cost import prices
+    from judges.importing import import_judgments
+    from judges.pairs import contest
+
+    for option, value in (("repeats", repeats), ("concurrency", concurrency), ("attempts", attempts)):
+        if value < 1:
+            raise UsageError(f"--{option} is a number from 1 up, not {value}.")
+    if max_tokens < 1 or timeout <= 0:
+        raise UsageError("--max-tokens and --timeout are above 0.")
+    rates = prices(price_in, price_out, max_cost)
+    store = Store(db)
+    imported = [import_judgments(store, path, prompts) for path in import_ or ()]
+    for path, counts in zip(import_ or (), imported, strict=True):
+        typer.echo(
+            f"{path}: {counts.read} verdicts, {counts.new} new, {counts.unknown} on models without answers here.",
+            err=True,
+        )
+    named = words(models, more)
+    if not judge or not named:
+        if imported:
+            return
+        raise UsageError("Name the answer sets with --models and who compares them with --judge.")
+    found = contest(store, named, against, prompts, repeats)
+    task = _Judging(store, found, rates, max_cost, base_url, concurrency, timeout, attempts)
+    with shown() as progress:
+        outcomes = task.run(judge, references, judge_prompts, temperature, max_tokens, estimate, progress)
+    if estimate:
+        return
+    if json:
+        print_json({"judges": [_outcome_document(each) for each in outcomes], "not_comparable": found.missing})
+    else:
+        _print(found, outcomes)
+    _verdict_on(outcomes)
+
+
+class _Judging:
+    """A jury at work, one judge after the other."""
+
+    def __init__(
+        self,
+        store: Store,
+        contest: Contest,
+        rates: Prices | None,
+        max_cost: float | None,
+        base_url: str,
+        concurrency: int,
+        timeout: float,
+        attempts: int,
+    ) -> None:
+        self.store, self.contest, self.rates, self.max_cost = store, contest, rates, max_cost
+        self.server: dict[str, Any] = {
+            "base_url": base_url,
+            "concurrency": concurrency,
+            "timeout": timeout,
+            "attempts": attempts,
+        }
+
+    def run(
+        self,
+        judges: list[str],
+        references: str | None,
+        judge_prompts: str | None,
+        temperature: float,
+        max_tokens: int,
+        only_estimate: bool,
+        progress: Progress,
+    ) -> list[Outcome]:
+        from data.prompts import references as read_references
+        from judges import judging_prompts, reference
+        from judges.llm import Spec
+
+        given = None if references is None else read_references(references)
+        texts = judging_prompts.ours() if judge_prompts is None else judging_prompts.from_file(judge_prompts)
+        outcomes = []
+        for name in dict.fromkeys(judges):
+            if name == reference.NAME:
+                if not only_estimate:
+                    outcomes.append(reference.judge(self.store, self.contest, given, progress))
+                continue
+            spec = Spec(name, texts, given, None if temperature < 0 else temperature, max_tokens)
+            outcomes += self._ask(spec, only_estimate, progress)
+        return outcomes
+
+    def _ask(self, spec: Any, only_estimate: bool, progress: Progress) -> list[Outcome]:
+        from harness.remote import Remote
+        from judges import llm, session
+
+        with self.store.lease(spec.id()[:16]):
+            plan = llm.plan(self.store, self.contest, spec, self.rates)
+            _say_estimate(spec.model, plan.estimate, len(plan.there))
+            if only_estimate:
+                return []
+            remote = Remote(**self.server)
+            return [session.judge(self.store, plan, remote, self.rates, self.max_cost, progress)]
+
+
+def _verdict_on(outcomes: list[Outcome]) -> None:
+    """UnreliableError above a fifth of errors, IncompleteError where something is not judged yet."""
+    from harness.errors import UnreliableError
+    from judges.session import finish
+
+    for outcome in outcomes:
+        if outcome.error_rate > TOO_MANY_ERRORS:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(outcome.errors.items()))
+            reasons = reasons or f"{outcome.unanswered} not answered: {outcome.stopped or 'the server failed'}"
+            raise UnreliableError(
+                f"{outcome.judge.name} gave no verdict on {outcome.error_rate:.0%} of what it was asked ({reasons}). "
+                "Its other verdicts are stored, and should not be believed before the cause is known."
+            )
+    finish(outcomes)
+
+
+def _say_estimate(judge: str, found: Estimate, there: int) -> None:
+    if not found.requests:
+        return
+    cost = "" if found.cost is None else f", cost about {found.cost:.4g} and at most {found.most:.4g}"
+    before = f" ({there:,} verdicts are there already)" if there else ""
+    typer.echo(
+        f"{judge}: {found.requests:,} requests{before}, about {found.tokens_in:,} tokens in and {found.tokens_out:,} "
+        f"out{cost}",
+        err=True,
+    )
+
+
+def _answers_document(result: Any) -> dict[str, Any]:
+    made = result.answers
+    return {
+        "id": made.id,
+        "name": made.name,
+        "model": made.model,
+        "model_digest": made.model_digest,
+        "prompt_set": made.prompt_set,
+        "template": made.template,
+        "seed": made.seed,
+        "answers": result.asked,
+        "before": result.before,
+        "warnings": list(made.warnings),
+    }
+
+
+def _outcome_document(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "judge": outcome.judge.id,
+        "name": outcome.judge.name,
+        "kind": outcome.judge.kind,
+        "asked": outcome.asked,
+        "before": outcome.before,
+        "verdicts": outcome.verdicts,
+        "errors": outcome.errors,
+        "unanswered": outcome.unanswered,
+        "error_rate": outcome.error_rate,
+        "taken_over": outcome.taken_over,
+        "tokens_in": outcome.tokens_in,
+        "tokens_out": outcome.tokens_out,
+        "cost": outcome.cost,
+    }
+
+
+def _print(contest: Contest, outcomes: list[Outcome]) -> None:
+    from rich.console import Console
+
+    from harness.tables import plain, table
+
+    names = ", ".join(each.name for each in contest.sets)
+    heads = ("judge", "verdicts", "first", "second", "tie", "errors", "tokens", "cost")
+    shown = table(f"{len(contest.questions)} questions, {names}", heads, heads[1:])
+    for each in outcomes:
+        counts = [each.verdicts.get(verdict, 0) for verdict in ("first", "second", "tie", "error")]
+        cost = "" if each.cost is None else f"{each.cost:.4g}"
+        cells = (each.judge.name, f"{each.stored} of {each.asked}", *counts, each.tokens_in + each.tokens_out, cost)
+        shown.add_row(*map(plain, cells))
+    console = Console()
+    console.print(shown)
+    for each in outcomes:
+        for reason, count in sorted(each.errors.items()):
+            console.print(plain(f"! {each.judge.name}: {count} times {reason}"), style="yellow")
+        if each.judge.kind == "reference" and each.asked < len(contest.asked):
+            left = len(contest.asked) - each.asked
+            console.print(plain(f"{left} pairs have no reference that can be checked."), style="dim")
+    if contest.missing:
+        console.print(plain(f"! {contest.missing} pairs were left out: one side has no answer yet."), style="yellow")
+    console.print("`harness ranking` shows what this comes to.", style="dim")

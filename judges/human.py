@@ -1,0 +1,288 @@
+"""Blind ratings by people: the plan, the pairs in a rater's order, votes. It knows no screen.
+
+A `Desk` is one rater at work. What it shows of a pair has no name in it: the question, the left answer, the right one.
+A vote is in the store when `vote` returns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import combinations
+from typing import Literal
+
+from harness.errors import UsageError
+from harness.store import Store
+from harness.store.preference_rows import (
+    AnswerSetRow,
+    AssignmentRow,
+    ComparisonRow,
+    JudgeRow,
+    RatingPlanRow,
+    Verdict,
+)
+
+Order = Literal["even", "telling"]
+VOTES: tuple[Verdict, ...] = ("first", "second", "tie", "bad", "skip")
+AHEAD, FEW = 4, 2  # pairs that a rater is handed, and below which more are: the next one is there at once
+KEPT = timedelta(minutes=30)  # a pair that was handed out and not rated is another's after this
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What a rater sees. `id` is random and tells nothing."""
+
+    id: str
+    question: tuple[str, ...]  # by turn
+    left: tuple[str, ...]
+    right: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    rated: int
+    skipped: int
+    asked: int  # pairs that this rater is asked for; fewer may be left when others rate too
+
+
+def make_plan(
+    store: Store,
+    answer_sets: Sequence[AnswerSetRow],
+    name: str = "",
+    ratings: int = 1,
+    each: int | None = None,
+    sample: int | None = None,
+    order: Order = "even",
+    seed: int = 0,
+) -> RatingPlanRow:
+    """Make and store a plan: every pair of the answer sets, on each question that all have answered.
+
+    `ratings`: votes wanted for each pair; `each`: pairs one rater is asked for; `sample`: so many questions, drawn by
+    `seed`. The same plan again gives the one that is stored. UsageError where there is nothing to rate."""
+    ids = sorted(each.id for each in answer_sets)
+    if len(set(ids)) < 2 or len({each.prompt_set for each in answer_sets}) > 1:
+        raise UsageError("A rating plan needs two or more models that answered the same prompt set.")
+    if ratings < 1 or (each is not None and each < 1) or (sample is not None and sample < 1):
+        raise UsageError("Ratings for each pair, pairs for each rater and sampled prompts are whole numbers from 1.")
+    answered = [{answer.question for answer in store.answers_of(one)} for one in ids]
+    place = {question.question: question.place for question in store.questions(answer_sets[0].prompt_set)}
+    questions = sorted(set.intersection(*answered), key=lambda q: (place.get(q, len(place)), q))
+    if not questions:
+        raise UsageError("These models have answered no prompt in common: `harness answer` first.")
+    if sample is not None and sample < len(questions):
+        drawn = sorted(questions, key=lambda q: _draw(seed, q))[:sample]
+        questions = [q for q in questions if q in set(drawn)]
+    config = {"questions": questions, "each": each, "order": order}
+    prompt_set = answer_sets[0].prompt_set
+    for known in store.plans():
+        same = (list(known.answer_sets), known.ratings, known.seed, dict(known.config)) == (ids, ratings, seed, config)
+        if same and known.closed is None and name in ("", known.name):
+            return known
+    plan = uuid.uuid4().hex
+    row = RatingPlanRow(
+        plan, name or f"plan-{plan[:8]}", prompt_set, tuple(ids), ratings, datetime.now(UTC), seed=seed, config=config
+    )
+    store.save_plan(row)
+    return row
+
+
+class Desk:
+    """One rater at one plan. Several desks of one rater (two tabs) are safe: a pair has one vote."""
+
+    def __init__(self, store: Store, plan: RatingPlanRow, rater: JudgeRow) -> None:
+        self.store, self.plan, self.rater = store, plan, rater
+        texts = {question.question: tuple(question.turns) for question in store.questions(plan.prompt_set)}
+        asked = set(plan.config["questions"])
+        self._questions = {q: turns for q, turns in texts.items() if q in asked}
+        self._answers: dict[tuple[str, str], list[str]] = {}
+        for answer_set in plan.answer_sets:
+            for answer in store.answers_of(answer_set):
+                self._answers.setdefault((answer_set, answer.question), []).append(answer.text)
+        votes = [vote for vote in store.votes(plan.id) if vote.judge == rater.id]
+        self._votes = {vote.assignment: vote for vote in votes}
+        self._mine = {each.id: each for each in store.assignments(plan.id, rater.id)}
+        self._waiting = [each for each in self._mine.values() if each.id not in self._votes]
+        self.last = max(votes, key=lambda vote: vote.created, default=None)
+        self._left = 0  # pairs that are nobody's yet
+        self._hand_out()
+
+    def pair(self) -> Pair | None:
+        """The pair to rate now; None when there is none left for this rater."""
+        if not self._waiting:
+            self._hand_out()
+        if not self._waiting or self.progress().rated >= self.progress().asked:
+            return None
+        now = self._waiting[0]
+        sides = [tuple(self._answers.get((side, now.question), ())) for side in (now.first, now.second)]
+        return Pair(now.id, self._questions.get(now.question, ()), sides[0], sides[1])
+
+    def vote(self, pair: str, verdict: Verdict, key: str, note: str = "") -> ComparisonRow:
+        """Store a vote on the pair `pair`; it is on the disk when this returns. Gives the vote that counts.
+
+        `key` names this vote: the same key again stores nothing. StoreError where it could not be stored."""
+        if verdict not in VOTES:
+            raise ValueError(f"{verdict!r} is no vote")
+        own = self._mine[pair]
+        row = ComparisonRow(
+            id=key,
+            judge=self.rater.id,
+            question=own.question,
+            turn=0,
+            first=own.first,
+            second=own.second,
+            verdict=verdict,
+            created=datetime.now(UTC),
+            note=note,
+            assignment=own.id,
+        )
+        counted = self.store.vote(row)
+        if counted.superseded is None:
+            self._votes[own.id] = self.last = counted
+            self._waiting = [each for each in self._waiting if each.id != own.id]
+        return counted
+
+    def undo(self) -> bool:
+        """Take the last vote back, and put its pair first again; False where there is none."""
+        if self.last is None:
+            return False
+        self.store.undo(self.last.id, self.rater.id)
+        again = self._mine[self.last.assignment]
+        del self._votes[again.id]
+        self._waiting.insert(0, again)
+        self.last = max(self._votes.values(), key=lambda vote: vote.created, default=None)
+        return True
+
+    def refill(self) -> None:
+        """Have the next pairs at hand. Call it when nobody waits."""
+        progress = self.progress()
+        if len(self._waiting) < min(FEW, progress.asked - progress.rated):
+            self._hand_out()
+
+    def progress(self) -> Progress:
+        skipped = sum(vote.verdict == "skip" for vote in self._votes.values())
+        rated = len(self._votes) - skipped
+        there = rated + len(self._waiting) + self._left
+        return Progress(rated, skipped, min(there, self.plan.config.get("each") or there))
+
+    def _hand_out(self) -> None:
+        new = self.store.assign(self.plan.id, self._choose)
+        self._mine |= {each.id: each for each in new}
+        self._waiting += new
+
+    def _choose(self, known: list[AssignmentRow], votes: list[ComparisonRow]) -> list[AssignmentRow]:
+        """The next pairs for this rater: those with the fewest ratings (or, in order "telling", those of the models
+        whose comparison is least sure), then those that keep this rater's share even."""
+        tally = _Tally(known, votes, self.rater.id)
+        rated = sum(vote.verdict != "skip" for vote in self._votes.values())
+        each_one = self.plan.config.get("each") or math.inf
+        chosen: list[AssignmentRow] = []
+        while True:
+            free = [
+                (question, two)
+                for two in combinations(sorted(self.plan.answer_sets), 2)
+                for question in self._questions
+                if (question, two) not in tally.seen and tally.ratings[question, two] < self.plan.ratings
+            ]
+            self._left = len(free)
+            held = len(self._waiting) + len(chosen)
+            if not free or held >= min(AHEAD, each_one - rated):
+                return chosen
+            question, two = min(free, key=lambda each: self._rank(tally, *each))
+            first, second = self._sides(tally, question, two)
+            new = AssignmentRow(
+                uuid.uuid4().hex,
+                self.plan.id,
+                self.rater.id,
+                question,
+                first,
+                second,
+                len(self._mine) + len(chosen),
+                datetime.now(UTC),
+            )
+            tally.add(new, mine=True)
+            chosen.append(new)
+
+    def _rank(self, tally: _Tally, question: str, two: tuple[str, str]) -> tuple[float, ...]:
+        telling = self.plan.config.get("order") == "telling"
+        return (
+            -round(tally.gain(two), 6) if telling else 0.0,
+            tally.ratings[question, two],
+            tally.of_two[two],
+            tally.of_question[question],
+            _draw(self.plan.seed, self.rater.id, question, *two),
+        )
+
+    def _sides(self, tally: _Tally, question: str, two: tuple[str, str]) -> tuple[str, str]:
+        """At random, and each model as often on the left as on the right as can be, for this rater and pair."""
+        a, b = two
+        ahead = tally.left[a, two] - tally.left[b, two]
+        if ahead == 0:
+            ahead = 1 if _draw(self.plan.seed, "side", self.rater.id, question, *two) < 0.5 else -1
+        return (b, a) if ahead > 0 else (a, b)
+
+
+class _Tally:
+    """What was handed out and rated, counted."""
+
+    def __init__(self, known: Sequence[AssignmentRow], votes: Sequence[ComparisonRow], rater: str) -> None:
+        self.ratings: Counter[tuple[str, tuple[str, str]]] = Counter()  # rated, or with somebody now
+        self.seen: set[tuple[str, tuple[str, str]]] = set()  # by this rater
+        self.of_two: Counter[tuple[str, str]] = Counter()
+        self.of_question: Counter[str] = Counter()
+        self.left: Counter[tuple[str, tuple[str, str]]] = Counter()
+        self.scores: dict[tuple[str, str], list[float]] = {}
+        self.pending: Counter[tuple[str, str]] = Counter()
+        counted = {vote.assignment: vote for vote in votes}
+        now = datetime.now(UTC)
+        for each in known:
+            vote = counted.get(each.id)
+            mine = each.judge == rater
+            if vote is not None and vote.verdict != "skip":
+                self.add(each, mine)
+                self.scores.setdefault(_two(each), []).append(_score(vote))
+                self.pending[_two(each)] -= 1
+            elif vote is None and (mine or now - each.created < KEPT):
+                self.add(each, mine)
+            elif mine:  # skipped
+                self.seen.add((each.question, _two(each)))
+
+    def add(self, each: AssignmentRow, mine: bool) -> None:
+        two = _two(each)
+        self.ratings[each.question, two] += 1
+        self.pending[two] += 1
+        if mine:
+            self.seen.add((each.question, two))
+            self.of_two[two] += 1
+            self.of_question[each.question] += 1
+            self.left[each.first, two] += 1
+
+    def gain(self, two: tuple[str, str]) -> float:
+        """How much one more vote narrows the mean score of two models: sqrt(v/n) - sqrt(v/(n+1)) (Chiang et al. 2024),
+        where v and n begin with one win each way."""
+        scores = [0.0, 1.0, *self.scores.get(two, ())]
+        mean = sum(scores) / len(scores)
+        variance = sum((score - mean) ** 2 for score in scores) / len(scores)
+        n = len(scores) + max(0, self.pending[two])
+        return math.sqrt(variance / n) - math.sqrt(variance / (n + 1))
+
+
+def _two(each: AssignmentRow) -> tuple[str, str]:
+    return min(each.first, each.second), max(each.first, each.second)
+
+
+def _score(vote: ComparisonRow) -> float:
+    """Of the first of the two in the order of ids."""
+    if vote.verdict not in ("first", "second"):
+        return 0.5
+    return float((vote.verdict == "first") == (vote.first < vote.second))
+
+
+def _draw(*words: object) -> float:
+    """A number in [0, 1) that follows from the words."""
+    digest = hashlib.sha256("\0".join(map(str, words)).encode()).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48

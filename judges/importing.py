@@ -1,0 +1,105 @@
+"""Answers and verdicts that FastChat and its kin wrote, taken into the store. Taken in twice they are there once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data.prompts import Judged, answers, judgments, load
+from data.sources import DataError
+from harness.errors import UsageError
+from harness.store.preference_rows import AnswerRow, AnswerSetRow, ComparisonRow, JudgeRow
+from judges.answers import prompt_rows
+
+if TYPE_CHECKING:
+    from harness.store import Store
+
+
+def import_answers(store: Store, path: str | Path, source: str | None, name: str | None = None) -> AnswerSetRow:
+    """One file model_answer/MODEL.jsonl as an answer set on the prompts of `source`."""
+    model, texts = answers(path)
+    prompts = load(source)
+    turns = {prompt.id: len(prompt.turns) for prompt in prompts.prompts}
+    strange = sorted(question for question, said in texts.items() if len(said) > turns.get(question, 0))
+    if strange:
+        raise DataError(
+            f"{path}: {len(strange)} answers belong to none of the {len(turns)} prompts of {prompts.source} (question "
+            f"{strange[0]}). Name the prompts they answer with --prompts."
+        )
+    content = json.dumps([model, prompts.digest, sorted((key, list(said)) for key, said in texts.items())])
+    identity = "imported:" + hashlib.sha256(content.encode()).hexdigest()
+    known = store.find_answers(identity)
+    if known is not None:
+        return known
+    now = datetime.now(UTC)
+    record = AnswerSetRow(
+        uuid.uuid4().hex, identity, name or model, "imported", prompts.digest, f"{model} ({path})", now, finished=now
+    )
+    rows = [
+        AnswerRow(record.id, question, turn, text.strip())
+        for question, said in texts.items()
+        for turn, text in enumerate(said, 1)
+    ]
+    store.create_answers(record, *prompt_rows(prompts))
+    store.record_answers(record.id, rows)
+    return record
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    read: int
+    new: int
+    unknown: int  # about models whose answers are not in the store
+
+
+def import_judgments(store: Store, path: str | Path, prompts: str | None = None) -> Imported:
+    """Verdicts of a file, each judge and person in it as one of ours; those on models without answers are left out."""
+    found = judgments(path)
+    if not store.exists():
+        raise UsageError(f"{store.path} has no answers that these judgments could be about. Import the answers first.")
+    sets: dict[str, str] = {}
+    for name in {side for each in found for side in (each.first, each.second)}:
+        named = [each for each in store.answer_sets() if each.name == name]
+        if named:
+            sets[name] = store.resolve_answers(name, _digest(store, prompts)).id
+    kept = [each for each in found if each.first in sets and each.second in sets]
+    judges = {(each.judge, each.person): _judge(each) for each in kept}
+    for judge in judges.values():
+        store.save_judge(judge)
+    rows: dict[str, ComparisonRow] = {}
+    for each in kept:
+        row = _row(each, judges[each.judge, each.person].id, sets)
+        rows.setdefault(row.id, row)
+    return Imported(len(found), store.record_comparisons(list(rows.values())), len(found) - len(kept))
+
+
+def _digest(store: Store, prompts: str | None) -> str | None:
+    return None if prompts is None else load(prompts).digest
+
+
+def _judge(each: Judged) -> JudgeRow:
+    kind = "person" if each.person else "model"
+    key = hashlib.sha256(f"imported\0{kind}\0{each.judge}".encode()).hexdigest()
+    return JudgeRow(key, kind, each.judge, datetime.now(UTC), config={"imported": True})  # type: ignore[arg-type]
+
+
+def _row(each: Judged, judge: str, sets: dict[str, str]) -> ComparisonRow:
+    first, second = sets[each.first], sets[each.second]
+    key = json.dumps(["imported", judge, each.question, each.turn, first, second, each.verdict, each.text])
+    return ComparisonRow(
+        id=hashlib.sha256(key.encode()).hexdigest(),
+        judge=judge,
+        question=each.question,
+        turn=each.turn,
+        first=first,
+        second=second,
+        verdict=each.verdict,
+        created=datetime.now(UTC),
+        text=each.text,
+        error="imported as an error" if each.verdict == "error" else "",
+    )

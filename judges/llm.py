@@ -1,0 +1,184 @@
+"""A model as judge: what it is asked, through any server that speaks OpenAI's API, and how its answer is read.
+
+judges/session.py asks it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from harness.answering import without_thinking
+from harness.store.preference_rows import ComparisonRow, JudgeRow
+from judges.cost import Estimate, Prices, estimate, worst_tokens
+from judges.verdict import UnclearError, parse
+
+if TYPE_CHECKING:
+    from harness.remote import Remote
+    from harness.store import Store
+    from judges.judging_prompts import JudgingPrompts, Messages
+    from judges.pairs import Asked, Contest
+
+VERSION = "1"  # changes whenever a verdict may come out differently for the same request
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What makes a model's verdicts. The server's address is recorded and no part of it: a server may move."""
+
+    model: str
+    prompts: JudgingPrompts
+    references: Mapping[str, Sequence[str]] | None = None  # by question; None: those of the prompt set
+    temperature: float | None = 0.0  # None: sent is none, for models that take none
+    max_tokens: int = 2048
+
+    def id(self) -> str:
+        parts = {
+            "version": VERSION,
+            "model": self.model,
+            "prompts": self.prompts.digest,
+            "references": self.references_digest(),
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def references_digest(self) -> str:
+        if self.references is None:
+            return ""
+        pairs = sorted((question, list(texts)) for question, texts in self.references.items())
+        return hashlib.sha256(json.dumps(pairs).encode()).hexdigest()
+
+    def row(self, base_url: str) -> JudgeRow:
+        config = {
+            "base_url": base_url,
+            "prompts": self.prompts.source,
+            "prompts_digest": self.prompts.digest,
+            "references": "a file" if self.references is not None else "the prompt set's",
+            "references_digest": self.references_digest(),
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens,
+            "version": VERSION,
+        }
+        return JudgeRow(self.id(), "model", self.model, datetime.now(UTC), self.model, config)
+
+    def reference(self, asked: Asked) -> tuple[str, ...]:
+        """The references of the turns up to the one judged; () unless all of them are there."""
+        known = asked.question.reference
+        if self.references is not None:
+            known = self.references.get(asked.question.question, ())
+        return tuple(known[: asked.turn]) if len(known) >= asked.turn else ()
+
+    def messages(self, contest: Contest, asked: Asked) -> Messages:
+        turns = asked.question.turns[: asked.turn]
+        sides = [contest.answers(side, asked) for side in (asked.first, asked.second)]
+        return self.prompts.messages(turns, self.reference(asked), *sides)
+
+    def body(self, messages: Messages, base_url: str) -> dict[str, Any]:
+        # OpenAI's own server wants the newer name, which other servers do not all know
+        limit = "max_completion_tokens" if "//api.openai.com" in base_url else "max_tokens"
+        body: dict[str, Any] = {"model": self.model, "messages": messages, limit: self.max_tokens}
+        return body if self.temperature is None else {**body, "temperature": self.temperature}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One request."""
+
+    asked: Asked
+    id: str
+    messages: Messages
+    request: str  # digest
+
+    @property
+    def worst(self) -> int:
+        return worst_tokens(self.messages)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one judge has still to be asked."""
+
+    spec: Spec
+    jobs: Sequence[Job]  # not judged yet
+    there: Sequence[ComparisonRow]
+    estimate: Estimate
+
+
+def plan(store: Store, contest: Contest, spec: Spec, rates: Prices | None) -> Plan:
+    """What this judge has still to be asked, and what that will cost. Nothing is sent."""
+    judge = spec.id()
+    sides = [each.id for each in contest.sets]
+    known = {row.id: row for row in store.comparisons([judge], sides)}
+    ids = {asked.id(judge): asked for asked in contest.asked}
+    jobs = []
+    for key, asked in ids.items():
+        if key not in known:
+            messages = spec.messages(contest, asked)
+            jobs.append(Job(asked, key, messages, _digest(messages, asked.repeat)))
+    there = [row for key, row in known.items() if key in ids]
+    first_of_its_kind = {job.request: job for job in jobs}.values()
+    return Plan(spec, jobs, there, estimate([job.worst for job in first_of_its_kind], spec.max_tokens, rates))
+
+
+def ask(remote: Remote, spec: Spec, rates: Prices | None, judge_id: str, job: Job) -> ComparisonRow:
+    """One request and what its answer says. Raises what `Remote.chat` raises."""
+    began = time.perf_counter()
+    reply = remote.chat(**spec.body(job.messages, remote.base_url))
+    choice = reply["choices"][0]
+    usage = reply.get("usage") or {}
+    asked, said = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if not (isinstance(asked, int) and isinstance(said, int)):
+        asked, said = job.worst, spec.max_tokens  # a server that does not count is taken at its worst
+    content = choice["message"].get("content")
+    text = content if isinstance(content, str) else ""
+    row = replace(
+        empty_row(judge_id, job),
+        text=text,
+        tokens_in=asked,
+        tokens_out=said,
+        cost=rates.of(asked, said) if rates else None,
+        seconds=time.perf_counter() - began,
+    )
+    try:
+        return replace(row, verdict=parse(without_thinking(text)))
+    except UnclearError as unclear:
+        cut = " (cut off at the limit of tokens)" if choice.get("finish_reason") == "length" else ""
+        return replace(row, error=f"{unclear}{cut}")
+
+
+def empty_row(judge_id: str, job: Job, error: str = "") -> ComparisonRow:
+    """The verdict on a job before there is one."""
+    return ComparisonRow(
+        id=job.id,
+        judge=judge_id,
+        question=job.asked.question.question,
+        turn=job.asked.turn,
+        first=job.asked.first,
+        second=job.asked.second,
+        repeat=job.asked.repeat,
+        verdict="error",
+        error=error,
+        request=job.request,
+        created=datetime.now(UTC),
+    )
+
+
+def taken_over(row: ComparisonRow, job: Job) -> ComparisonRow:
+    """The verdict on an equal request as that on this job."""
+    return replace(
+        empty_row(row.judge, job, row.error),
+        verdict=row.verdict,
+        text=row.text,
+        note="taken over from an equal request",
+        cost=None if row.cost is None else 0.0,
+    )
+
+
+def _digest(messages: Messages, repeat: int) -> str:
+    return hashlib.sha256(json.dumps([messages, repeat]).encode()).hexdigest()

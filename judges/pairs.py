@@ -1,0 +1,108 @@
+"""Which pairs a judge is shown: every two answer sets, or one against each other one, in both orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from harness.errors import UsageError
+from harness.store.comparisons import comparison_id
+from harness.store.preference_rows import AnswerSetRow, QuestionRow
+
+if TYPE_CHECKING:
+    from harness.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One ordered pair: `first` is shown as A."""
+
+    question: QuestionRow
+    turn: int  # the turn that is judged, from 1
+    first: str  # answer sets' ids
+    second: str
+    repeat: int
+
+    def id(self, judge: str) -> str:
+        return comparison_id(judge, self.question.question, self.turn, self.first, self.second, self.repeat)
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """The answer sets that are compared, all on one prompt set, and what they say."""
+
+    sets: Sequence[AnswerSetRow]
+    questions: Sequence[QuestionRow]  # that at least one pair has answered in full
+    texts: dict[tuple[str, str], tuple[str, ...]]  # (answer set, question): by turn
+    asked: Sequence[Asked]
+    missing: int  # pairs of answers that cannot be compared, because one of them is not there
+
+    def answers(self, answer_set: str, asked: Asked) -> tuple[str, ...]:
+        """The answers up to the turn that is judged."""
+        return self.texts[answer_set, asked.question.question][: asked.turn]
+
+
+def contest(
+    store: Store, models: Sequence[str], against: str | None = None, prompts: str | None = None, repeats: int = 1
+) -> Contest:
+    """Every two of `models`, or each against `against`; every question both have answered; each turn; both orders.
+
+    `prompts` is a prompt set's name, or the beginning of its digest, where the models have answered several. UsageError
+    where the words do not name two answer sets of one prompt set."""
+    chosen = None if prompts is None else _prompt_set(store, prompts)
+    sets = {each.id: each for each in (store.resolve_answers(word, chosen) for word in models)}
+    baseline = None if against is None else store.resolve_answers(against, chosen)
+    if baseline is not None:
+        sets[baseline.id] = baseline
+    if len(sets) < 2:
+        raise UsageError("A comparison takes two models or more: --models A B, or --models A --against B.")
+    if len({each.prompt_set for each in sets.values()}) > 1:
+        said = ", ".join(f"{each.name}: {each.prompt_set[:8]}" for each in sets.values())
+        raise UsageError(f"These models answered different prompt sets ({said}). Choose one with --prompts.")
+    names = [each.name for each in sets.values()]
+    if len(set(names)) < len(names):
+        raise UsageError(f"Two of the models have one name ({', '.join(names)}): give them names with --name.")
+    if baseline is None:
+        pairs = list(combinations(sets, 2))
+    else:
+        pairs = [(other, baseline.id) for other in sets if other != baseline.id]
+    texts = {key: text for each in sets for key, text in _texts(store, each).items()}
+    asked: list[Asked] = []
+    missing = 0
+    questions = store.questions(next(iter(sets.values())).prompt_set)
+    for question in questions:
+        turns = len(question.turns)
+        for one, other in pairs:
+            if any(len(texts.get((side, question.question), ())) < turns for side in (one, other)):
+                missing += any((side, question.question) in texts for side in (one, other))
+                continue
+            asked += [
+                Asked(question, turn, first, second, repeat)
+                for turn in range(1, turns + 1)
+                for repeat in range(repeats)
+                for first, second in ((one, other), (other, one))
+            ]
+    if not asked:
+        raise UsageError("There is no question that two of these models have answered. `harness answer` goes on.")
+    compared = {each.question.question for each in asked}
+    return Contest(list(sets.values()), [q for q in questions if q.question in compared], texts, asked, missing)
+
+
+def _prompt_set(store: Store, word: str) -> str:
+    found = {each.digest for each in store.prompt_sets() if each.name == word or each.digest.startswith(word)}
+    if len(found) != 1:
+        known = ", ".join(f"{each.name} ({each.digest[:8]})" for each in store.prompt_sets())
+        raise UsageError(f"{word!r} names {len(found) or 'no'} prompt sets in {store.path}; there are {known}.")
+    return found.pop()
+
+
+def _texts(store: Store, answer_set: str) -> dict[tuple[str, str], tuple[str, ...]]:
+    """By question the answers of turn 1, 2, … as far as they are there without a gap."""
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for row in store.answers_of(answer_set):
+        before = found.get((answer_set, row.question), ())
+        if row.turn == len(before) + 1:
+            found[answer_set, row.question] = (*before, row.text)
+    return found

@@ -1,0 +1,46 @@
+"""Stores with answers, for judges: quick, and without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.store import Store
+from harness.store.preference_rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def answered(
+    path: Path,
+    models: Mapping[str, Callable[[int, int], str]],
+    questions: int = 6,
+    turns: int = 1,
+    reference: Callable[[int], Sequence[str]] = lambda n: (),
+) -> Store:
+    """`models`: name -> (question from 0, turn from 1) -> answer."""
+    store = Store(path)
+    rows = [
+        QuestionRow(
+            "p" * 64,
+            f"q{n}",
+            n,
+            ("writing", "math")[n % 2],
+            tuple(f"question {n}, turn {turn}" for turn in range(1, turns + 1)),
+            tuple(reference(n)),
+        )
+        for n in range(questions)
+    ]
+    for name, say in models.items():
+        made = AnswerSetRow(name * 8, f"identity of {name}", name, "finished", "p" * 64, name, NOW)
+        store.create_answers(made, PromptSetRow("p" * 64, "asked", "sample"), rows)
+        store.record_answers(
+            made.id,
+            [AnswerRow(made.id, f"q{n}", turn, say(n, turn)) for n in range(questions) for turn in range(1, turns + 1)],
+        )
+    return store
+
+
+def words(name: str, length: int = 3) -> Callable[[int, int], str]:
+    return lambda n, turn: f"{name} says {'much ' * length}on {n} in turn {turn}"
