@@ -1,0 +1,1 @@
+"""Shows the store: pages, charts, the rating page."""

@@ -1,0 +1,49 @@
+"""How every page looks: colours, type, spacing; light and dark. Nothing is fetched from elsewhere.
+
+The colours are of Okabe and Ito's palette, which people with any kind of colour blindness tell apart (2008), moved to
+a contrast of 4.5 or more on their background where they carry text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SANS = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif'
+MONO = 'ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace'
+
+_SHARED = {"font": SANS, "headingFont": SANS, "codeFont": MONO, "baseRadius": "0.5rem", "baseFontSize": "16"}
+_LIGHT = {
+    "primaryColor": "#0069a3",
+    "backgroundColor": "#ffffff",
+    "secondaryBackgroundColor": "#f4f6f8",
+    "textColor": "#17202a",
+    "borderColor": "#d5dbe1",
+}
+_DARK = {
+    "primaryColor": "#2779ae",
+    "backgroundColor": "#12171d",
+    "secondaryBackgroundColor": "#1b222b",
+    "textColor": "#e8ecf0",
+    "borderColor": "#38424e",
+}
+
+
+def options() -> list[str]:
+    """The theme as command line options of the server."""
+    named = {f"theme.{name}": value for name, value in _SHARED.items()}
+    named |= {f"theme.light.{name}": value for name, value in _LIGHT.items()}
+    named |= {f"theme.dark.{name}": value for name, value in _DARK.items()}
+    return [f"--{name}={value}" for name, value in named.items()]
+
+
+def begin() -> None:
+    """What each page starts with."""
+    import streamlit as st
+
+    colours = "".join(f"--{_dashed(name)}: light-dark({_LIGHT[name]}, {_DARK[name]}); " for name in _LIGHT)
+    rules = Path(__file__).with_name("look.css").read_text(encoding="utf-8")
+    st.html(f"<style>.stApp {{ {colours}}}\n{rules}</style>")
+
+
+def _dashed(name: str) -> str:
+    """ "textColor" as "text-color"."""
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)
