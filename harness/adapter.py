@@ -16,9 +16,10 @@ import os
 import shutil
 import warnings
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.checkpoint import BASE_DIGEST_FILE, Checkpoint, resolve, tokenizer_files
 from harness.errors import ModelError, UsageError
@@ -122,13 +123,53 @@ def probe(model: PeftModel, adapter: Checkpoint) -> tuple[Tensor, float]:
 
 
 def logits(model: Any) -> Tensor:
-    """[4 prompts, 12 tokens, vocabulary] in float32 on the CPU: fixed token ids, spread over the vocabulary."""
+    """[4 prompts, 12 tokens, vocabulary] in float32 on the CPU, of fixed prompts."""
     import torch
 
-    rows = model.get_input_embeddings().weight.shape[0]
-    ids = (torch.arange(48, device=model.device) * 7919 + 1) % rows
+    ids = torch.tensor(_prompts(model), device=model.device)
     with torch.inference_mode():
-        return model(input_ids=ids.reshape(4, 12), use_cache=False).logits.float().cpu()
+        return model(input_ids=ids, use_cache=False).logits.float().cpu()
+
+
+def _prompts(model: Any) -> list[list[int]]:
+    """4 prompts of 12 token ids, spread over the vocabulary."""
+    rows = model.get_input_embeddings().weight.shape[0]
+    ids = [(n * 7919 + 1) % rows for n in range(48)]
+    return [ids[at : at + 12] for at in range(0, 48, 12)]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What an adapter does, as transformers computes it, for other engines to be held against."""
+
+    prompts: list[list[int]]
+    tokens: list[list[int]]  # for each prompt, tokens whose log-probability of coming next is below
+    live: list[list[float]]  # with the adapter, natural logs
+    base: list[list[float]]  # without it
+    spread: float  # standard deviation of the live logits
+
+    FILE: ClassVar = "harness_probe.json"
+
+    @classmethod
+    def of(cls, model: PeftModel, live: Tensor) -> Probe:
+        """`live`: `logits` of the model, its adapter on."""
+        with model.disable_adapter():
+            base = logits(model)
+        # the likeliest tokens, and some from anywhere
+        tokens = [[*row.topk(16).indices.tolist(), *range(0, len(row), max(1, len(row) // 16))] for row in live[:, -1]]
+        tokens = [list(dict.fromkeys(each)) for each in tokens]
+        with_it, without = (
+            [row[each].tolist() for row, each in zip(all_logits[:, -1].log_softmax(-1), tokens, strict=True)]
+            for all_logits in (live, base)
+        )
+        return cls(_prompts(model), tokens, with_it, without, float(live.std()))
+
+    @classmethod
+    def read(cls, folder: Path) -> Probe:
+        return cls(**json.loads((folder / cls.FILE).read_text("utf-8")))
+
+    def write(self, folder: Path) -> None:
+        (folder / self.FILE).write_text(json.dumps(asdict(self)) + "\n", "utf-8")
 
 
 def merge_for_run(base_model: PreTrainedModel, adapter: Checkpoint) -> tuple[PreTrainedModel, list[str]]:
@@ -156,10 +197,6 @@ def merge(
 
     It is written beside `out`, loaded again, compared with the live adapter, and only then given its name.
     UsageError where `out` holds something, ModelError where the merge is wrong or cannot be written."""
-    from safetensors import SafetensorError
-
-    from harness.loading import load_model
-
     adapter = resolve(adapter_folder, base)
     if adapter.base is None:
         raise UsageError(f"{adapter_folder} is a whole model, not a LoRA adapter: there is nothing to merge.")
@@ -167,8 +204,20 @@ def merge(
         raise UsageError(f"{out} is there already and is not an empty folder. Name a new one.")
     if not out.absolute().parent.is_dir():
         raise UsageError(f"There is no folder {out.absolute().parent} to write {out.name} into. Make it first.")
+    return write_merged(adapter, out, dtype, device)
+
+
+def write_merged(adapter: Checkpoint, out: Path, dtype: str | None = None, device: str = "cpu") -> dict[str, Any]:
+    """Merge into `out`, which must not be there or be empty, as `merge` says. `harness_probe.json` beside the
+    weights has the live adapter's own log-probabilities (see `Probe`)."""
+    from safetensors import SafetensorError
+
+    from harness.loading import load_model
+
+    assert adapter.base is not None
     model = attach(load_model(adapter.base, dtype, device), adapter)
     live, _ = probe(model, adapter)
+    told = Probe.of(model, live)
     merged = merge_weights(model, adapter)
     check_merged(merged, live, adapter)
     temporary = out.absolute().with_name(f".{out.name}.{os.getpid()}.tmp")
@@ -195,6 +244,7 @@ def merge(
             "versions": {name: version(name) for name in ("lora-harness", "peft", "torch", "transformers")},
         }
         (temporary / "harness_merge.json").write_text(json.dumps(note, indent=2) + "\n", "utf-8")
+        told.write(temporary)
         temporary.replace(out)
     except (OSError, SafetensorError) as error:
         raise ModelError(

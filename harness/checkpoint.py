@@ -40,7 +40,7 @@ _ADAPTER_ORIGIN_KEYS = {"base_model_name_or_path", "revision", "inference_mode",
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     given: str  # as it was typed
-    kind: Literal["folder", "hub", "adapter"]
+    kind: Literal["folder", "hub", "adapter", "served"]  # served: see harness/served.py
     path: Path  # the local folder
     digest: str  # sha256, hexadecimal
     dtype: str  # of the stored weights: "float32", "bfloat16", "float16"
@@ -56,7 +56,7 @@ def resolve(
     model: str, base: str | None = None, revision: str | None = None, trust_remote_code: bool = False
 ) -> Checkpoint:
     """Find, check and identify a checkpoint. ModelError says what is wrong with it and what to do."""
-    path, commit = _locate(model, revision)
+    path, commit = locate(model, revision)
     if _is_adapter(path):
         return _adapter(model, path, base, commit, trust_remote_code)
     if base is not None:
@@ -72,7 +72,7 @@ def _whole_model(given: str, path: Path, commit: str, remote_code: bool) -> Chec
     config = _read_json(path / "config.json", f"{path} is not a checkpoint: it has no config.json.")
     architecture = _causal(config, path)
     weights = find_weights(path)
-    tokenizer = _tokenizer_parts(path)
+    tokenizer = tokenizer_parts(path)
     if tokenizer is None:
         raise ModelError(f"{path} has no tokenizer ({', '.join(_VOCABULARIES[:3])}, …). Copy the model's into it.")
     parts = [("config.json", _json_digest(config, _ORIGIN_KEYS)), *tokenizer, *_end_tokens(path)]
@@ -84,7 +84,7 @@ def _whole_model(given: str, path: Path, commit: str, remote_code: bool) -> Chec
         given=given,
         kind="hub" if commit else "folder",
         path=path,
-        digest=_combine(parts),
+        digest=combine(parts),
         dtype=str(dtype).removeprefix("torch."),
         architecture=architecture,
         tokenizer=path,
@@ -99,7 +99,7 @@ def _adapter(given: str, path: Path, base: str | None, commit: str, remote_code:
         raise ModelError(f"{path} is an adapter of type {config.get('peft_type')}; only LoRA is supported.")
     weights = find_weights(path, "adapter_model")
     on = _base(given, config, base, remote_code)
-    own, bases = _tokenizer_parts(path), _tokenizer_parts(on.tokenizer) or []
+    own, bases = tokenizer_parts(path), tokenizer_parts(on.tokenizer) or []
     warnings = _check_base(given, path, on)
     if own is not None and own != bases:
         warnings.append(f"The adapter {given} brings its own tokenizer or chat template; it is used, not the base's.")
@@ -112,7 +112,7 @@ def _adapter(given: str, path: Path, base: str | None, commit: str, remote_code:
         given=given,
         kind="adapter",
         path=path,
-        digest=_combine(parts),
+        digest=combine(parts),
         dtype=on.dtype,
         architecture=on.architecture,
         tokenizer=on.tokenizer if own is None else path,
@@ -129,7 +129,7 @@ def _base(adapter: str, config: dict[str, Any], base: str | None, remote_code: b
         raise ModelError(f"The adapter {adapter} does not name its base model. Pass it with --base.")
     revision = None if base or Path(named).is_dir() else config.get("revision")
     try:
-        path, commit = _locate(named, revision)
+        path, commit = locate(named, revision)
         if _is_adapter(path):
             raise ModelError(f"{named} is itself a LoRA adapter: merge it first (harness merge).")
         return _whole_model(named, path, commit, remote_code)
@@ -152,7 +152,7 @@ def _check_base(model: str, path: Path, base: Checkpoint) -> list[str]:
     return []
 
 
-def _locate(model: str, revision: str | None) -> tuple[Path, str]:
+def locate(model: str, revision: str | None) -> tuple[Path, str]:
     """The local folder, and the commit where it came from a hub."""
     path = Path(model).expanduser()
     if revision and (model == "tiny" or path.is_dir()):
@@ -234,7 +234,7 @@ def tokenizer_files(folder: Path) -> list[Path]:
     return [folder / name for name in _TOKENIZER_FILES if (folder / name).is_file()]
 
 
-def _tokenizer_parts(folder: Path) -> list[tuple[str, str]] | None:
+def tokenizer_parts(folder: Path) -> list[tuple[str, str]] | None:
     """(file name, digest) of the tokenizer's files, or None where there is no vocabulary."""
     present = tokenizer_files(folder)
     if not any(file.name in _VOCABULARIES for file in present):
@@ -267,5 +267,6 @@ def _bytes_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _combine(parts: Iterable[tuple[str, str]]) -> str:
+def combine(parts: Iterable[tuple[str, str]]) -> str:
+    """One digest of (name, digest) pairs, whatever their order."""
     return hashlib.sha256(json.dumps(sorted(parts)).encode()).hexdigest()

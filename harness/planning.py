@@ -11,6 +11,7 @@ from data.sources import DataError
 from harness import identity, tasks
 from harness.checkpoint import Checkpoint, resolve
 from harness.errors import UsageError
+from harness.served import is_address, resolve_served
 from harness.tasks import Selected
 from harness.types import Generate, Item, Request, Task
 
@@ -48,6 +49,14 @@ class Options:
     include_path: str | None = None
     trust_remote_code: bool = False
     fresh: bool = False
+    lora: str = "merge"  # backend vllm: or "live"
+    tensor_parallel: int = 1
+    data_parallel: int = 1
+    gpu_memory: float | None = None  # the part of it that vLLM takes
+    served_name: str | None = None  # backend endpoint, these and the next
+    base_name: str | None = None
+    tokenizer: str | None = None
+    concurrency: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +99,13 @@ class Plan:
 def make_plan(options: Options) -> Plan:
     """Raises the errors of checkpoints, tasks and data; touches neither store nor model weights' values."""
     _check(options)
-    checkpoint = resolve(options.model, options.base, options.revision, options.trust_remote_code)
+    checkpoint, device, dtype = find_model(options)
     selected = tasks.load(
         options.tasks, options.data, options.protocol, options.shots, options.chat, options.include_path
     )
     plans = [_plan_task(s, options) for s in selected]
     if options.samples > 1 and all(p.repeats == 1 for p in plans):
         raise UsageError("--samples is for answers that are generated, and these tasks only weigh given options.")
-    device = _device(options.device)
-    dtype = options.dtype
-    if dtype == "auto":
-        dtype = "float32" if device == "cpu" else checkpoint.dtype
     content = {
         "model": checkpoint.digest,
         "dtype": dtype,
@@ -129,12 +134,28 @@ def make_plan(options: Options) -> Plan:
     return Plan(options, checkpoint, device, dtype, plans, identity.digest(content), partial)
 
 
+def find_model(options: Options) -> tuple[Checkpoint, str, str]:
+    """(checkpoint, device, dtype) of what --model names, here or on a server."""
+    if is_address(options.model):
+        checkpoint = resolve_served(options.model, options.served_name, options.base_name, options.tokenizer)
+        return checkpoint, "server", checkpoint.dtype
+    checkpoint = resolve(options.model, options.base, options.revision, options.trust_remote_code)
+    device = find_device(options.device)
+    dtype = options.dtype
+    if dtype == "auto":
+        dtype = "float32" if device == "cpu" else checkpoint.dtype
+    return checkpoint, device, dtype
+
+
 def _check(options: Options) -> None:
     for name, value in (
         ("limit", options.limit),
         ("samples", options.samples),
         ("max-new-tokens", options.max_new_tokens),
         ("batch-tokens", options.batch_tokens),
+        ("tensor-parallel", options.tensor_parallel),
+        ("data-parallel", options.data_parallel),
+        ("concurrency", options.concurrency),
     ):
         if value is not None and value < 1:
             raise UsageError(f"--{name} is a number from 1 up, not {value}.")
@@ -147,8 +168,28 @@ def _check(options: Options) -> None:
     for name, words in (("name", [options.name]), ("tag", options.tags)):
         if any(word is not None and not word.strip() for word in words):
             raise UsageError(f"--{name} needs a word.")
+    if options.gpu_memory is not None and not 0 < options.gpu_memory <= 1:
+        raise UsageError(
+            f"--gpu-memory is a part of the GPU's memory, above 0 and at most 1, not {options.gpu_memory}."
+        )
+    if options.lora not in ("merge", "live"):
+        raise UsageError(f"--lora is merge or live, not {options.lora}.")
+    _check_place(options)
     if options.system and not options.chat:
         raise UsageError("--system goes with --chat: without a chat template there is no place for it.")
+
+
+def _check_place(options: Options) -> None:
+    """Options that belong to a model here, or to a server, and not to the other."""
+    default = Options(options.model, options.tasks, options.db)
+    here = ["base", "revision", "trust_remote_code", "device", "dtype", "load_in_4bit", "batch_tokens"]
+    here += ["lora", "tensor_parallel", "data_parallel", "gpu_memory"]
+    there = ["served_name", "base_name", "tokenizer", "concurrency"]
+    served = is_address(options.model)
+    for name in here if served else there:
+        if getattr(options, name) != getattr(default, name):
+            what = "a model on this machine, and this one is a server's" if served else "a server (--model http://…)"
+            raise UsageError(f"--{name.replace('_', '-')} goes with {what}.")
 
 
 def _plan_task(selected: Selected, options: Options) -> TaskPlan:
@@ -214,7 +255,7 @@ def _changed(request: Generate, options: Options, departures: dict[str, None]) -
     return replace(request, sampling=sampling, max_tokens=tokens)
 
 
-def _device(wanted: str) -> str:
+def find_device(wanted: str) -> str:
     """ "auto" is a GPU where there is one. torch is asked only where a driver is present."""
     if wanted != "auto":
         return wanted

@@ -18,6 +18,8 @@ PACKAGES = (
     "datasets",
     "lm_eval",
     "duckdb",
+    "openai",
+    "vllm",
 )
 
 

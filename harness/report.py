@@ -49,6 +49,7 @@ def run_document(store: Store, run: RunRow) -> dict[str, Any]:
         "scores": [score_document(s) for s in sorted(store.scores(run.id), key=order)],
         "tokens": dict(run.totals.get("tokens", {})),
         "seconds": dict(run.totals.get("seconds", {})),
+        "unverified": run.unverified,
         "warnings": list(run.warnings),
     }
 
@@ -91,6 +92,7 @@ def leaderboard(store: Store) -> list[dict[str, Any]]:
                     "model": run.model,
                     "protocol": protocol,
                     "partial": run.partial,
+                    "unverified": run.unverified,
                     "status": run.status,
                     "created": run.created.isoformat(),
                     "tags": tags.get(run.id, []),

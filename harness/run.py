@@ -49,7 +49,7 @@ def run(
         with store.lease(plan.identity[:16]):
             known = _known(store, plan)  # another process may have finished it meanwhile
             if known is None or known.status == "running":
-                return _measure(plan, store, known, progress, command, make or _make, clock, began)
+                return _measure(plan, store, known, progress, command, make, clock, began)
     return Result(known, store.scores(known.id), sum(t.items for t in store.tasks(known.id)), computed=False)
 
 
@@ -72,14 +72,16 @@ def _measure(
     known: RunRow | None,
     progress: Progress,
     command: Sequence[str],
-    make: Callable[[Plan], tuple[Backend, list[str]]],
+    make: Callable[[Plan], tuple[Backend, list[str]]] | None,
     clock: Clock,
     began: float,
 ) -> Result:
+    from harness import backends
+
     record, backend, stopped = known, None, False
     try:
         with clock("loading"):
-            backend, warnings = make(plan)
+            backend, warnings = (make or backends.make)(plan)
         record = known or _create(store, plan, backend, warnings, command)
         resumed = sum(len(store.scored(record.id, p.task.name)) for p in plan.tasks) if known else 0
         for task in plan.tasks:
@@ -91,6 +93,9 @@ def _measure(
         if record is not None and backend is not None:
             _close_session(store, record.id, backend, clock, began)
         raise
+    finally:
+        if make is None and backend is not None:  # it is ours
+            backends.close(backend)
     if stopped:
         gc.collect()  # Ctrl-C may have struck between a lock and its `with`: the error's frames held it until now
     if record is not None and backend is not None:
@@ -109,12 +114,6 @@ def _how_far(store: Store, record: RunRow | None, plan: Plan) -> str:
     return f"Stopped. {answered:,} of {asked:,} answers are stored; the same command goes on from there."
 
 
-def _make(plan: Plan) -> tuple[Backend, list[str]]:
-    from harness import backends
-
-    return backends.make(plan)
-
-
 def _create(store: Store, plan: Plan, backend: Backend, warnings: list[str], command: Sequence[str]) -> RunRow:
     from harness.provenance import provenance
 
@@ -129,10 +128,10 @@ def _create(store: Store, plan: Plan, backend: Backend, warnings: list[str], com
     record = RunRow(
         id=run_id,
         identity=plan.identity,
-        name=options.name or _short(options.model),
+        name=options.name or options.served_name or _short(options.model),
         status="running",
         partial=plan.partial,
-        model=options.model,
+        model=checkpoint.given,
         model_digest=checkpoint.digest,
         base_digest=checkpoint.base.digest if checkpoint.base else "",
         backend=backend.info.name,

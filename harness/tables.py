@@ -54,6 +54,7 @@ def print_run(console: Console, store: Store, run: RunRow, groups: bool = False)
         cells = [score["task"], score["protocol"], *((score["group"],) if groups else ()), score["metric"]]
         scores.add_row(*map(plain, (*cells, interval(score), score["n"])), style="" if first else "dim")
     mark = " · partial: --limit or some groups only" if run.partial else ""
+    mark += " · unverified" if run.unverified else ""
     console.print(
         plain(f"{run.name} · {run.model} · {run.dtype} on {run.device} · run {run.id[:12]}{mark}"), style="bold"
     )

@@ -2,27 +2,59 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, suggest
 
 if TYPE_CHECKING:
-    from harness.backends.transformers_lm import TransformersLM
     from harness.planning import Plan
 
-BACKENDS = ("auto", "transformers")
+BACKENDS = ("auto", "transformers", "vllm", "endpoint")
 
 
-def make(plan: Plan) -> tuple[TransformersLM, list[str]]:
-    """The backend, and warnings about the checkpoint (an adapter is probed and merged on the way)."""
-    options = plan.options
-    if options.backend not in BACKENDS:
-        hint = suggest(options.backend, BACKENDS)
-        raise UsageError(f"There is no backend {options.backend!r}.{hint} There are {', '.join(BACKENDS)}.")
+def make(plan: Plan) -> tuple[Any, list[str]]:
+    """A `harness.types.Backend`, and warnings about the checkpoint (an adapter is probed, and merged, on the way)."""
+    name = choose(plan)
+    if name == "vllm":
+        from harness.backends.vllm_engine import make as make_engine
+
+        return make_engine(plan)
+    if name == "endpoint":
+        from harness.backends.endpoint import make as make_endpoint
+
+        return make_endpoint(plan)
+    return _transformers(plan)
+
+
+def choose(plan: Plan) -> str:
+    """What `auto` is: a server's address means `endpoint`; vLLM where it and a GPU are present; else transformers."""
+    wanted, served = plan.options.backend, plan.checkpoint.kind == "served"
+    if wanted not in BACKENDS:
+        hint = suggest(wanted, BACKENDS)
+        raise UsageError(f"There is no backend {wanted!r}.{hint} There are {', '.join(BACKENDS)}.")
+    if served and wanted not in ("auto", "endpoint"):
+        raise UsageError(f"{plan.options.model} is a server: --backend endpoint asks it (auto does so too).")
+    if served:
+        return "endpoint"
+    if wanted == "endpoint":
+        raise UsageError("--backend endpoint asks a server: --model http://host:port/v1 --served-name NAME.")
+    if wanted != "auto":
+        return wanted
+    return "vllm" if plan.device == "cuda" and not plan.options.load_in_4bit and find_spec("vllm") else "transformers"
+
+
+def close(backend: Any) -> None:
+    """Give back what a backend holds beside its own memory: an engine's processes and their GPUs."""
+    if hasattr(backend, "close"):
+        backend.close()
+
+
+def _transformers(plan: Plan) -> tuple[Any, list[str]]:
     from harness.backends.transformers_lm import TransformersLM
     from harness.loading import load_model, load_tokenizer
 
-    checkpoint = plan.checkpoint
+    options, checkpoint = plan.options, plan.checkpoint
     tokenizer = load_tokenizer(checkpoint)
     if options.chat and not tokenizer.chat_template:
         raise UsageError(f"{options.model} has no chat template, so --chat cannot be used with it.")

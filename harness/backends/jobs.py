@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.backends.tokens import Encoded, Encoder
-from harness.types import Prompt, Response, Rolling
+from harness.types import Prompt, Request, Response, Rolling
 
 if TYPE_CHECKING:
     import torch
 
     from harness.backends.prefix_tree import Row
+
+PART = 500  # requests, at least, that are tokenised and planned together
+
+
+def parts(which: list[int], requests: Sequence[Request]) -> Iterator[list[int]]:
+    """Requests that share a prompt stay together; some groups at a time, so that the first answer does not
+    wait until everything is tokenised."""
+    groups: dict[str, list[int]] = {}
+    for i in which:
+        request = requests[i]
+        groups.setdefault("" if isinstance(request, Rolling) else request.prompt.shared, []).append(i)
+    part: list[int] = []
+    for group in groups.values():
+        part += group
+        if len(part) >= PART:
+            yield part
+            part = []
+    if part:
+        yield part
 
 
 class Job:
@@ -35,19 +54,22 @@ class Job:
         """Take a row's logits [reads, vocabulary]; True when the request has all it needs."""
         import torch
 
-        self.asked += len(row.ids)
-        self.reused += row.reused
         best = logits.argmax(dim=-1)
         norm = torch.logsumexp(logits, dim=-1)
         if self.one_position:
             ids = torch.tensor(self.targets[0], device=logits.device)
-            self.logprobs[0] = (logits[0, ids] - norm[0]).tolist()
-            self.greedy[0] = (ids == best[0]).tolist()
-            return True
+            each = logits[0, ids] - norm[0]
+            return self.take(0, each.tolist(), (ids == best[0]).tolist(), row.reused)
         ids = torch.tensor(self.targets[row.part], device=logits.device, dtype=torch.long)
         each = (logits[: len(ids)].gather(1, ids[:, None])[:, 0] - norm[: len(ids)]).double()
-        self.logprobs[row.part] = [each.sum().item()]
-        self.greedy[row.part] = [bool((ids == best[: len(ids)]).all())]
+        greedy = bool((ids == best[: len(ids)]).all())
+        return self.take(row.part, [each.sum().item()], [greedy], row.reused)
+
+    def take(self, part: int, logprobs: list[float], greedy: list[bool], reused: int) -> bool:
+        """Take what was read from one row; True when the request has all it needs."""
+        self.asked += len(self.rows[part][0])
+        self.reused += reused
+        self.logprobs[part], self.greedy[part] = logprobs, greedy
         return len(self.logprobs) == len(self.rows)
 
     def response(self) -> Response:
@@ -64,9 +86,10 @@ class Job:
         )
 
 
-def make_jobs(requests: list[Any], encoder: Encoder) -> list[Job]:
-    """What each Choice, Loglikelihood or Rolling computes and reads."""
-    moved = [_move_space(r, encoder.chat) for r in requests]
+def make_jobs(requests: list[Any], encoder: Encoder, spare: int = 0) -> list[Job]:
+    """What each Choice, Loglikelihood or Rolling computes and reads. `spare`: tokens of the window that a Rolling
+    leaves, for engines that must generate one (lm-eval's vLLM backend leaves one too)."""
+    moved = [move_space(r, encoder.chat) for r in requests]
     with_prompt = [(n, m) for n, m in enumerate(moved) if m is not None]
     longest = {o: len(encoder.ids(o)) for _, (_, options) in with_prompt for o in set(options)}
     encoded = encoder.prompts(
@@ -77,7 +100,7 @@ def make_jobs(requests: list[Any], encoder: Encoder) -> list[Job]:
         jobs[n] = _job(prompt, options, encoder)
     for n, request in enumerate(requests):
         if isinstance(request, Rolling):
-            jobs[n] = _rolling(request.text, encoder)
+            jobs[n] = _rolling(request.text, encoder, encoder.window - spare)
     return jobs
 
 
@@ -94,13 +117,12 @@ def _job(prompt: Encoded, options: Sequence[str], encoder: Encoder) -> Job:
     return Job(rows, ids, False, prompt.warnings)
 
 
-def _rolling(text: str, encoder: Encoder) -> Job:
+def _rolling(text: str, encoder: Encoder, window: int) -> Job:
     """Every token is predicted once; windows after the first are filled up with what came before."""
     ids = encoder.ids(text)
     start = encoder.start_token
     if ids and ids[0] == start:
         ids = ids[1:]  # the text's own BOS is the condition, not a second one
-    window = encoder.window
     rows, targets = [], []
     for at in range(0, len(ids), window):
         end = min(at + window, len(ids))
@@ -110,7 +132,7 @@ def _rolling(text: str, encoder: Encoder) -> Job:
     return Job(rows, targets, False, (), total=True)
 
 
-def _move_space(request: Any, chat: bool) -> tuple[Prompt, tuple[str, ...]] | None:
+def move_space(request: Any, chat: bool) -> tuple[Prompt, tuple[str, ...]] | None:
     """A prompt's trailing white space belongs to what follows (as lm-eval has it), for a tokenizer
     makes one token of a space and the word after it."""
     if isinstance(request, Rolling):

@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from harness.backends.decoding import Output, choose
 from harness.backends.engines import PlainEngine, SharedEngine
-from harness.backends.jobs import make_jobs
+from harness.backends.jobs import make_jobs, parts
+from harness.backends.limits import end_ids, window_of, window_warning
 from harness.backends.prefix_tree import Batch, Row, Segment, plan
 from harness.backends.shared_attention import UnsupportedError
 from harness.backends.tokens import Encoded, Encoder
 from harness.errors import ModelError
-from harness.types import BackendInfo, Generate, Request, Response, Rolling
+from harness.types import BackendInfo, Generate, Request, Response
 
 if TYPE_CHECKING:
     import torch
 
-DEFAULT_WINDOW = 2048
-PART = 500  # requests, at least, that are tokenised and planned together
 GENERATE_ROWS = {"cpu": 64}  # rows that generate together; on a GPU more
 Answers = list[tuple[int, Response]]
 
@@ -48,11 +47,11 @@ class TransformersLM:
             name="transformers",
             device=_device_name(model),
             dtype=str(model.dtype).removeprefix("torch."),
-            window=_window(model.config.get_text_config()),
+            window=window_of(model.config.get_text_config()),
             details={"batch_tokens": self.batch_tokens, "rows_together": self.rows_together},
         )
         self.encoder = Encoder(tokenizer, self.info.window, chat, system)
-        self.end_ids = _end_ids(model, tokenizer)
+        self.end_ids = end_ids(getattr(model, "generation_config", None), model.config, tokenizer)
         self._halvings = 0
 
     @property
@@ -61,9 +60,9 @@ class TransformersLM:
         return self.engine.computed
 
     def answer(self, requests: Sequence[Request], done: Collection[int] = ()) -> Iterator[Answers]:
-        for part in _parts([i for i, r in enumerate(requests) if not isinstance(r, Generate)], requests):
+        for part in parts([i for i, r in enumerate(requests) if not isinstance(r, Generate)], requests):
             yield from self._score_all(requests, part, done)
-        for part in _parts([i for i, r in enumerate(requests) if isinstance(r, Generate)], requests):
+        for part in parts([i for i, r in enumerate(requests) if isinstance(r, Generate)], requests):
             yield from self._generate_all(requests, part, done)
 
     # log-probabilities
@@ -113,9 +112,7 @@ class TransformersLM:
                 warnings = list(encoded[i].warnings)
                 room = window - len(row.ids)
                 if not (stopped or output.ended) and room < asked[i].max_tokens:
-                    warnings.append(
-                        f"the answer ends at the model's window of {window} tokens, after {room} of its own"
-                    )
+                    warnings.append(window_warning(window, room))
                 answers.append(
                     (
                         i,
@@ -238,23 +235,6 @@ class TransformersLM:
             _empty_cache(self.model)
 
 
-def _parts(which: list[int], requests: Sequence[Request]) -> Iterator[list[int]]:
-    """Requests that share a prompt stay together; some groups at a time, so that the first answer does not
-    wait until everything is tokenised."""
-    groups: dict[str, list[int]] = {}
-    for i in which:
-        request = requests[i]
-        groups.setdefault("" if isinstance(request, Rolling) else request.prompt.shared, []).append(i)
-    part: list[int] = []
-    for group in groups.values():
-        part += group
-        if len(part) >= PART:
-            yield part
-            part = []
-    if part:
-        yield part
-
-
 def _split(passes: list[list[Segment]], halvings: int) -> list[list[list[Segment]]]:
     """The passes of a batch in 2**halvings groups or so, each to be run (and decoded) by itself."""
     if halvings == 0:
@@ -285,21 +265,6 @@ def _cat_rows(logits: list[torch.Tensor]) -> torch.Tensor:
     import torch
 
     return torch.cat([x for x in logits if x.numel()])
-
-
-def _window(config: Any) -> int:
-    for name in ("max_position_embeddings", "n_positions", "n_ctx", "seq_length"):
-        if isinstance(value := getattr(config, name, None), int):
-            return value
-    return DEFAULT_WINDOW
-
-
-def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
-    found: set[int] = set()
-    for ids in (getattr(model, "generation_config", None), model.config, tokenizer):
-        value = getattr(ids, "eos_token_id", None)
-        found |= set(value) if isinstance(value, list | tuple) else {value} if value is not None else set()
-    return frozenset(found)
 
 
 def _budget(model: Any) -> int:

@@ -30,7 +30,8 @@ def compare(
     first, second = store.resolve(a), store.resolve(b)
     found = compare_runs(results(store, first), results(store, second), metric, groups)
     if json:
-        print_json([asdict(c) for c in found])
+        unverified = [side for side, run in (("a", first), ("b", second)) if run.unverified]
+        print_json([{**asdict(c), "unverified": unverified} for c in found])
     else:
         _print(found, first, second)
         of_one = {t.task for t in store.tasks(first.id)} ^ {t.task for t in store.tasks(second.id)}
@@ -69,7 +70,8 @@ def _print(found: list[Comparison], first: RunRow, second: RunRow) -> None:
 
     console = Console()
     columns = ("task", "group", "metric", "n", "a", "b", "b - a [95%]", "p", "p (Holm)", "lost / gained")
-    shown = table(f"a = {first.name} ({first.id[:12]}), b = {second.name} ({second.id[:12]})", columns, columns[3:])
+    a_run, b_run = (f"{r.name} ({r.id[:12]}{', unverified' if r.unverified else ''})" for r in (first, second))
+    shown = table(f"a = {a_run}, b = {b_run}", columns, columns[3:])
     for c in found:
         flips = "" if c.flips is None else f"{c.lost} / {c.gained}"
         holm = "" if c.p_holm is None else f"{c.p_holm:.3g}"

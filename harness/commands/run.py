@@ -11,12 +11,16 @@ from harness.commands.options import DEFAULT_DB, Db, Json, print_json
 if TYPE_CHECKING:
     from harness.run import Result
 
-MODEL, ASK, COMPUTE, KEEP = "Model", "Questions", "Computing", "Store"
+MODEL, ASK, COMPUTE, KEEP, SERVER = "Model", "Questions", "Computing", "Store", "Server"
 
 
 def run(
     model: Annotated[
-        str, typer.Option(help="A folder, a hub id, a LoRA adapter's folder, or tiny.", rich_help_panel=MODEL)
+        str,
+        typer.Option(
+            help="A folder, a hub id, a LoRA adapter's folder, tiny, or a server (http://host:port/v1).",
+            rich_help_panel=MODEL,
+        ),
     ],
     tasks: Annotated[
         str,
@@ -48,7 +52,12 @@ def run(
     include_path: Annotated[
         str | None, typer.Option(help="A folder of your own lm-eval tasks.", rich_help_panel=ASK)
     ] = None,
-    backend: Annotated[str, typer.Option(help="auto or transformers.", rich_help_panel=COMPUTE)] = "auto",
+    backend: Annotated[
+        str,
+        typer.Option(
+            help="auto (vllm where it and a GPU are present), transformers, vllm, endpoint.", rich_help_panel=COMPUTE
+        ),
+    ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", rich_help_panel=COMPUTE)] = "auto",
     dtype: Annotated[
         str, typer.Option(help="auto (stored; float32 on a CPU), float32, bfloat16, float16.", rich_help_panel=COMPUTE)
@@ -59,6 +68,27 @@ def run(
     batch_tokens: Annotated[
         int | None, typer.Option(help="Tokens in one forward pass.", rich_help_panel=COMPUTE)
     ] = None,
+    lora: Annotated[
+        str, typer.Option(help="vllm: merge an adapter, or serve it live.", rich_help_panel=COMPUTE)
+    ] = "merge",
+    tensor_parallel: Annotated[
+        int, typer.Option(help="vllm: GPUs that one model is spread over.", rich_help_panel=COMPUTE)
+    ] = 1,
+    data_parallel: Annotated[int, typer.Option(help="vllm: copies of the model.", rich_help_panel=COMPUTE)] = 1,
+    gpu_memory: Annotated[
+        float | None, typer.Option(help="vllm: the part of a GPU's memory to take.", rich_help_panel=COMPUTE)
+    ] = None,
+    served_name: Annotated[
+        str | None, typer.Option(help="Which of a server's models to ask.", rich_help_panel=SERVER)
+    ] = None,
+    base_name: Annotated[
+        str | None, typer.Option(help="The adapter's base, served too: it is probed.", rich_help_panel=SERVER)
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(help="The served model's: exact prompts, as token ids.", rich_help_panel=SERVER),
+    ] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Requests under way at once.", rich_help_panel=SERVER)] = None,
     db: Db = DEFAULT_DB,
     name: Annotated[str | None, typer.Option(help="What to call the run.", rich_help_panel=KEEP)] = None,
     tag: Annotated[list[str] | None, typer.Option(help="May be given several times.", rich_help_panel=KEEP)] = None,
@@ -101,6 +131,14 @@ def run(
         include_path=include_path,
         trust_remote_code=trust_remote_code,
         fresh=fresh,
+        lora=lora,
+        tensor_parallel=tensor_parallel,
+        data_parallel=data_parallel,
+        gpu_memory=gpu_memory,
+        served_name=served_name,
+        base_name=base_name,
+        tokenizer=tokenizer,
+        concurrency=concurrency,
     )
     with shown() as progress:
         result = measure(options, progress)

@@ -55,7 +55,8 @@ def _print(rows: list[dict[str, Any]], db: str) -> None:
         shown = table(f"protocol {protocol}", ("run", *names), right=names)
         for row in of_protocol:
             cells = [interval(row["scores"][n]).replace(" ", "\n", 1) if n in row["scores"] else "" for n in names]
-            name = row["name"] + (" (partial)" if row["partial"] else "")
+            marks = "".join(f" ({mark})" for mark in ("partial", "unverified") if row[mark])
+            name = row["name"] + marks
             model = f"\n{row['model']}" if row["model"] != row["name"] else ""
             shown.add_row(
                 *map(plain, (f"{name}\n{row['run'][:8]}{model}", *cells)), style="dim" if row["partial"] else ""

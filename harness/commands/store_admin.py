@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.store import RunRow, Store, StudyRow
 
 db = typer.Typer(help="What the store holds, and another machine's runs.", no_args_is_help=True)
 
@@ -26,7 +32,10 @@ def merge(
     from harness.store import Store
 
     counts = Store(db).merge(other)
-    added = f"{counts['runs']} runs, {counts['samples']} samples and {counts['responses']} responses came in"
+    added = (
+        f"{counts['runs']} runs, {counts['samples']} samples, {counts['responses']} responses, "
+        f"{counts['studies']} studies and {counts['answer_sets']} answer sets came in"
+    )
     told = (
         f"{added}; {counts['skipped']} runs were here already, {counts['renewed']} of those that came are finished now."
     )
@@ -43,24 +52,42 @@ def info(db: Database = DEFAULT, as_json: AsJson = False) -> None:
 
 
 def rm(
-    runs: Annotated[list[str], typer.Argument(help="Runs by id, tag, name or the beginning of an id.")],
+    names: Annotated[list[str], typer.Argument(help="Runs or studies by id, tag, name or the beginning of an id.")],
+    answers: Annotated[bool, typer.Option("--answers", help="The names are of answer sets, not of runs.")] = False,
     db: Database = DEFAULT,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Do not ask (nor where there is no terminal, or with --json).")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove runs and all that is theirs. `harness gc` gives the space back to the disk."""
-    from harness.store import Store
+    """Remove runs or studies and all that is theirs. `harness gc` gives the space back to the disk."""
+    from harness.store import Store, StudyRow
 
     store = Store(db)
-    found = {run.id: run for run in map(store.resolve, runs)}
-    names = ", ".join(f"{run.id[:12]} ({run.name})" for run in found.values())
+    find = store.resolve_answers if answers else partial(_run_or_study, store)
+    found: dict[str, Any] = {each.id: each for each in map(find, names)}
+    listed = ", ".join(f"{each.id[:12]} ({each.name})" for each in found.values())
     if not (yes or as_json) and sys.stdin.isatty():
-        typer.confirm(f"Remove {names} and every sample of theirs?", abort=True)
-    counts = store.remove(found)
-    told = f"Removed {names}: {counts['samples']} samples, {counts['responses']} responses."
+        typer.confirm(f"Remove {listed} and all that is theirs?", abort=True)
+    if answers:
+        counts = store.remove_answers(found)
+        told = f"Removed {listed}: {counts['answers']} answers, {counts['comparisons']} comparisons."
+    else:
+        studies = [id_ for id_, each in found.items() if isinstance(each, StudyRow)]
+        counts = store.remove(id_ for id_ in found if id_ not in studies)
+        counts |= store.remove_studies(studies)
+        of_runs = f"{counts['samples']} samples, {counts['responses']} responses"
+        told = f"Removed {listed}: {of_runs}, {counts['trials']} trials."
     _tell({"removed": list(found), **counts}, told, as_json)
+
+
+def _run_or_study(store: Store, word: str) -> RunRow | StudyRow:
+    try:
+        return store.resolve(word)
+    except UsageError:
+        if any(word in (study.id, study.name) or study.id.startswith(word) for study in store.studies()):
+            return store.resolve_study(word)
+        raise
 
 
 def gc(db: Database = DEFAULT, as_json: AsJson = False) -> None:

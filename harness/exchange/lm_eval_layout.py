@@ -44,7 +44,7 @@ def write(store: Store, run: RunRow, batch: Batch) -> None:
         files[task.task] = hashlib.sha256(path.read_bytes()).hexdigest()
         own = [score for score in scores if score.task == task.task]
         counts[layout_name(task.task)] = {"original": task.items, "effective": len(samples)}
-        results |= _results(task, own, samples)
+        results |= _results(task, own, samples, " (unverified)" if run.unverified else "")
     document = {
         "results": results,
         **_about(tasks, scores),
@@ -90,15 +90,17 @@ def split_metric(metric: str) -> tuple[str, str]:
     return name, filter_name or "none"
 
 
-def _results(task: TaskRow, scores: Sequence[ScoreRow], samples: Sequence[SampleRow]) -> dict[str, dict[str, Any]]:
-    """The task's own line, and one for each group, as lm-eval has a subtask."""
+def _results(
+    task: TaskRow, scores: Sequence[ScoreRow], samples: Sequence[SampleRow], mark: str
+) -> dict[str, dict[str, Any]]:
+    """The task's own line, and one for each group, as lm-eval has a subtask. `mark` ends what is shown as its name."""
     name, out = layout_name(task.task), {}
     for group, some in groupby(scores, key=lambda score: score.grp):
         label = name if group == "all" else f"{name}_{group}"
         own = [sample for sample in samples if group in ("all", sample.grp)]
         row: dict[str, Any] = {
             "name": label,
-            "alias": label if group == "all" else f" - {group}",
+            "alias": (label if group == "all" else f" - {group}") + mark,
             "sample_len": len({sample.item for sample in own}) or max((score.n for score in scores), default=0),
         }
         for score in some:

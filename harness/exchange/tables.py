@@ -34,9 +34,9 @@ def write(store: Store, run: RunRow, batch: Batch, kind: str) -> None:
 
 def _tables(store: Store, run: RunRow) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     tasks = store.tasks(run.id)
-    yield "run", [_flat(asdict(run))]
+    yield "run", [_flat(asdict(run)) | {"unverified": run.unverified}]
     yield "tasks", [_flat(asdict(task)) for task in tasks]
-    yield "scores", [asdict(score) for score in store.scores(run.id)]
+    yield "scores", [asdict(score) | {"unverified": bool(run.unverified)} for score in store.scores(run.id)]
     samples = [asdict(sample) for task in tasks for sample in store.samples(run.id, task.task)]
     metrics = list(dict.fromkeys(metric for sample in samples for metric in sample["metrics"]))
     for sample in samples:

@@ -173,7 +173,7 @@ def _session(job: dict[str, Any]) -> None:
         return Logged(backend, log), warnings
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_size"], job["file_size"]))
-    backends.make = make  # type: ignore[assignment]
+    backends.make = make
     code = 70
     try:
         os.write(log, b"began\n")

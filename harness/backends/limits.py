@@ -1,0 +1,38 @@
+"""What a model's configuration says of its window and of the tokens that end a text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+DEFAULT_WINDOW = 2048
+
+
+def window_of(config: Any) -> int:
+    """Tokens a prompt and its answer may take together, of a model's text configuration."""
+    for name in ("max_position_embeddings", "n_positions", "n_ctx", "seq_length"):
+        if isinstance(value := getattr(config, name, None), int):
+            return value
+    return DEFAULT_WINDOW
+
+
+def end_ids(*sources: Any) -> frozenset[int]:
+    """All `eos_token_id` of configurations and tokenizers; any of them ends a text."""
+    found: set[int] = set()
+    for source in sources:
+        value = getattr(source, "eos_token_id", None)
+        found |= set(value) if isinstance(value, list | tuple) else {value} if value is not None else set()
+    return frozenset(found)
+
+
+def end_ids_of(folder: Path, *sources: Any) -> frozenset[int]:
+    """The same, with those of the folder's generation_config.json, where it has one."""
+    if (folder / "generation_config.json").is_file():
+        from transformers import GenerationConfig
+
+        sources = (*sources, GenerationConfig.from_pretrained(folder, local_files_only=True))
+    return end_ids(*sources)
+
+
+def window_warning(window: int, room: int) -> str:
+    return f"the answer ends at the model's window of {window} tokens, after {room} of its own"
