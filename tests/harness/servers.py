@@ -20,6 +20,9 @@ class Fault:
     ) -> None:
         self.status, self.text, self.headers, self.kind = status, text, headers or {}, kind
 
+    def __str__(self) -> str:
+        return self.kind or f"{self.status} {self.text[:16]}"
+
 
 def error(status: int, message: str = "no", **headers: str) -> Fault:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
