@@ -1,0 +1,74 @@
+"""Optuna's samplers: TPE, Gaussian process, NSGA-II and CMA-ES, on codes instead of values.
+
+Numbers that have an order are integers to a sampler, so that it can tell near from far.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tuning.optimizers.stepwise import Stepwise
+from tuning.types import Outcome, Point
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.samplers import BaseSampler
+
+    from tuning.parameters import Parameter
+    from tuning.space import Space
+
+POPULATION = 12  # of NSGA-II: its default of 50 is the whole of a study
+
+
+class OptunaSampler(Stepwise):
+    def __init__(self, name: str, space: Space, seed: int, start: Sequence[Point], block: int, objectives: int) -> None:
+        import optuna
+
+        super().__init__(space, seed, start, block)
+        self.name = name
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            sampler = _sampler(name, seed)
+        self._study = optuna.create_study(directions=["minimize"] * objectives, sampler=sampler)
+        self._distributions = {p.name: _distribution(p) for p in space.parameters}
+
+    def _propose(self) -> tuple[Point, Any]:
+        trial = self._study.ask(self._distributions)
+        return self.space.decode([trial.params[name] for name in self.space.names]), trial
+
+    def _learn(self, point: Point, token: Any, outcome: Outcome) -> None:
+        import optuna
+
+        if token is None:
+            self._study.enqueue_trial(dict(zip(self.space.names, self.space.encode(point), strict=True)))
+            token = self._study.ask(self._distributions)
+        if outcome.values is None:
+            self._study.tell(token, state=optuna.trial.TrialState.FAIL)
+            return
+        for number, excess in enumerate(outcome.constraints):
+            token.set_constraint(str(number), excess)
+        self._study.tell(token, list(outcome.values))
+
+
+def _sampler(name: str, seed: int) -> BaseSampler:
+    from optuna.samplers import CmaEsSampler, GPSampler, NSGAIISampler, TPESampler
+
+    if name == "tpe":
+        return TPESampler(seed=seed, multivariate=True)
+    if name == "gp":
+        return GPSampler(seed=seed)
+    if name == "nsga2":
+        return NSGAIISampler(seed=seed, population_size=POPULATION)
+    return CmaEsSampler(seed=seed, with_margin=True, warn_independent_sampling=False)
+
+
+def _distribution(parameter: Parameter) -> BaseDistribution:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    low, high = parameter.bounds
+    if not parameter.ordered:
+        return CategoricalDistribution(list(range(int(high) + 1)))
+    return FloatDistribution(low, high) if parameter.size is None else IntDistribution(int(low), int(high))

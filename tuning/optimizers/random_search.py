@@ -1,0 +1,28 @@
+"""Random search: every point with the same chance, none twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tuning.optimizers.stepwise import Stepwise, unseen
+from tuning.types import Outcome, Point
+
+if TYPE_CHECKING:
+    from tuning.space import Space
+
+
+class RandomSearch(Stepwise):
+    name = "random"
+
+    def __init__(self, space: Space, seed: int, start: Sequence[Point], block: int) -> None:
+        import numpy as np
+
+        super().__init__(space, seed, start, block)
+        self._rng = np.random.default_rng((seed, 2))
+
+    def _propose(self) -> tuple[Point, Any]:
+        return unseen(self.space, self._rng, self._seen), True
+
+    def _learn(self, point: Point, token: Any, outcome: Outcome) -> None:
+        """It learns nothing."""
