@@ -1,0 +1,132 @@
+"""What a study found, as plain data: best-so-far, what mattered, and whether validation loss predicts benchmarks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tuning.correlation import FEWEST, Agreement, agreement
+from tuning.importance import Importance, importance
+from tuning.views import StudyView, TrialView
+
+TOP = 10
+HIGH_RANK = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    view: StudyView
+    ranked: tuple[TrialView, ...]  # measured on all rows, the best first
+    front: tuple[TrialView, ...]  # those that none betters in all objectives; of one objective, empty
+    importance: Importance | None
+    gap: Agreement | None  # of rank with validation loss less train loss
+    predicts: dict[str, Agreement]  # by benchmark: of falling validation loss with rising score
+
+    @property
+    def top(self) -> tuple[TrialView, ...]:
+        return self.ranked[:TOP]
+
+    @property
+    def sentences(self) -> list[str]:
+        """The findings in words, each with what it rests on."""
+        said = [_best(self.ranked)]
+        if self.top:
+            above = sum(trial.hyperparameters.rank > HIGH_RANK for trial in self.top)
+            said.append(
+                f"Of the best {len(self.top)}, {above} have a rank above {HIGH_RANK} "
+                "(arXiv 2312.00949: 2 of the ten best that TPE found)."
+            )
+        said.append(_mattered(self.importance))
+        if self.gap is not None:
+            said.append(f"Rank and the gap from train to validation loss: {in_words(self.gap)}.")
+        for name, found in self.predicts.items():
+            said.append(f"Lower validation loss and higher {name}: {in_words(found)}.")
+        if not self.predicts:
+            said.append("No trial has a benchmark score yet: `harness tune top STUDY --run` measures some.")
+        return said
+
+
+def findings(view: StudyView) -> Findings:
+    """What the report shows. A study without a measured trial has findings too: that there are none."""
+    ranked = tuple(view.ranked)
+    gaps = gap_points(ranked)
+    scored = sorted({name for trial in ranked for name in trial.scores})
+    return Findings(
+        view=view,
+        ranked=ranked,
+        front=_front(ranked) if len(view.objectives) > 1 else (),
+        importance=importance(view),
+        gap=agreement([rank for _, rank, _ in gaps], [gap for _, _, gap in gaps]) if len(gaps) > 1 else None,
+        predicts={
+            name: agreement([-loss for _, loss, _ in points], [score for _, _, score in points])
+            for name in scored
+            if len(points := score_points(ranked, name)) > 1
+        },
+    )
+
+
+def gap_points(trials: tuple[TrialView, ...]) -> list[tuple[int, float, float]]:
+    """(trial, rank, validation less train loss in nats) where both losses are known."""
+    return [
+        (trial.number, float(trial.hyperparameters.rank), trial.validation_loss - trial.train_loss)
+        for trial in trials
+        if trial.validation_loss is not None and trial.train_loss is not None
+    ]
+
+
+def score_points(trials: tuple[TrialView, ...], name: str) -> list[tuple[int, float, float]]:
+    """(trial, validation loss, score) of the trials that have both."""
+    return [
+        (trial.number, trial.validation_loss, trial.scores[name])
+        for trial in trials
+        if trial.validation_loss is not None and name in trial.scores
+    ]
+
+
+def in_words(found: Agreement) -> str:
+    """ "Spearman 0.61 [0.20, 0.85], Kendall 0.45 [0.12, 0.70], 14 models"."""
+    if found.spearman is None or found.kendall is None:
+        return f"nothing to rank, one side is the same for all {found.n} models"
+    parts = [
+        f"{name} {value:.2f}" + (f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else "")
+        for name, value, interval in (
+            ("Spearman", found.spearman, found.spearman_interval),
+            ("Kendall", found.kendall, found.kendall_interval),
+        )
+    ]
+    fewer = f"; from fewer than {FEWEST} there is no interval" if found.n < FEWEST else ""
+    return f"{parts[0]}, {parts[1]}, {found.n} models{fewer}"
+
+
+def _best(ranked: tuple[TrialView, ...]) -> str:
+    if not ranked:
+        return "No trial was measured on all rows yet."
+    best = ranked[0]
+    return (
+        f"The best of {len(ranked)} trials on all rows is trial {best.number} with {best.first:.5g}. It was "
+        "chosen by that number, which therefore flatters it: `harness tune top STUDY` measures on rows that no search "
+        "saw."
+    )
+
+
+def _mattered(found: Importance | None) -> str:
+    if found is None:
+        return "Too few trials, or trials too much alike, to say which hyperparameters matter."
+    if found.explained <= 0:
+        return (
+            f"Which hyperparameters matter cannot be said: a forest over {found.trials} trials does not predict the "
+            f"order of trials that it has not seen (R² {found.explained:.2f})."
+        )
+    order = ", ".join(f"{name} ({lost:.2f})" for name, lost in found.lost.items())
+    return (
+        f"A forest over {found.trials} trials predicts the order of unseen ones with R² {found.explained:.2f}; "
+        f"shuffled, each hyperparameter takes this much from it: {order}."
+    )
+
+
+def _front(ranked: tuple[TrialView, ...]) -> tuple[TrialView, ...]:
+    values = [trial.values or () for trial in ranked]
+
+    def beaten(one: tuple[float, ...]) -> bool:
+        return any(other != one and all(a <= b for a, b in zip(other, one, strict=True)) for other in values)
+
+    return tuple(trial for trial, own in zip(ranked, values, strict=True) if not beaten(own))

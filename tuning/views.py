@@ -1,0 +1,54 @@
+"""A study as a report reads it: plain values, whatever they were stored as."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tuning.types import Hyperparameters
+
+
+@dataclass(frozen=True, slots=True)
+class TrialView:
+    number: int  # from 1, in the order of proposal
+    optimizer: str  # who proposed it: an optimizer's name, "fixed", …
+    hyperparameters: Hyperparameters
+    state: str  # "complete", "stopped" (at a rung), "failed", "running"
+    label: str = ""  # a fixed point's name
+    values: tuple[float, ...] | None = None  # the objectives where they were measured last, lower is better
+    rung: float | None = None  # the part of the train rows that `values` come from; 1 is all
+    seconds: float = 0.0
+    train_loss: float | None = None  # nats a response token, of the same training as `values`
+    validation_loss: float | None = None  # likewise
+    curve: tuple[tuple[int, float], ...] = ()  # (optimizer step, loss in nats) of that training
+    scores: Mapping[str, float] = field(default_factory=dict)  # by benchmark or preference, higher is better
+
+    @property
+    def first(self) -> float:
+        """The first objective; ValueError where nothing was measured."""
+        if self.values is None:
+            raise ValueError(f"trial {self.number} has no values")
+        return self.values[0]
+
+    @property
+    def whole(self) -> bool:
+        """Measured on all rows, so that its values stand beside others'."""
+        return self.values is not None and self.rung == 1
+
+
+@dataclass(frozen=True, slots=True)
+class StudyView:
+    name: str
+    model: str
+    optimizer: str
+    seed: int
+    budget: int
+    objectives: tuple[str, ...]  # the first is the one that trials are ranked by
+    searched: tuple[str, ...]  # fields of Hyperparameters that the search varies
+    trials: tuple[TrialView, ...]
+    notes: tuple[str, ...] = ()  # warnings that belong on every page
+
+    @property
+    def ranked(self) -> list[TrialView]:
+        """Trials that were measured on all rows, the best first."""
+        return sorted((trial for trial in self.trials if trial.whole), key=lambda trial: (trial.first, trial.number))
