@@ -1,0 +1,204 @@
+"""`tune top`: choose the finalists of a study, train and compare them, merge them, and run the benchmarks on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UsageError
+from harness.store import RunRow, ScoreRow, Store, StudyRow
+from harness.store.study_rows import BASE
+from tuning import finalists, objectives
+from tuning.finalists import Comparison, Finalist, Measurement
+from tuning.options import Options
+from tuning.session import make_crew, setup_of
+from tuning.study import Plan, Study, again, ledger_of, surroundings
+from tuning.workers import Setup
+
+if TYPE_CHECKING:
+    from harness.answering import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    row: StudyRow
+    measured: list[Measurement]
+    compared: list[Comparison]  # the best by validation loss against the base, the fixed points and other studies' best
+
+    @property
+    def best(self) -> Finalist:
+        return next(m.finalist for m in self.measured if m.finalist.why.startswith("best 1"))
+
+
+def top(
+    options: Options,
+    word: str,
+    best: int,
+    spread: int,
+    seeds: int,
+    against: Sequence[str],
+    progress: Progress,
+    setup: Callable[[Plan, Options], Setup] = setup_of,
+) -> Top:
+    """Measure a study's finalists on its test rows. `against` names other studies on the same base and rows, whose best
+    is measured beside them."""
+    store = Store(options.db)
+    row = store.resolve_study(word)
+    study = Study.from_dict(row.config)
+    ledger = ledger_of(store, row)
+    chosen = finalists.choose(row, ledger, best, spread)
+    chosen += [_other(store, row, name) for name in against]
+    checkpoint, splits = again(study)
+    if not splits.test:
+        raise UsageError(f"The study {row.name} has no test rows (--sizes): there is nothing to measure on.")
+    made = Plan(study, checkpoint, splits, row.budget)
+    where = surroundings(options)
+    with store.lease(row.id):
+        crew = make_crew(setup(made, options), options, study.settings(options).device)
+        try:
+            finalists.train(
+                chosen,
+                seeds,
+                crew,
+                lambda each: store.study_folder(each.id),
+                [objectives.measure_of(name, where) for name in ("validation",)],
+                lambda done, total: progress("finalists", done, total),
+            )
+        finally:
+            crew.close()
+    measured = finalists.measurements(chosen, seeds)
+    known = [m.finalist for m in measured]
+    first = next((f for f in known if f.why.startswith("best 1")), None)
+    if first is None:
+        raise UsageError(f"The best trial of {row.name} could not be trained with another seed; `harness tune show`.")
+    rivals = [f for f in known if f is not first and (f.study is not row or f.trial == BASE or f.label)]
+    return Top(row, measured, [finalists.compare(rival, first, seeds) for rival in rivals])
+
+
+def merge_all(found: Top, folder: Path) -> list[Path]:
+    """Each finalist's first adapter on its base, as a checkpoint; those that are there stay."""
+    from harness.adapter import merge
+
+    made = []
+    for finalist, adapter in _adapters(found, first_only=True):
+        out = folder / f"{finalist.study.id[:12]}-trial-{finalist.trial:04d}"
+        if not out.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            merge(adapter, out, base=finalist.study.model)
+        made.append(out)
+    return made
+
+
+def run_all(found: Top, options: Options, tasks: str, progress: Progress) -> list[dict[str, Any]]:
+    """`harness run` on the base and on every adapter of the finalists. Gives `trial`, `run` and `scores`; items that
+    the search's objective saw are left out of the scores."""
+    from harness.planning import Options as RunOptions
+    from harness.run import run
+
+    store = Store(options.db)
+    told = []
+    for finalist, model in [(None, found.row.model), *_adapters(found, first_only=False)]:
+        trial = finalist.trial if finalist else BASE
+        name = (
+            f"{found.row.name} {finalist.name if finalist else 'base'} {Path(model).name if finalist else ''}".strip()
+        )
+        result = run(
+            RunOptions(
+                model=model,
+                base=found.row.model if finalist else None,
+                tasks=tasks,
+                db=options.db,
+                data=options.bench_data,
+                device=options.device,
+                name=name,
+                tags=(f"{_tag(found.row)}-trial-{trial}",),
+            ),
+            partial(_named, progress, name),
+        )
+        told.append(
+            {"trial": trial, "name": name, "run": result.run.id, "scores": _headlines(store, found.row, result.run)}
+        )
+    return told
+
+
+def benchmark_scores(store: Store, row: StudyRow) -> dict[int, dict[str, float]]:
+    """By trial and task: the mean of the headline scores over the seeds that `tune top --run` measured."""
+    runs = {run.id: run for run in store.runs()}
+    found: dict[int, dict[str, list[float]]] = {}
+    for run_id, tags in store.tags().items():
+        for tag in tags:
+            prefix, _, trial = tag.rpartition("-trial-")
+            if prefix == _tag(row) and run_id in runs and runs[run_id].status == "finished":
+                for score in _headlines(store, row, runs[run_id]):
+                    found.setdefault(int(trial), {}).setdefault(score["task"], []).append(score["value"])
+    return {n: {task: sum(values) / len(values) for task, values in tasks.items()} for n, tasks in found.items()}
+
+
+def _headlines(store: Store, row: StudyRow, run: RunRow) -> list[dict[str, Any]]:
+    """A run's headline scores, without the items that the study's objective saw."""
+    from harness.report import score_document
+
+    seen = objectives.slices(row.config["objectives"], row.config["constraints"])
+    told = []
+    for task in store.tasks(run.id):
+        part = next((s for s in seen if s.task == task.task), None)
+        if part is None:
+            scores = [
+                s for s in store.scores(run.id) if s.task == task.task and s.grp == "all" and s.metric == task.metric
+            ]
+        else:
+            scores = [
+                ScoreRow(run.id, task.task, s.group, task.protocol, s.metric, s.value, s.low, s.high, s.n, s.method)
+                for s in objectives.outside(store, run.id, task.task, part)
+            ]
+        told += [{**score_document(s), "without_objective_items": part is not None} for s in scores]
+    return told
+
+
+def _tag(row: StudyRow) -> str:
+    return f"study-{row.id[:12]}"
+
+
+def _named(progress: Progress, name: str, task: str, done: int, total: int) -> None:
+    progress(f"{name}: {task}", done, total)
+
+
+def _adapters(found: Top, first_only: bool) -> list[tuple[Finalist, str]]:
+    """Adapters of the finalists over their seeds, or the first of each."""
+    adapters: list[tuple[Finalist, str]] = []
+    for m in found.measured:
+        each = m.finalist
+        own = [a.adapter for a in each.ledger.attempts.values() if a.trial == each.trial and a.test_nats and a.adapter]
+        adapters += [(each, adapter) for adapter in (own[:1] if first_only else own)]
+    return adapters
+
+
+def _other(store: Store, row: StudyRow, word: str) -> Finalist:
+    other = store.resolve_study(word)
+    if (other.base_digest, other.data_digest) != (row.base_digest, row.data_digest):
+        raise UsageError(
+            f"{other.name} is a study on another base or other rows than {row.name}: no comparison is fair."
+        )
+    ledger = ledger_of(store, other)
+    if ledger.best is None:
+        raise UsageError(f"No trial of the study {other.name} ended well.")
+    return Finalist(other, ledger, ledger.best.number, f"best of {other.name}")
+
+
+def print_top(console: Any, found: Top) -> None:
+    """The finalists by test loss, then what the best is against the others, in sentences."""
+    from harness.tables import plain, table
+
+    columns = ("trial", "chosen as", "seeds", "test loss", "spread over seeds")
+    made = table("nats a response token on the test rows", columns, right=("trial", "seeds", "test loss"))
+    for m in found.measured:
+        spread = f"{min(m.losses):.4f} to {max(m.losses):.4f}" if len(m.losses) > 1 else ""
+        style = "bold" if m.finalist is found.best else ""
+        seeds = f"{len(m.losses)}" + (f" of {len(m.losses) + m.failed}" if m.failed else "")
+        made.add_row(*map(plain, (m.finalist.trial or "", m.finalist.why, seeds, f"{m.mean:.4f}", spread)), style=style)
+    console.print(made)
+    for comparison in found.compared:
+        console.print(plain(comparison.sentence), soft_wrap=True)

@@ -1,0 +1,138 @@
+"""What a search makes small: one objective, several, or one under constraints. All are "lower is better".
+
+    validation          mean negative log-likelihood of the validation responses, nats a token
+    seconds             of the training
+    memory              peak bytes of the device
+    adapter-size        bytes of the adapter's tensors
+    benchmark:TASK@N    1 - the task's headline score on the first N items of each group, through `harness run` on
+                        the merged adapter; `tune top --run` then leaves these items out of what it reports
+
+A constraint is one of these with a limit: "seconds<=600". An objective of another kind is a new entry in `_KINDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.errors import HarnessError, UsageError, suggest
+from tuning.types import Trained
+
+if TYPE_CHECKING:
+    from harness.store import Store
+    from harness.types import Score
+
+Measure = Callable[["Measured"], float]
+CHEAP = ("adapter-size",)  # known after any rung, and the same at each
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    trained: Trained
+    adapter_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an objective may need beside a training."""
+
+    model: str  # the base, as given
+    db: str
+    bench_data: str | None
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """`benchmark:TASK@N`."""
+
+    task: str
+    limit: int
+
+    @staticmethod
+    def of(text: str) -> Slice:
+        task, _, limit = text.removeprefix("benchmark:").rpartition("@")
+        if not task or not limit.isdecimal() or int(limit) < 1:
+            raise UsageError(f"A benchmark objective is written benchmark:TASK@N (items a group), not {text!r}.")
+        return Slice(task, int(limit))
+
+    @property
+    def tag(self) -> str:
+        """Of the runs that measured it."""
+        return f"objective:{self.task}@{self.limit}"
+
+    def measure(self, measured: Measured, where: Surroundings) -> float:
+        """ValueError where the run cannot be had: the trial has failed."""
+        from harness.planning import Options
+        from harness.run import run
+
+        adapter = str(measured.trained.adapter)
+        options = Options(
+            model=adapter,
+            base=where.model,
+            tasks=self.task,
+            db=where.db,
+            data=where.bench_data,
+            limit=self.limit,
+            device=where.device,
+            tags=(self.tag,),
+        )
+        try:
+            scores = run(options).scores
+        except HarnessError as error:
+            raise ValueError(f"{self.task}: {error}") from error
+        return 1 - next(score.value for score in scores if score.grp == "all")
+
+
+def slices(objectives: Sequence[str], constraints: Sequence[str]) -> list[Slice]:
+    """Of all benchmark objectives and constraints."""
+    words = [*objectives, *(c.partition("<=")[0] for c in constraints)]
+    return [Slice.of(word) for word in words if word.startswith("benchmark:")]
+
+
+_KINDS: dict[str, Measure] = {
+    "validation": lambda measured: measured.trained.validation.mean,
+    "seconds": lambda measured: measured.trained.seconds,
+    "memory": lambda measured: float(measured.trained.peak_bytes),
+    "adapter-size": lambda measured: float(measured.adapter_bytes),
+}
+
+
+def measure_of(word: str, where: Surroundings) -> Measure:
+    """UsageError for an objective that there is not."""
+    if word.startswith("benchmark:"):
+        part = Slice.of(word)
+        return lambda measured: part.measure(measured, where)
+    if word not in _KINDS:
+        known = [*_KINDS, "benchmark:TASK@N"]
+        raise UsageError(f"There is no objective {word!r}.{suggest(word, known)} There are {', '.join(known)}.")
+    return _KINDS[word]
+
+
+def constraint_of(text: str, where: Surroundings) -> Measure:
+    """ "seconds<=600" as a measure that is at most 0 where it holds."""
+    word, sign, limit = text.replace(" ", "").partition("<=")
+    try:
+        most = float(limit)
+    except ValueError:
+        most = float("nan")
+    if not sign or most != most:
+        raise UsageError(f"A constraint is written NAME<=NUMBER, for example seconds<=600, not {text!r}.")
+    measure = measure_of(word, where)
+    return lambda measured: measure(measured) - most
+
+
+def outside(store: Store, run: str, task: str, part: Slice) -> list[Score]:
+    """A finished run's headline scores of a task over the items that the objective never saw."""
+    from harness import stats
+    from harness.types import Item, Sample
+
+    measured = [name for name, tags in store.tags().items() if part.tag in tags]
+    seen = {row.item for name in measured for row in store.samples(name, task)}
+    metric = next(row.metric for row in store.tasks(run) if row.task == task)
+    kept = [row for row in store.samples(run, task) if row.item not in seen]
+    samples = [Sample(Item(row.item, row.grp, {}, row.cluster), row.metrics) for row in kept]
+    plain = metric.removesuffix("_macro")
+    found = stats.scores(samples, plain, macro=metric != plain, by_group=False)
+    return [score for score in found if score.metric == metric]

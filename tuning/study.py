@@ -1,0 +1,286 @@
+"""What a study is: from flags or a file to a frozen plan with an identity.
+
+The identity covers what decides a study's trials: base, rows, space, start points, optimizer, seed, block,
+objectives, rungs, precision. Budget, workers, time limits, device, micro-batch and names may change from one
+session to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UsageError, suggest
+from harness.identity import digest
+from tuning import objectives, rungs
+from tuning.options import Options
+from tuning.presets import fixed_points, preset
+from tuning.space import Space
+from tuning.types import Hyperparameters
+
+if TYPE_CHECKING:
+    from data.instruction_split import Splits
+    from harness.checkpoint import Checkpoint
+    from harness.store import Store, StudyRow
+    from tuning.ledger import Ledger
+    from tuning.train import TrainSettings
+
+VERSION = "1"  # changes whenever the same options would give other trials
+WARM = 5  # points taken from another study
+
+
+@dataclass(frozen=True)
+class Study:
+    model: str
+    revision: str | None
+    base_digest: str
+    data: str | None
+    mix: Mapping[str, float] | None
+    sizes: tuple[float, float, float]
+    split: str
+    data_seed: int
+    data_digests: Mapping[str, str]
+    space: Space
+    defaults: Hyperparameters
+    start: tuple[tuple[str, Hyperparameters], ...]
+    optimizer: str
+    seed: int
+    block: int
+    objectives: tuple[str, ...]
+    constraints: tuple[str, ...]
+    fractions: tuple[float, ...]
+    packed: int
+    bench_data: str | None
+    dtype: str
+    max_tokens: int
+    load_in_4bit: bool
+
+    @cached_property
+    def identity(self) -> str:
+        """sha256, hexadecimal. Where model and rows lie is no part of it; what they hold is."""
+        content = self.to_dict()
+        for place in ("model", "revision", "data", "bench_data", "sizes", "mix", "split", "data_seed"):
+            del content[place]
+        return digest({**content, "version": VERSION, "eta": rungs.ETA, "shrink": rungs.SHRINK})
+
+    @property
+    def data_digest(self) -> str:
+        return digest(self.data_digests)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for the store and the identity."""
+        plain = {each.name: getattr(self, each.name) for each in fields(self)}
+        start = [[label, asdict(hyper)] for label, hyper in self.start]
+        plain.update(space=self.space.to_dict(), defaults=asdict(self.defaults), start=start)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
+
+    @staticmethod
+    def from_dict(written: Mapping[str, Any]) -> Study:
+        from tuning.ledger import hyper_of
+
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in written.items()
+        }
+        values["space"] = Space.from_dict(written["space"])
+        values["defaults"] = hyper_of(written["defaults"])
+        values["start"] = tuple((label, hyper_of(hyper)) for label, hyper in written["start"])
+        return Study(**values)
+
+    def settings(self, options: Options) -> TrainSettings:
+        """How to train on this machine."""
+        from harness.planning import find_device
+        from tuning.train import TrainSettings
+
+        return TrainSettings(
+            device=find_device(options.device),
+            dtype=self.dtype,
+            max_tokens=self.max_tokens,
+            load_in_4bit=self.load_in_4bit,
+            micro_batch=options.micro_batch,
+            gradient_checkpointing=options.gradient_checkpointing,
+            processes=options.processes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    study: Study
+    checkpoint: Checkpoint
+    splits: Splits
+    budget: int
+
+
+def plan(options: Options) -> Plan:
+    """Raises the errors of checkpoints, rows, spaces and objectives. No weights are read into memory."""
+    from harness.checkpoint import resolve
+    from harness.planning import find_device
+
+    if not options.model:
+        raise UsageError("A study needs --model: a folder, a hub id, or tiny.")
+    for name, number in (
+        ("budget", options.budget),
+        ("block", options.block),
+        ("parallel", options.parallel),
+        ("packed", options.packed),
+    ):
+        if number is not None and number < 1:
+            raise UsageError(f"--{name} is a number from 1 up, not {number}.")
+    chosen = preset(options.preset, options.as_published)
+    space = Space.from_dict(options.space) if options.space else chosen.space
+    held = {name: value for name, value in options.set.items() if name not in space.names}
+    if len(held) < len(options.set):
+        raise UsageError(f"--set holds what the space does not search, and it searches {', '.join(space.names)}.")
+    defaults = _held(chosen.defaults, held)
+    start = _start(space, defaults, _held(chosen.first, held), _warm(options))
+    budget = options.budget or chosen.budget
+    if budget < len(start):
+        names = ", ".join(label for label, _ in start)
+        raise UsageError(f"--budget {budget}: the points that come first ({names}) are {len(start)} trials of it.")
+    goals = tuple(word.strip() for word in options.objective.split(","))
+    where = surroundings(options)
+    for word in goals:
+        objectives.measure_of(word, where)
+    for word in options.constraint:
+        objectives.constraint_of(word, where)
+    checkpoint = resolve(options.model, None, options.revision)
+    device = find_device(options.device)
+    mix, sizes = _mix(options.mix), _sizes(options.sizes)
+    splits = _rows(options.data, mix, sizes, options.split, options.data_seed)
+    study = Study(
+        model=options.model,
+        revision=options.revision,
+        base_digest=checkpoint.digest,
+        data=options.data,
+        mix=mix,
+        sizes=sizes,
+        split=options.split,
+        data_seed=options.data_seed,
+        data_digests=splits.digests,
+        space=space,
+        defaults=defaults,
+        start=start,
+        optimizer=options.optimizer,
+        seed=options.seed,
+        block=options.block or options.parallel * options.packed,
+        objectives=goals,
+        constraints=options.constraint,
+        fractions=_fractions(options, chosen.rungs, goals),
+        packed=options.packed,
+        bench_data=options.bench_data,
+        dtype=options.dtype or ("float32" if device == "cpu" else "bfloat16"),
+        max_tokens=options.max_tokens,
+        load_in_4bit=options.load_in_4bit,
+    )
+    return Plan(study, checkpoint, splits, budget)
+
+
+def again(study: Study) -> tuple[Checkpoint, Splits]:
+    """The base and the rows of a stored study; UsageError where they are others now."""
+    from harness.checkpoint import resolve
+
+    checkpoint = resolve(study.model, None, study.revision)
+    splits = _rows(study.data, study.mix, study.sizes, study.split, study.data_seed)
+    if checkpoint.digest != study.base_digest:
+        raise UsageError(f"{study.model} is another model than the one that the study was made with.")
+    if dict(splits.digests) != dict(study.data_digests):
+        raise UsageError(f"The rows of {study.data or 'the hub'} are others than those of the study.")
+    return checkpoint, splits
+
+
+def surroundings(options: Options) -> objectives.Surroundings:
+    return objectives.Surroundings(options.model, options.db, options.bench_data, options.device)
+
+
+def _held(hyper: Hyperparameters, values: Mapping[str, Any]) -> Hyperparameters:
+    from tuning.space import modules
+
+    known = {each.name for each in fields(Hyperparameters)}
+    for name in values:
+        if name not in known:
+            raise UsageError(f"{name!r} is not a hyperparameter.{suggest(name, known)} They are {', '.join(known)}.")
+    changed = dict(values)
+    if "target_modules" in changed:
+        changed["target_modules"] = modules(changed["target_modules"])
+    return replace(hyper, **changed)
+
+
+def _start(
+    space: Space, defaults: Hyperparameters, first: Hyperparameters, warm: Sequence[Hyperparameters]
+) -> tuple[tuple[str, Hyperparameters], ...]:
+    """The fixed points, the preset's first point and those of another study, each once, under its first name."""
+    from tuning.ledger import key_of
+
+    named = [*fixed_points(defaults).items(), ("first", first)]
+    named += [(f"warm-{n}", hyper) for n, hyper in enumerate(warm, 1) if space.point(hyper, defaults) is not None]
+    found: dict[str, tuple[str, Hyperparameters]] = {}
+    for label, hyper in named:
+        found.setdefault(key_of(hyper), (label, hyper))
+    return tuple(found.values())
+
+
+def _warm(options: Options) -> list[Hyperparameters]:
+    """The best points of another study."""
+    if options.warm_start is None:
+        return []
+    from harness.store import Store
+    from tuning.ledger import hyper_of
+
+    store = Store(options.db)
+    found = ledger_of(store, store.resolve_study(options.warm_start))
+    return [hyper_of(found.trials[number - 1].hyperparameters) for number in found.ranked()[:WARM]]
+
+
+def ledger_of(store: Store, row: StudyRow) -> Ledger:
+    """The ledger of a stored study."""
+    from tuning.ledger import Ledger
+
+    config = row.config
+    return Ledger(store, row.id, row.seed, tuple(config["fractions"]), len(config["start"])).load()
+
+
+def _fractions(options: Options, by_preset: bool, goals: Sequence[str]) -> tuple[float, ...]:
+    """Rungs compare trials by one value that each rung has: that is validation loss alone."""
+    fit = goals == ("validation",) and all(c.partition("<=")[0].strip() in objectives.CHEAP for c in options.constraint)
+    return rungs.FRACTIONS if by_preset and fit and not options.no_rungs else rungs.WHOLE
+
+
+def _mix(text: str) -> dict[str, float] | None:
+    """ "alpaca=0.7,dolly=0.3", "paper", or "" for all rows as they come."""
+    from data.instruction_split import PAPER_MIX
+
+    if text == "paper":
+        return dict(PAPER_MIX)
+    if not text:
+        return None
+    try:
+        return {name.strip(): float(share) for name, _, share in (part.partition("=") for part in text.split(","))}
+    except ValueError:
+        raise UsageError(f"--mix is written alpaca=0.7,dolly=0.3, not {text!r}.") from None
+
+
+def _sizes(text: str) -> tuple[float, float, float]:
+    """ "0.7,0.15,0.15" (shares), "500,100,100" (rows), "paper", or "" for the usual ones."""
+    from data.instruction_split import PAPER_SIZES, Sizes
+
+    if text in ("", "paper"):
+        sizes = PAPER_SIZES if text else Sizes()
+        return sizes.train, sizes.validation, sizes.test
+    try:
+        train, validation, test = (float(part) if "." in part else int(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--sizes is train,validation,test as shares or rows, not {text!r}.") from None
+    return train, validation, test
+
+
+def _rows(
+    data: str | None, mix: Mapping[str, float] | None, sizes: tuple[float, float, float], way: str, seed: int
+) -> Splits:
+    from data import instructions
+    from data.instruction_split import Sizes, split
+
+    if way not in ("disjoint", "paper"):
+        raise UsageError(f"--split is disjoint or paper (which leaks, on purpose), not {way!r}.")
+    rows = instructions.load(data, tuple(mix) if mix else instructions.NAMES)
+    return split(rows, seed, Sizes(*sizes), mix, "paper" if way == "paper" else "disjoint")
