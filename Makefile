@@ -17,11 +17,12 @@ setup: $(READY)
 
 # torch first and pinned: an unpinned one brings gigabytes of CUDA.
 $(READY): pyproject.toml constraints.txt Makefile
-	@command -v bwrap >/dev/null && command -v prlimit >/dev/null || { \
+	@{ command -v bwrap && command -v prlimit && command -v chromium; } >/dev/null || { \
 		if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-			apt-get update -qq && apt-get install -y -qq --no-install-recommends bubblewrap util-linux; \
+			apt-get update -qq && apt-get install -y -qq --no-install-recommends bubblewrap util-linux chromium >/dev/null; \
 		else \
-			echo "HumanEval needs bubblewrap: sudo apt-get install bubblewrap util-linux (the rest works without)"; \
+			echo "HumanEval needs bubblewrap, the tests of pages chromium (the rest works without):"; \
+			echo "sudo apt-get install bubblewrap util-linux chromium"; \
 		fi; }
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q -c constraints.txt torch

@@ -26,14 +26,19 @@ WHAT = {
     "mmlu": ("MMLU, ten subjects", "lm-eval `hf`"),
     "model time": ("model time on MMLU", "one plain forward over as many distinct tokens"),
     "bbh": ("BBH, five tasks, 64 new tokens", "lm-eval `hf`"),
+    "vllm mmlu": ("MMLU on vLLM, two subjects", "lm-eval `vllm`"),
 }
+VLLM = common.ROOT / ".venv-vllm" / "bin" / "python"  # where `make test-vllm` has made it
 
 
 def main() -> None:
     lines = []
-    for name in MODULES:
+    wanted = [(sys.executable, name) for name in MODULES]
+    if VLLM.exists():
+        wanted.append((str(VLLM), "vllm_mmlu"))
+    for python, name in wanted:
         said = subprocess.run(
-            [sys.executable, "-m", f"bench.{name}"],
+            [python, "-m", f"bench.{name}"],
             cwd=common.ROOT,
             stdout=subprocess.PIPE,
             text=True,
