@@ -81,7 +81,7 @@ def appended(path: Path, count: int) -> float:
 
 
 def browse(total: int) -> None:
-    """`harness show` and one page of `harness samples` on a million samples, against `harness --version`."""
+    """`harness show` and one page of `harness samples` on a million samples, against `harness --help`."""
     path = common.WORK / "million.duckdb"
     store = Store(path)
     if not path.exists():
@@ -94,7 +94,7 @@ def browse(total: int) -> None:
     run = store.runs()[0].id
     harness = [sys.executable, "-P", "-m", "harness"]
     commands = {
-        "start": [*harness, "--version"],
+        "start": [*harness, "--help"],
         "show": [*harness, "show", "--db", str(path)],
         "samples": [*harness, "samples", run, "--wrong", "--page", "7", "--db", str(path)],
     }
