@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -95,7 +95,7 @@ class Door:
         import duckdb
 
         home = self._home()
-        with _ctrl_c_later(), _without_pandas():
+        with _ctrl_c_later(), _without_pandas() if read_only else nullcontext():  # pyarrow, for writing, looks for it
             try:
                 connection = duckdb.connect(
                     str(home),
