@@ -1,11 +1,15 @@
 """Rungs: trials start on a small part of the rows, and only promising ones go on to larger parts.
 
-Each rung is a training of its own, on a nested subset, with a schedule that ends there. Its batches are smaller in
-proportion (`shrunk`), so that it takes about as many steps as the whole: Adam moves by the learning rate a step,
-whatever the batch, and a rung of few steps would favour large learning rates. A trial goes on from a rung
-when it is among the best 1/ETA of those that the rung has seen so far, and no more than 1/ETA of them have gone on
-(successive halving, Jamieson and Talwalkar 2016, decided one trial at a time). "So far" is the order of proposal and
-never that of finishing: a parallel study decides as a serial one does, and a resumed one as it did before.
+Each rung is a training of its own, on a nested subset, with a schedule that ends there. Its batches are smaller by the
+square root of the fraction, so that its steps are fewer by the square root only: a rung of a few large steps favours
+learning rates and alphas that are too large for many (Adam's rate goes with the root of the batch, Malladi et al.
+2022). Measured on 50 trials of the embedded model, Spearman's correlation of the loss at 5, 10 and 30% with that on
+all rows: 0.93, 0.93, 0.97 with batches as they are; 0.94, 0.96, 0.98 with the root; 0.92, 0.93, 0.87 with equal steps.
+
+A trial goes on from a rung when it is among the best 1/ETA of those that the rung has seen so far, and no more than
+1/ETA of them have gone on (successive halving, Jamieson and Talwalkar 2016, decided one trial at a time). "So far" is
+the order of proposal and never that of finishing: a parallel study decides as a serial one does, and a resumed one as
+it did before.
 
 An optimizer hears of values on one scale, the whole rows'. A trial that was stopped is told
 
@@ -29,7 +33,8 @@ FRACTIONS = (0.05, 0.1, 0.3, 1.0)
 WHOLE = (1.0,)
 ETA = 4
 SLOPE = 2.0
-SHRINK = 1.0  # the power of the fraction by which batches are smaller
+ALL_ROWS = 3  # of the best by estimate, so many are trained on all rows when the search has ended
+SHRINK = 0.5  # the power of the fraction by which batches are smaller
 
 Curve = Mapping[int, float | None]  # a trial's value at each rung that it was trained at; None: it failed there
 

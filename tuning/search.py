@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 Ending = Literal["budget", "optimizer", "halted"]
 Told = Callable[[TrialRow], None]
 LOOK = 0.5  # seconds between two looks for what people ask of a running study
-WHOLE = 3  # of a study with rungs, so many of the best by estimate are trained on all rows at the end
 
 
 class Halted(Exception):
@@ -130,7 +129,7 @@ class Search:
         ledger = self.ledger
         if len(ledger.fractions) == 1:
             return
-        best = [ledger.trials[number - 1] for number in ledger.ranked()[:WHOLE]]
+        best = [ledger.trials[number - 1] for number in ledger.ranked()[: rungs.ALL_ROWS]]
         done = {trial for trial, purpose, _, seed in ledger.attempts if purpose == "final" and seed == ledger.seed}
         wanted = [t for t in best if ledger.whole(t.number) is None and t.number not in done]
         self._train([[self._job(trial, ledger.fractions[-1], "final")] for trial in wanted])

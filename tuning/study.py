@@ -63,7 +63,9 @@ class Study:
         content = self.to_dict()
         for place in ("model", "revision", "data", "bench_data", "sizes", "mix", "split", "data_seed"):
             del content[place]
-        return digest({**content, "version": VERSION, "eta": rungs.ETA, "shrink": rungs.SHRINK})
+        if len(self.fractions) > 1:
+            content["rungs"] = {"eta": rungs.ETA, "shrink": rungs.SHRINK, "whole": rungs.ALL_ROWS}
+        return digest({**content, "version": VERSION})
 
     @property
     def data_digest(self) -> str:

@@ -25,7 +25,7 @@ class NniTpe(Stepwise):
         super().__init__(space, seed, start, block)
         self._tuner = _tuner(seed)
         self._tuner.update_search_space({p.name: _range(p) for p in space.parameters})
-        self._tuner.dedup = lambda parameters: parameters
+        self._tuner.dedup._never_dup = True
         self._proposals = 0
 
     def _propose(self) -> tuple[Point, Any]:
