@@ -25,7 +25,7 @@ def write(path: Path, *rows: object) -> Path:
 def test_the_vicuna_prompts(shared_data):
     found = prompts.load(shared_data)
     assert found.name == "vicuna"
-    assert found.source == f"folder:{shared_data / 'vicuna'}"
+    assert found.source == f"folder:{(shared_data / 'vicuna').resolve()}"
     assert len(found.prompts) == 80
     counts = Counter(prompt.category for prompt in found.prompts)
     assert len(counts) == 9
