@@ -50,7 +50,7 @@ def test_a_finished_study_answers_at_once_and_can_be_extended(tmp_path: Path) ->
     assert searched == [line for line in fakes.outcome(tmp_path / "whole") if "final" not in line]
 
 
-@pytest.mark.xfail(reason="issue 5 is open: fails on the last state of the search loop, cause not yet found", strict=False)
+@pytest.mark.xfail(reason="issue 5 is open: fails on the last state of the loop, cause not yet found")
 @pytest.mark.parametrize("optimizer", ["nomad", pytest.param("tpe", marks=pytest.mark.full)])
 def test_a_seed_gives_one_study_whoever_trains_it(optimizer: str, tmp_path: Path) -> None:
     found = []
@@ -62,7 +62,7 @@ def test_a_seed_gives_one_study_whoever_trains_it(optimizer: str, tmp_path: Path
     assert found[0] == found[1]
 
 
-@pytest.mark.xfail(reason="issue 5 is open: fails on the last state of the search loop, cause not yet found", strict=False)
+@pytest.mark.xfail(reason="issue 5 is open: fails on the last state of the loop, cause not yet found")
 @pytest.mark.parametrize("fault", ["trial", "raise"])
 def test_packed_trials_have_their_own_ends(fault: str, tmp_path: Path) -> None:
     """A companion that fails, or that brings the whole batch down, costs its own trial alone."""
@@ -170,7 +170,7 @@ def test_a_full_disk_under_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert fakes.outcome(tmp_path) == fakes.outcome(tmp_path / "whole")
 
 
-@pytest.mark.xfail(reason="issue 5 is open: fails on the last state of the search loop, cause not yet found", strict=False)
+@pytest.mark.xfail(reason="issue 5 is open: fails on the last state of the loop, cause not yet found")
 def test_children_that_abort(tmp_path: Path) -> None:
     """A base that aborts whatever is trained costs the trial; one that aborts once costs nothing."""
     log = tmp_path / "log"
@@ -233,7 +233,7 @@ def test_enqueued_points_become_trials(tmp_path: Path) -> None:
     assert found.ledger.started == 6
 
 
-@pytest.mark.xfail(reason="issue 5 is open: fails on the last state of the search loop, cause not yet found", strict=False)
+@pytest.mark.xfail(reason="issue 5 is open: fails on the last state of the loop, cause not yet found")
 def test_a_warm_start_begins_with_the_best_of_another(tmp_path: Path) -> None:
     first = run(tmp_path, budget=4)
     second = run(tmp_path, budget=6, seed=5, warm_start=first.row.id)
