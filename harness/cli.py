@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -64,14 +64,16 @@ class LazyGroup(TyperGroup):
         if cmd_name in COMMANDS:
             return TyperCommand(cmd_name, help=COMMANDS[cmd_name][2])
         found = _plugins().get(cmd_name)
-        return None if found is None else _plugin(found)
+        return None if found is None else _plugin(found, _line)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             hint = suggest(args[0], self.list_commands(ctx))
             raise UsageError(f"There is no command {args[0]!r}.{hint} `harness --help` lists them.")
         name, command, rest = super().resolve_command(ctx, args)
-        if name in COMMANDS:
+        if name in _plugins():
+            command = _plugin(_plugins()[name], _command)
+        elif name in COMMANDS:
             import importlib
 
             module, attribute, _ = COMMANDS[name]
@@ -112,10 +114,10 @@ def _plugins() -> dict[str, EntryPoint]:
     return {e.name: e for e in entry_points(group="harness.commands") if e.name not in COMMANDS}
 
 
-def _plugin(found: EntryPoint) -> Any:
+def _plugin(found: EntryPoint, made: Callable[[Any, str], Any]) -> Any:
     """A plug-in's command; one that does not load is listed as such, and takes no other command down."""
     try:
-        return _command(found.load(), found.name)
+        return made(found.load(), found.name)
     except Exception as error:
         said = f"{found.value} cannot be loaded: {error}"
 
@@ -124,6 +126,12 @@ def _plugin(found: EntryPoint) -> Any:
 
         anything = {"ignore_unknown_options": True, "allow_extra_args": True}
         return TyperCommand(found.name, callback=refuse, help=said, context_settings=anything)
+
+
+def _line(what: Any, name: str) -> Any:
+    """As much of a command as a list shows: making all its options takes as long as all else."""
+    text = what.info.help if isinstance(what, typer.Typer) else what.__doc__
+    return TyperCommand(name, help=text) if isinstance(text, str) else _command(what, name)
 
 
 def _command(what: Any, name: str) -> Any:

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 FEWEST = 8  # models; from fewer there is no interval worth the name
 RESAMPLES = 2000
@@ -33,25 +40,39 @@ def agreement(a: Sequence[float], b: Sequence[float], seed: int = 0) -> Agreemen
     if n < 2 or len(set(a)) < 2 or len(set(b)) < 2:
         return Agreement(n, None, None, None, None)
     x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    rho, tau = _both(x, y)
+    (rho,), (tau,) = _rho(x[None], y[None]), _tau(x, y, np.ones((1, n)))
     if n < FEWEST:
-        return Agreement(n, rho, None, tau, None)
+        return Agreement(n, float(rho), None, float(tau), None)
     drawn = np.random.default_rng(seed).integers(0, n, (RESAMPLES, n))
-    found = np.array([_both(x[draw], y[draw]) for draw in drawn])
-    low, high = np.quantile(found, [0.025, 0.975], axis=0)
-    return Agreement(n, rho, (float(low[0]), float(high[0])), tau, (float(low[1]), float(high[1])))
+    times = np.array([np.bincount(draw, minlength=n) for draw in drawn], dtype=float)
+    return Agreement(n, float(rho), _middle(_rho(x[drawn], y[drawn])), float(tau), _middle(_tau(x, y, times)))
 
 
-def _both(x, y) -> tuple[float, float]:  # type: ignore[no-untyped-def]
-    """(rho, tau-b): correlations of ranks and of the signs of all pairs; 0 where one side is constant."""
-    import numpy as np
+def _rho(x: Floats, y: Floats) -> Floats:
+    """Spearman's, of each row of x with that row of y."""
     from scipy.stats import rankdata
 
-    ranks = rankdata(x), rankdata(y)
-    signs = np.sign(x[:, None] - x[None]).ravel(), np.sign(y[:, None] - y[None]).ravel()
-    return _cosine(*(r - r.mean() for r in ranks)), _cosine(*signs)
+    u, v = (rankdata(z, axis=1) - (z.shape[1] + 1) / 2 for z in (x, y))
+    return _ratio((u * v).sum(axis=1), (u * u).sum(axis=1), (v * v).sum(axis=1))
 
 
-def _cosine(u, v) -> float:  # type: ignore[no-untyped-def]
-    length = float((u @ u) * (v @ v)) ** 0.5
-    return float(u @ v) / length if length > 0 else 0.0
+def _tau(x: Floats, y: Floats, times: Floats) -> Floats:
+    """Kendall's tau-b, of the models taken as often as each row of `times` says."""
+    import numpy as np
+
+    u, v = (np.sign(z[:, None] - z[None]) for z in (x, y))
+    return _ratio(*(((times @ pairs) * times).sum(axis=1) for pairs in (u * v, u * u, v * v)))
+
+
+def _ratio(both: Floats, first: Floats, second: Floats) -> Floats:
+    import numpy as np
+
+    length = np.sqrt(first * second)
+    return np.divide(both, length, out=np.zeros_like(both), where=length > 0)
+
+
+def _middle(values: Floats) -> tuple[float, float]:
+    import numpy as np
+
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)

@@ -7,7 +7,6 @@ import json
 import os
 import resource
 import shutil
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -38,21 +37,23 @@ app()
 '''
 
 
-def seconds(command: list[str]) -> float:
+def seconds(command: list[str], env: dict[str, str]) -> float:
     """Processor time of a command: other work on the machine moves it little."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True, env=env)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def test_help_costs_little_more_than_a_small_applications(tmp_path):
     (tmp_path / "small.py").write_text(TWO_COMMANDS)
+    # bytecode as after an installation: pip compiles what it installs
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONPYCACHEPREFIX": str(tmp_path)}
     ours, small = [], []
-    for _ in range(7):
-        small.append(seconds([sys.executable, "-P", str(tmp_path / "small.py"), "--help"]))
-        ours.append(seconds([sys.executable, "-P", "-m", "harness", "--help"]))
-    assert statistics.median(ours) <= 1.5 * statistics.median(small)
+    for _ in range(8):
+        small.append(seconds([sys.executable, "-P", str(tmp_path / "small.py"), "--help"], env))
+        ours.append(seconds([sys.executable, "-P", "-m", "harness", "--help"], env))
+    assert min(ours[1:]) <= 1.5 * min(small[1:]), (ours, small)  # the least is the least disturbed
 
 
 IMPORTED = """
