@@ -10,7 +10,7 @@ from typing import Any
 from tuning.types import Compute, Hyperparameters, TrialError
 
 CLIP = 1.0  # of the gradient's norm, as transformers' Trainer has it, with which the paper trained
-PATIENCE = 3  # steps that may be worse than guessing
+PATIENCE, WORSE = 3, 1.5  # steps that may be so many times as bad as guessing, or as the base at its first batch
 
 
 def batches(rows: int, batch: int, epochs: float, rng: random.Random) -> list[list[int]]:
@@ -76,7 +76,7 @@ class Course:
         self.losses.append(loss)
         if not math.isfinite(loss):
             raise TrialError(f"the loss is {loss} at step {step + 1} of {len(self.batches)}.")
-        worst = max(self._guess, self.losses[0]) + 1
+        worst = max(self._guess, self.losses[0]) * WORSE
         if len(self.losses) >= PATIENCE and min(self.losses[-PATIENCE:]) > worst:
             raise TrialError(
                 f"diverged: the loss is {loss:.3g} at step {step + 1} of {len(self.batches)}, and guessing has "

@@ -329,6 +329,21 @@ def test_divergence_ends_the_trial_early(base: Checkpoint, tmp_path: Path) -> No
     assert len(seen) < 20
 
 
+def test_a_base_that_is_worse_than_guessing_has_not_diverged() -> None:
+    import torch
+
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    parameter.grad = torch.ones(2)
+    course = Course(hyper(epochs=8.0), 0, 4, guess=7.0)
+    course.begin([parameter], [])
+    for step, loss in enumerate([7.4, 8.6, 8.5, 8.7, 8.4]):
+        course.advance(step, loss)
+    for loss in (11.5, 12.0):
+        course.advance(5, loss)
+    with pytest.raises(TrialError, match="diverged"):
+        course.advance(6, 11.3)
+
+
 def test_an_adapter_is_no_base(trainer: Trainer, tmp_path: Path) -> None:
     trained = trainer.train(hyper(), 0.4, 0, tmp_path / "a")
     with pytest.raises(UsageError, match="Merge it first"):
