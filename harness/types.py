@@ -31,6 +31,7 @@ class Prompt:
     own: str
     cuts: tuple[int, ...] = ()
     cap: int | None = None  # the protocol's own limit on prompt tokens, BOS included
+    earlier: tuple[str, ...] = ()  # with --chat: the turns before, the user's and the model's by turns
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import hashlib
 import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +105,8 @@ def _plan(options: Options, prompts: PromptSet, wanted: Wanted) -> _Plan:
     paper = wanted.preset == "paper"
     checkpoint, device, dtype = find_model(options)
     template = templates.choose(wanted.template or ("alpaca" if paper else "auto"), checkpoint)
+    # a server's own template: it makes the conversation
+    options = replace(options, chat=checkpoint.kind == "served" and template == "chat")
     chosen = _chosen(prompts, wanted.sample or (PAPER_PROMPTS if paper else None))
     temperatures = {
         prompt.category: (0.9 if paper else FASTCHAT.get(prompt.category, 0.7))

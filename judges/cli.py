@@ -105,7 +105,6 @@ def answer(
                 revision=revision,
                 trust_remote_code=trust_remote_code,
                 served_name=served_name,
-                chat=each.startswith(("http://", "https://")) and template in (None, "auto", "chat"),
                 backend=backend,
                 device=device,
                 dtype=dtype,

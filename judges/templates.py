@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,27 +27,22 @@ class Template:
 
     def prompt(self, turns: Sequence[str], answers: Sequence[str]) -> Prompt:
         """The prompt that asks for the answer to the last of `turns`, after the answers to those before it."""
+        before = [text for pair in zip(turns[:-1], answers, strict=True) for text in pair]
         if self.name == "chat":
-            return Prompt("", self._chat(turns, answers))
+            if self.tokenizer is None:
+                return Prompt("", turns[-1], earlier=tuple(before))
+            return Prompt("", self._chat([*before, turns[-1]]))
         if self.name == "plain":
-            said = [text for pair in zip(turns, [*answers, ""], strict=True) for text in pair if text]
-            return Prompt("", "\n\n".join(said) + "\n\n")
+            return Prompt("", "\n\n".join(text for text in [*before, turns[-1]] if text) + "\n\n")
         text = WITHOUT_INPUT.format(instruction=turns[0])
         for answer, turn in zip(answers, turns[1:], strict=True):
             text += f" {answer}" + _AGAIN.format(instruction=turn)
         return Prompt("", text)
 
-    def _chat(self, turns: Sequence[str], answers: Sequence[str]) -> str:
-        if self.tokenizer is None:
-            if answers:
-                raise UsageError(
-                    "A second turn in a server's chat template cannot be asked for: --template alpaca or plain can."
-                )
-            return turns[0]  # the server makes a conversation of it
-        messages = [{"role": "user", "content": turns[0]}]
-        for answer, turn in zip(answers, turns[1:], strict=True):
-            messages += [{"role": "assistant", "content": answer}, {"role": "user", "content": turn}]
-        return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    def _chat(self, said: Sequence[str]) -> str:
+        roles = itertools.cycle(("user", "assistant"))
+        messages = [{"role": role, "content": text} for role, text in zip(roles, said, strict=False)]
+        return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
 
 def choose(wanted: str, checkpoint: Checkpoint) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.backends.calls import Answers, before_stop
 from harness.backends.jobs import move_space, parts
+from harness.backends.tokens import conversation
 from harness.errors import HarnessError, ModelError, UsageError
 from harness.remote import RefusedError, Remote
 from harness.types import BackendInfo, Choice, Generate, Loglikelihood, Request, Response, Rolling
@@ -68,8 +69,7 @@ class TextEndpoint:
         return _response(request, reply, reply["choices"][0]["text"])
 
     def _chat(self, request: Generate) -> Response:
-        messages = [{"role": "system", "content": self.system}] if self.system else []
-        messages.append({"role": "user", "content": request.prompt.shared + request.prompt.own})
+        messages = conversation(request.prompt, request.prompt.shared, self.system)
         reply = self.remote.chat(
             model=self.name, messages=messages, max_tokens=request.max_tokens, **sampling_of(request, STOPS)
         )

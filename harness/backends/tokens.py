@@ -10,6 +10,7 @@ the whole text is tokenised.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,13 @@ class Encoded:
     text: str  # as tokenised, chat template included
     ids: list[int]
     warnings: tuple[str, ...] = ()
+
+
+def conversation(prompt: Prompt, shared: str, system: str | None) -> list[dict[str, str]]:
+    """What a chat model is told: the system's message, the turns before, and the prompt."""
+    messages = [{"role": "system", "content": system}] if system else []
+    roles = itertools.cycle(("user", "assistant"))
+    return messages + [{"role": next(roles), "content": said} for said in (*prompt.earlier, shared + prompt.own)]
 
 
 class Encoder:
@@ -63,8 +71,7 @@ class Encoder:
         shared = prompt.shared if cut is None else prompt.shared[:cut]
         if not self.chat:
             return shared, prompt.own
-        messages = [{"role": "system", "content": self.system}] if self.system else []
-        messages.append({"role": "user", "content": shared + prompt.own})
+        messages = conversation(prompt, shared, self.system)
         text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         at = text.find(shared) if shared else -1
         return ("", text) if at < 0 else (text[: at + len(shared)], text[at + len(shared) :])

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from data.prompts import load
-from harness.errors import UsageError
 from harness.planning import Options
 from harness.store import Store
 from harness.types import BackendInfo, Generate, Request, Response
 from judges import answers, templates
 from judges.answers import Wanted
 from judges.templates import Template
+from tests.harness.backends.small_server import SmallModel, SmallServer
 from tests.harness.runs import cli, json_of
+from tests.harness.servers import serving
 from tests.models import make_model
 
 ROWS = [
@@ -134,11 +135,6 @@ def test_stop_strings_keep_a_base_model_from_asking_itself():
     assert "\n### Instruction:" in templates.make("alpaca", None).stop
 
 
-def test_a_servers_second_turn_cannot_be_asked_in_its_chat_template():
-    with pytest.raises(UsageError, match="second turn"):
-        Template("chat", ()).prompt(["a", "b"], ["c"])
-
-
 def test_a_model_without_a_chat_template_gets_the_alpaca_template(tmp_path, prompts):
     folder = make_model(tmp_path / "m")
     (folder / "chat_template.jinja").unlink()
@@ -181,3 +177,27 @@ def test_what_makes_no_sense_is_said(tmp_path, words, said):
     code, _, errors = cli("answer", *words, "--prompts", "sample", "--db", db)
     assert (code, said in errors) == (2, True), errors
     assert not db.exists()
+
+
+@pytest.mark.parametrize(("kind", "template"), [("chat", "chat"), ("vllm", "alpaca")])
+def test_a_server_answers_both_turns(tmp_path, prompts, kind, template):
+    with serving(SmallServer(SmallModel(make_model(tmp_path / "small", window=2048, chat=True)), kind)) as server:
+        words = ("answer", "--model", server.url, "--served-name", "small", "--prompts", prompts)
+        words += ("--template", template, "--max-new-tokens", "8", "--db", tmp_path / "s.duckdb")
+        (found,) = json_of(*words)["answers"]
+        asked = len(server.asked)
+        again = json_of(*words)["answers"][0]
+    assert found["answers"] == again["answers"] == 4
+    assert len(server.asked) - asked <= asked - 4  # the second time it looks at the server, and asks for nothing
+    (row,) = Store(tmp_path / "s.duckdb").answer_sets()
+    rows = Store(tmp_path / "s.duckdb").answers_of(row.id)
+    if kind == "chat":
+        (second,) = [body["messages"] for _, body, _ in server.asked if len(body.get("messages", ())) > 1]
+        first = next(r.text for r in rows if (r.question, r.turn) == ("1", 1))
+        assert [(m["role"], m["content"].strip()) for m in second] == [
+            ("user", "Write."),
+            ("assistant", first),
+            ("user", "Again."),
+        ]
+    assert {(r.question, r.turn) for r in rows} == {("1", 1), ("1", 2), ("2", 1), ("3", 1)}
+    assert row.model_digest.startswith("served:")

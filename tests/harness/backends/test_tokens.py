@@ -119,3 +119,13 @@ def test_a_text_that_brings_its_bos_gets_no_second_one(kind: str) -> None:
     encoder = Encoder(tokenizer, 4096)
     (encoded,) = encoder.prompts([Prompt("", "<s>Hello there")], [1])
     assert encoded.ids.count(tokenizer.bos_token_id) == 1
+
+
+def test_turns_before_stand_in_the_conversation(encoder: Encoder) -> None:
+    chat = Encoder(encoder.tokenizer, 100_000, chat=True, system="Be brief.")
+    (encoded,) = chat.prompts([Prompt("Shared. ", "Again.", earlier=("Write.", "Written."))], [1])
+    said = [("system", "Be brief."), ("user", "Write."), ("assistant", "Written."), ("user", "Shared. Again.")]
+    messages = [{"role": role, "content": text} for role, text in said]
+    whole = encoder.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    assert encoded.text == whole
+    assert encoded.ids == encoder.ids(whole)
