@@ -29,10 +29,18 @@ $(READY): pyproject.toml constraints.txt Makefile
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
 	@touch $@
 
+DEMO := .demo/demo.duckdb
+
 demo: setup
 	@mkdir -p .demo
-	$(BIN)/harness run --model tiny --data sample --db .demo/demo.duckdb
-	$(BIN)/harness show --db .demo/demo.duckdb
+	$(BIN)/harness run --model tiny --data sample --db $(DEMO)
+	$(BIN)/harness tune --model tiny --data sample --optimizer nomad --budget 6 --name demo --db $(DEMO)
+	$(BIN)/harness tune top demo --k 1 --seeds 2 --run --tasks mmlu --bench-data sample --db $(DEMO)
+	$(BIN)/harness answer tiny $(DEMO).studies/*/best-trial-* --prompts sample --max-new-tokens 32 --db $(DEMO)
+	$(BIN)/harness judge --judge reference --db $(DEMO)
+	$(BIN)/harness ranking --db $(DEMO)
+	$(BIN)/harness show --db $(DEMO)
+	@echo "Next: $(BIN)/harness board --db $(DEMO)"
 
 lint: setup
 	$(BIN)/ruff check .

@@ -18,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.common import DATA, WORK, tell
+from bench.common import DATA, WORK, say
 from data.benchmarks import load
 from data.instruction_split import PAPER_MIX, Splits, distinct, split
 from data.instructions import load as load_instructions
@@ -191,7 +191,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, help="training tokens at most (default: one pass over the text)")
     parser.add_argument("--minutes", type=float, default=15, help="time to train for, at most (default: %(default)s)")
     options = parser.parse_args()
-    tell(bench="base", **train(options.tokens, options.minutes * 60))
+    say(bench="base", **train(options.tokens, options.minutes * 60))
 
 
 if __name__ == "__main__":

@@ -127,8 +127,12 @@ def tell(bench: str, *, at_least: float | None = None, at_most: float | None = N
     ratio = peers / ours if at_least is not None else ours / peers
     target = {"at_least": at_least} if at_least is not None else {"at_most": at_most}
     holds = ratio >= at_least if at_least is not None else at_most is not None and ratio <= at_most
-    line = {"bench": bench, "ratio": ratio, **target, "holds": holds, **figures}
-    sys.stdout.write(json.dumps(_rounded(line)) + "\n")
+    say(bench=bench, ratio=ratio, **target, holds=holds, **figures)
+
+
+def say(**figures: Any) -> None:
+    """A JSON line."""
+    sys.stdout.write(json.dumps(_rounded(figures)) + "\n")
     sys.stdout.flush()
 
 

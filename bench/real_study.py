@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.base import SEED, base, study_splits
-from bench.common import DATA, ROOT, WORK, environment, tell
+from bench.common import DATA, ROOT, WORK, environment, say
 
 BUDGET = 10
 HELD = ("epochs=1", "batch=8")  # 353 rows are three steps of the paper's 128
@@ -62,7 +62,7 @@ def main(optimizer: str = "nni-tpe") -> None:
     document, seconds = study(optimizer)
     best = document["best"]
     found = against_base(Path(best["adapter"]))
-    tell(
+    say(
         bench="real_study",
         optimizer=optimizer,
         trials=len(document["trials"]),
