@@ -36,8 +36,9 @@ demo: setup
 	$(BIN)/harness run --model tiny --data sample --db $(DEMO)
 	$(BIN)/harness tune --model tiny --data sample --optimizer nomad --budget 6 --name demo --db $(DEMO)
 	$(BIN)/harness tune top demo --k 1 --seeds 2 --run --tasks mmlu --bench-data sample --db $(DEMO)
-	$(BIN)/harness answer tiny $(DEMO).studies/*/best-trial-* --prompts sample --max-new-tokens 32 --db $(DEMO)
-	$(BIN)/harness judge --judge reference --db $(DEMO)
+	$(BIN)/harness answer tiny --name base --prompts sample --max-new-tokens 32 --db $(DEMO)
+	$(BIN)/harness answer $(DEMO).studies/*/best-trial-* --name tuned --prompts sample --max-new-tokens 32 --db $(DEMO)
+	$(BIN)/harness judge --models base tuned --judge reference --db $(DEMO)
 	$(BIN)/harness ranking --db $(DEMO)
 	$(BIN)/harness show --db $(DEMO)
 	@echo "Next: $(BIN)/harness board --db $(DEMO)"
