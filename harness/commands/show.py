@@ -57,8 +57,16 @@ def _print(rows: list[dict[str, Any]], db: str) -> None:
             cells = [interval(row["scores"][n]).replace(" ", "\n", 1) if n in row["scores"] else "" for n in names]
             marks = "".join(f" ({mark})" for mark in ("partial", "unverified") if row[mark])
             name = row["name"] + marks
-            model = f"\n{row['model']}" if row["model"] != row["name"] else ""
+            model = f"\n{_short(row['model'])}" if row["model"] != row["name"] else ""
             shown.add_row(
                 *map(plain, (f"{name}\n{row['run'][:8]}{model}", *cells)), style="dim" if row["partial"] else ""
             )
         console.print(shown)
+
+
+def _short(model: str) -> str:
+    """A long path's end: `show RUN` has the whole."""
+    from pathlib import PurePath
+
+    parts = PurePath(model).parts
+    return str(PurePath("…", *parts[-2:])) if len(parts) > 3 and "://" not in model else model
