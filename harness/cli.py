@@ -26,6 +26,11 @@ COMMANDS = {
     "show": ("harness.commands.show", "show", "Show the leaderboard, or one run."),
     "samples": ("harness.commands.samples", "samples", "Read prompts, responses and scores."),
     "compare": ("harness.commands.compare", "compare", "Compare two runs on the items they share."),
+    "gate": (
+        "harness.commands.gate",
+        "gate",
+        "Pass or fail a candidate against a baseline: 0 pass, 1 fail, 2 undecided.",
+    ),
     "export": (
         "harness.commands.transfer",
         "export",

@@ -1,13 +1,16 @@
-"""Two runs on the same items: is b better than a? Refuses what would not be a fair comparison."""
+"""Runs on the same items: is b better than a? Refuses what would not be a fair comparison."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from harness import paired
 from harness.errors import UsageError, suggest
+
+if TYPE_CHECKING:
+    from harness.store import RunRow, Store
 
 MACRO = "_macro"
 SAME = {
@@ -70,7 +73,7 @@ class Comparison:
     lost: int | None  # a right, b wrong
     gained: int | None  # a wrong, b right
     method: str  # "mcnemar", "bootstrap" or "stratified"
-    p_holm: float | None = None  # adjusted over the tasks' first metrics, where there are several tasks
+    p_holm: float | None = None  # adjusted over the first metrics of all tasks and runs, where there are several
 
 
 class _Pair(NamedTuple):
@@ -119,17 +122,63 @@ def compare_runs(
     a: Sequence[TaskResult], b: Sequence[TaskResult], metrics: Sequence[str] | None = None, by_group: bool = False
 ) -> list[Comparison]:
     """`compare` for each task of both runs, in a's order. The tasks' first rows get Holm-adjusted p values too."""
-    others = {result.task: result for result in b}
-    shared = [result for result in a if result.task in others]
-    if not shared:
-        raise UsageError(f"The runs share no task: {_listed(a)} against {_listed(b)}.")
-    found = [rows for result in shared if (rows := compare(result, others[result.task], metrics, by_group))]
-    if not found:
-        raise UsageError(f"No metric of {_listed(shared)} is a mean over items, so there is nothing to pair.")
-    if len(found) > 1:
-        for rows, p in zip(found, paired.holm([rows[0].p_value for rows in found]), strict=True):
+    return against(a, [b], metrics, by_group)[0]
+
+
+def against(
+    a: Sequence[TaskResult],
+    others: Sequence[Sequence[TaskResult]],
+    metrics: Sequence[str] | None = None,
+    by_group: bool = False,
+    refused: list[str] | None = None,
+) -> list[list[Comparison]]:
+    """`compare` of a with each of the other runs, for each task of both, in a's order. The first rows of all tasks and
+    runs are adjusted together (Holm). What cannot be compared raises UsageError, or with `refused` is said there and
+    left out."""
+    found: list[list[list[Comparison]]] = []
+    for b in others:
+        own = {result.task: result for result in b}
+        shared = [result for result in a if result.task in own]
+        found.append([])
+        complaints = [] if shared else [f"The runs share no task: {_listed(a)} against {_listed(b)}."]
+        for result in shared:
+            try:
+                found[-1] += filter(None, [compare(result, own[result.task], metrics, by_group)])
+            except UsageError as error:
+                complaints.append(str(error))
+        if not found[-1] and not complaints:
+            complaints.append(f"No metric of {_listed(shared)} is a mean over items, so there is nothing to pair.")
+        if refused is None and complaints:
+            raise UsageError(complaints[0])
+        if refused is not None:
+            refused += complaints
+    firsts = [rows for each in found for rows in each]
+    if len(firsts) > 1:
+        for rows, p in zip(firsts, paired.holm([rows[0].p_value for rows in firsts]), strict=True):
             rows[0] = replace(rows[0], p_holm=p)
-    return [row for rows in found for row in rows]
+    return [[row for rows in each for row in rows] for each in found]
+
+
+def results(store: Store, run: RunRow, tasks: Sequence[str] | None = None) -> list[TaskResult]:
+    """A run's tasks (or some of them) with their samples."""
+    return [
+        TaskResult(
+            run=f"{run.name} ({run.id[:12]})",
+            task=t.task,
+            protocol=t.protocol,
+            version=t.version,
+            shots=t.shots,
+            chat=t.chat,
+            system=run.config.get("system") or "",
+            data_digest=t.data_digest,
+            settings=t.settings,
+            metric=t.metric,
+            partial=run.partial,
+            samples=store.samples(run.id, t.task),
+        )
+        for t in store.tasks(run.id)
+        if tasks is None or t.task in tasks
+    ]
 
 
 def _listed(results: Iterable[TaskResult]) -> str:

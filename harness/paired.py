@@ -66,18 +66,23 @@ def paired_macro(
     clusters: Mapping[str, Sequence[str]] | None = None,
 ) -> Paired:
     """The difference of two macro averages over the same items: `stratified` on b - a, its p the same score test."""
-    from scipy.special import stdtr
-
     for group in a:
         _same_length(a[group], b[group])
-    reach = _reach([x for runs in (a, b) for group in runs.values() for x in group])
+    reach = reach_of([x for runs in (a, b) for group in runs.values() for x in group])
     deltas = {group: [y - x for x, y in zip(a[group], b[group], strict=True)] for group in a}
     value, variance, df, floor = macro_moments(deltas, clusters, (-reach, reach))
     _, low, high = score_interval(value, variance, df, floor, (-reach, reach))
+    return Paired(value, low, high, score_p(value, variance, df, floor, reach), "stratified")
+
+
+def score_p(value: float, variance: float, df: float, floor: float, reach: float) -> float:
+    """Two-sided p of the score test that a mean difference in [-reach, reach] is zero; `variance`, `df` and `floor` are
+    those of `stats.moments`."""
+    from scipy.special import stdtr
+
     # at zero a difference in [-r, r] is a proportion of one half: the score's variance there is r^2 / size
     size, df = effective_size(value, variance, df, floor, (-reach, reach))
-    p = 2 * float(stdtr(df, -abs(value) / reach * math.sqrt(size)))
-    return Paired(value, low, high, min(1.0, p), "stratified")
+    return min(1.0, 2 * float(stdtr(df, -abs(value) / reach * math.sqrt(size))))
 
 
 def holm(pvalues: Sequence[float]) -> list[float]:
@@ -116,7 +121,7 @@ def _bootstrap(
 
     d = np.asarray(b, dtype=float) - np.asarray(a, dtype=float)
     own = np.arange(len(d)) if clusters is None else cluster_codes(clusters, len(d))
-    reach = _reach([*a, *b])
+    reach = reach_of([*a, *b])
     sums, sizes = np.bincount(own, d), np.bincount(own).astype(float)
     count, observed = len(sums), float(sums.sum() / sizes.sum())
     _, _, dfs, _ = moments(d, np.zeros(len(d), dtype=np.intp), own)
@@ -137,7 +142,7 @@ def _bootstrap(
     return Paired(observed, max(-reach, observed - half), min(reach, observed + half), p, "bootstrap")
 
 
-def _reach(values: Sequence[float]) -> float:
+def reach_of(values: Sequence[float]) -> float:
     """How far a difference of two of these can go: 1 for scores in [0, 1], else their range."""
     low, high = min(values), max(values)
     return 1.0 if low >= 0 and high <= 1 else high - low or 1.0

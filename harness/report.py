@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -68,19 +69,21 @@ def score_document(score: ScoreRow) -> dict[str, Any]:
     }
 
 
+def tokens_per_second(document: Mapping[str, Any]) -> float | None:
+    """Of a `run_document`: tokens that went through the model, by the seconds it worked; None where not counted."""
+    computed, seconds = document["tokens"].get("computed"), document["seconds"].get("model")
+    return computed / seconds if computed and seconds else None
+
+
 def leaderboard(store: Store) -> list[dict[str, Any]]:
     """A row a run and protocol: the headline score of each of its tasks. Protocols are never in one row;
     partial runs are marked. Runs that a fresh one replaced are left out; the newest is first."""
-
     headline: dict[str, dict[str, dict[str, ScoreRow]]] = {}
-    metrics = {(task.run, task.task): task.metric for task in store.tasks()}
-    runs = store.runs()
-    for score in store.scores():
-        if score.grp == "all" and metrics.get((score.run, score.task)) == score.metric:
-            headline.setdefault(score.run, {}).setdefault(score.protocol, {})[score.task] = score
+    for score in store.headlines():
+        headline.setdefault(score.run, {}).setdefault(score.protocol, {})[score.task] = score
     rows, seen = [], set()
     tags = store.tags()
-    for run in runs:
+    for run in store.runs():
         if run.identity in seen or run.id not in headline:
             continue  # replaced; or without a score yet, so that what it will replace still stands
         seen.add(run.identity)
@@ -90,6 +93,7 @@ def leaderboard(store: Store) -> list[dict[str, Any]]:
                     "run": run.id,
                     "name": run.name,
                     "model": run.model,
+                    "model_digest": run.model_digest,
                     "protocol": protocol,
                     "partial": run.partial,
                     "unverified": run.unverified,

@@ -71,15 +71,17 @@ def _print(console: Console, report: Mapping[str, Any]) -> None:
         shown.add_row(
             plain(best if best == worst else f"{best}-{worst}"),
             plain(model["name"]),
-            plain(_with(model["strength"], model["low"], model["high"], "{:+.2f}")),
-            plain(_with(100 * model["win_rate"], 100 * model["win_low"], 100 * model["win_high"], "{:.1f}")),
+            plain(with_interval(model["strength"], model["low"], model["high"], "{:+.2f}")),
+            plain(with_interval(100 * model["win_rate"], 100 * model["win_low"], 100 * model["win_high"], "{:.1f}")),
             plain(model["games"]),
         )
     console.print(shown)
     console.print("Strengths are natural log-odds about their mean; models that share a rank cannot be told apart.")
     _print_matrix(console, report)
     for weight in report["style"]:
-        console.print(plain(f"style: {weight['name']} {_with(weight['weight'], weight['low'], weight['high'])}"))
+        console.print(
+            plain(f"style: {weight['name']} {with_interval(weight['weight'], weight['low'], weight['high'])}")
+        )
     _print_quality(console, report["quality"])
     for note in report["notes"]:
         console.print(plain(f"! {note}"), style="yellow")
@@ -100,7 +102,7 @@ def _print_matrix(console: Console, report: Mapping[str, Any]) -> None:
     console.print(shown)
 
 
-_FIGURES = {
+FIGURES = {
     "flip_rate": "flips",
     "first_rate": "for the first",
     "longer_rate": "for the longer",
@@ -113,10 +115,10 @@ _FIGURES = {
 def _print_quality(console: Console, quality: Mapping[str, Any]) -> None:
     from harness.tables import plain, table
 
-    shown = table("judge quality, % [95%]", ("judge", "verdicts", *_FIGURES.values()), right=("verdicts",))
+    shown = table("judge quality, % [95%]", ("judge", "verdicts", *FIGURES.values()), right=("verdicts",))
     rows = [*quality["judges"], *([{**quality["people"], "judge": "people"}] if quality["people"] else [])]
     for row in rows:
-        figures = [_percent(row[key]) for key in _FIGURES]
+        figures = [percent(row[key]) for key in FIGURES]
         shown.add_row(*map(plain, (row["judge"], row["verdicts"], *figures)))
     console.print(shown)
     agreed: list[tuple[str, Mapping[str, Any]]] = [
@@ -127,22 +129,24 @@ def _print_quality(console: Console, quality: Mapping[str, Any]) -> None:
         table_ = table("agreement", ("who", "pairs", "equal, % [95%]", "Cohen's kappa [95%]"), right=("pairs",))
         for who, row in agreed:
             kappa = row["kappa"]
-            told = _with(kappa["value"], kappa["low"], kappa["high"], "{:.2f}")
-            table_.add_row(*map(plain, (who, kappa["n"], _percent(row["agreement"]), told)))
+            told = with_interval(kappa["value"], kappa["low"], kappa["high"], "{:.2f}")
+            table_.add_row(*map(plain, (who, kappa["n"], percent(row["agreement"]), told)))
         console.print(table_)
     for who, alpha in quality["alpha"].items():
         if alpha["n"]:
-            told = _with(alpha["value"], alpha["low"], alpha["high"], "{:.2f}")
+            told = with_interval(alpha["value"], alpha["low"], alpha["high"], "{:.2f}")
             console.print(plain(f"Krippendorff's alpha of {who}: {told} on {alpha['n']} pairs"))
 
 
-def _percent(estimate: Mapping[str, Any]) -> str:
+def percent(estimate: Mapping[str, Any]) -> str:
+    """ "62 [58, 66]", of a rate and its interval; "-" where nothing was seen."""
     if not estimate["n"]:
         return "-"
-    return _with(100 * estimate["value"], 100 * estimate["low"], 100 * estimate["high"], "{:.0f}")
+    return with_interval(100 * estimate["value"], 100 * estimate["low"], 100 * estimate["high"], "{:.0f}")
 
 
-def _with(value: float, low: float, high: float, form: str = "{:+.2f}") -> str:
+def with_interval(value: float, low: float, high: float, form: str = "{:+.2f}") -> str:
+    """ "+0.52 [+0.31, no limit]"; "-" for what is no number."""
     if math.isnan(value):
         return "-"
     ends: Sequence[str] = [form.format(end) if math.isfinite(end) else "no limit" for end in (low, high)]

@@ -71,9 +71,14 @@ def gather(store: Store, prompts: str | None = None, models: Sequence[str] = ())
 
 
 def ranking_report(
-    evidence: Evidence, source: Source | None = None, style: bool = False, method: rating.Method = "sandwich"
+    evidence: Evidence,
+    source: Source | None = None,
+    style: bool = False,
+    method: rating.Method = "sandwich",
+    quality: bool = True,
 ) -> dict[str, Any]:
-    """`models`, `pairs`, `style`, `notes` and `quality`; without `source` people count where there are any.
+    """`models`, `pairs`, `style`, `notes` and, unless it is not wanted, `quality` (which takes longer than all else);
+    without `source` people count where there are any.
 
     UsageError where the source has no games."""
     votes, verdicts = len(evidence.of("people")), len(evidence.of("judges"))
@@ -112,7 +117,7 @@ def ranking_report(
         ],
         "pairs": [asdict(pair) for pair in ranking.pairs],
         "style": [asdict(weight) for weight in ranking.style],
-        "quality": quality_report(evidence),
+        **({"quality": quality_report(evidence)} if quality else {}),
         "notes": notes,
     }
 

@@ -10,57 +10,41 @@ import typer
 from harness.commands.options import DEFAULT_DB, Db, Json, print_json
 
 if TYPE_CHECKING:
-    from harness.compare import Comparison, TaskResult
-    from harness.store import RunRow, Store
+    from harness.compare import Comparison
+    from harness.store import RunRow
 
 
 def compare(
     a: Annotated[str, typer.Argument(help="The baseline: a run's id, name or tag.")],
-    b: Annotated[str, typer.Argument(help="The candidate.")],
+    b: Annotated[list[str], typer.Argument(help="The candidate; several are each compared with the baseline.")],
     metric: Annotated[list[str] | None, typer.Option(help="Only these metrics.")] = None,
     groups: Annotated[bool, typer.Option("--groups", help="By subject or task too.")] = False,
     db: Db = DEFAULT_DB,
     json: Json = False,
 ) -> None:
-    """Compare two runs on the items they share."""
-    from harness.compare import compare_runs
+    """Compare runs with a baseline on the items they share."""
+    from harness.compare import against, results
     from harness.store import Store
 
     store = Store(db)
-    first, second = store.resolve(a), store.resolve(b)
-    found = compare_runs(results(store, first), results(store, second), metric, groups)
+    first, others = store.resolve(a), [store.resolve(word) for word in b]
+    found = against(results(store, first), [results(store, each) for each in others], metric, groups)
     if json:
-        unverified = [side for side, run in (("a", first), ("b", second)) if run.unverified]
-        print_json([{**asdict(c), "unverified": unverified} for c in found])
-    else:
-        _print(found, first, second)
-        of_one = {t.task for t in store.tasks(first.id)} ^ {t.task for t in store.tasks(second.id)}
+        print_json(
+            [document for each, rows in zip(others, found, strict=True) for document in documents(first, each, rows)]
+        )
+        return
+    for each, rows in zip(others, found, strict=True):
+        _print(rows, first, each)
+        of_one = {t.task for t in store.tasks(first.id)} ^ {t.task for t in store.tasks(each.id)}
         if of_one:
             typer.echo(f"Only one of the runs has {', '.join(sorted(of_one))}.", err=True)
 
 
-def results(store: Store, run: RunRow) -> list[TaskResult]:
-    """A run's tasks with their samples, as `harness.compare` takes them."""
-    from harness.compare import TaskResult
-
-    config: dict[str, Any] = dict(run.config)
-    return [
-        TaskResult(
-            run=f"{run.name} ({run.id[:12]})",
-            task=t.task,
-            protocol=t.protocol,
-            version=t.version,
-            shots=t.shots,
-            chat=t.chat,
-            system=config.get("system") or "",
-            data_digest=t.data_digest,
-            settings=t.settings,
-            metric=t.metric,
-            partial=run.partial,
-            samples=store.samples(run.id, t.task),
-        )
-        for t in store.tasks(run.id)
-    ]
+def documents(a: RunRow, b: RunRow, found: list[Comparison]) -> list[dict[str, Any]]:
+    """As `--json` prints them."""
+    unverified = [side for side, run in (("a", a), ("b", b)) if run.unverified]
+    return [{**asdict(row), "runs": {"a": a.id, "b": b.id}, "unverified": unverified} for row in found]
 
 
 def _print(found: list[Comparison], first: RunRow, second: RunRow) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from harness.commands.options import DEFAULT_DB, Db, Json, print_json
-
-if TYPE_CHECKING:
-    from harness.store import RunRow, Store
 
 
 def samples(
@@ -37,43 +34,16 @@ def samples(
     known = [t.task for t in store.tasks(found.id)]
     if task is not None and task not in known:
         raise UsageError(f"The run {found.name} has no task {task!r}.{suggest(task, known)} It has {', '.join(known)}.")
-    first = (page - 1) * per_page
-    if flips is None:
-        total = store.count(found.id, task, group, wrong, item, search)
-        rows = store.page(found.id, task, group, wrong, item, search, first, per_page)
-    else:
-        rows = _flipped(store, found, store.resolve(flips), task, group, wrong, item, search)
-        total, rows = len(rows), rows[first : first + per_page]
+    other = None if flips is None else store.resolve(flips)
+    if other is not None and not {t.task for t in store.tasks(other.id)} & ({task} if task else set(known)):
+        raise UsageError(f"The runs {found.name} and {other.name} share no task{f' {task}' if task else ''}.")
+    against = None if other is None else other.id
+    total = store.count(found.id, task, group, wrong, item, search, against)
+    rows = store.page(found.id, task, group, wrong, item, search, (page - 1) * per_page, per_page, against)
     if json:
         print_json({"run": found.id, "total": total, "page": page, "samples": rows})
     else:
         _print(rows, total, page, per_page, shots)
-
-
-def _flipped(
-    store: Store,
-    run: RunRow,
-    other: RunRow,
-    task: str | None,
-    group: str | None,
-    wrong: bool,
-    item: str | None,
-    search: str | None,
-) -> list[dict[str, Any]]:
-    """The samples of `run` that one of the two has right and the other has not."""
-    from harness.errors import UsageError
-
-    common = {t.task for t in store.tasks(other.id)}
-    tasks = [t for t in store.tasks(run.id) if t.task in common and task in (None, t.task)]
-    if not tasks:
-        raise UsageError(f"The runs {run.name} and {other.name} share no task{f' {task}' if task else ''}.")
-    rows = []
-    for each in tasks:
-        keys = {(f["item"], f["repeat"]) for f in store.flips(run.id, other.id, each.task, each.metric)}
-        items = [i for i in dict.fromkeys(i for i, _ in keys) if item in (None, i)]
-        found = store.page(run.id, each.task, group, wrong, items, search, 0, each.items)
-        rows += [row for row in found if (row["item"], row["repeat"]) in keys]
-    return rows
 
 
 def _print(rows: list[dict[str, Any]], total: int, page: int, per_page: int, shots: bool) -> None:

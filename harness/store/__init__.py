@@ -2,6 +2,7 @@
 
 from harness.store.answers import Answers
 from harness.store.merge import Merge
+from harness.store.overview import Overview
 from harness.store.preference import Preference
 from harness.store.queries import Queries
 from harness.store.rows import ResponseRow, RunRow, SampleRow, ScoreRow, TaskRow
@@ -25,5 +26,5 @@ __all__ = [
 ]
 
 
-class Store(Runs, Answers, Queries, Studies, Tally, Upkeep, Merge, Preference):
+class Store(Runs, Answers, Queries, Overview, Studies, Tally, Upkeep, Merge, Preference):
     """`Store(path)`. Every method is one short visit to the file; all raise StoreError."""

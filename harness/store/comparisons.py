@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError
 from harness.store import codec
@@ -81,6 +81,15 @@ class Comparisons(Door):
         }
         with self.read() as connection:
             return codec.rows(ComparisonRow, connection.execute(query, wanted))
+
+    def compared_prompts(self) -> list[dict[str, Any]]:
+        """Prompt sets whose answers were compared: digest, name, n (verdicts that count); most first."""
+        query = """
+            SELECT p.digest, p.name, count(*) AS n FROM comparisons c JOIN answer_sets s ON s.id = c."first"
+            JOIN prompt_sets p ON p.digest = s.prompt_set WHERE c.superseded IS NULL
+            GROUP BY p.digest, p.name ORDER BY n DESC, p.digest"""
+        with self.read() as connection:
+            return codec.records(connection.execute(query))
 
     def record_comparisons(
         self, rows: Sequence[ComparisonRow], session: str = "", lost: float = 0.0, reserved: float = 0.0

@@ -67,6 +67,15 @@ class Studies(Door):
         with self.read() as connection:
             return _study(connection, study_id).status
 
+    def pulse(self) -> dict[str, tuple[str, int, int, int]]:
+        """Of each study: its status, and how many trials, attempts and steps are stored."""
+        query = """
+            SELECT id, status, (SELECT count(*) FROM trials WHERE study = id),
+                   (SELECT count(*) FROM attempts WHERE study = id), (SELECT count(*) FROM steps WHERE study = id)
+            FROM studies"""
+        with self.read() as connection:
+            return {row[0]: (row[1], row[2], row[3], row[4]) for row in connection.execute(query).fetchall()}
+
     def save_trials(
         self,
         study_id: str,
@@ -134,6 +143,24 @@ class Studies(Door):
             query = """SELECT * FROM steps WHERE study = ? AND trial = ?
                        ORDER BY purpose DESC, fraction, seed, step"""
             return codec.rows(StepRow, connection.execute(query, [study_id, trial]))
+
+    def curves(
+        self, study_id: str, trials: Sequence[int] | None = None, most: int = 100
+    ) -> dict[tuple[int, str, float, int], tuple[tuple[int, float], ...]]:
+        """(step, loss) by (trial, purpose, fraction, seed), of all trials or of some. A curve of more than `most` steps
+        comes as the means of so many parts, each under its last step."""
+        query = """
+            WITH s AS (SELECT *, max(step) OVER (PARTITION BY trial, purpose, fraction, seed) AS last FROM steps
+                       WHERE study = $study AND ($trials IS NULL OR list_contains($trials::INTEGER[], trial)))
+            SELECT trial, purpose, fraction, seed, max(step), avg(loss) FROM s
+            GROUP BY trial, purpose, fraction, seed, (step - 1) * $most // greatest(last, $most)
+            ORDER BY trial, purpose, fraction, seed, max(step)"""
+        found: dict[tuple[int, str, float, int], list[tuple[int, float]]] = {}
+        with self.read() as connection:
+            asked = {"study": study_id, "trials": None if trials is None else list(trials), "most": most}
+            for *key, step, loss in connection.execute(query, asked).fetchall():
+                found.setdefault((key[0], key[1], key[2], key[3]), []).append((step, loss))
+        return {key: tuple(curve) for key, curve in found.items()}
 
     def enqueue(self, study_id: str, point: Mapping[str, Any]) -> None:
         """Ask for a point; the search takes it before its next block."""

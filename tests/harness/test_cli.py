@@ -48,7 +48,9 @@ def seconds(command: list[str], env: dict[str, str]) -> float:
 def test_help_costs_little_more_than_a_small_applications(tmp_path):
     (tmp_path / "small.py").write_text(TWO_COMMANDS)
     # bytecode as after an installation: pip compiles what it installs
-    env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONPYCACHEPREFIX": str(tmp_path)}
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {
+        "PYTHONPYCACHEPREFIX": str(tmp_path)
+    }
     ours, small = [], []
     for _ in range(8):
         small.append(seconds([sys.executable, "-P", str(tmp_path / "small.py"), "--help"], env))
