@@ -18,6 +18,8 @@ _LIGHT = {
     "textColor": "#17202a",
     "borderColor": "#d5dbe1",
 }
+# text in a colour of its own; contrast of 4.5 or more on both backgrounds of its theme
+_LIGHT_TEXT = {"linkColor": "#0069a3", "warnColor": "#8a5a00", "goodColor": "#006b50", "badColor": "#b03a00"}
 _DARK = {
     "primaryColor": "#2779ae",
     "backgroundColor": "#12171d",
@@ -25,6 +27,7 @@ _DARK = {
     "textColor": "#e8ecf0",
     "borderColor": "#38424e",
 }
+_DARK_TEXT = {"linkColor": "#6fb9ea", "warnColor": "#e6b04a", "goodColor": "#3fbf97", "badColor": "#f08a4b"}
 
 
 def options() -> list[str]:
@@ -39,9 +42,15 @@ def begin() -> None:
     """What each page starts with."""
     import streamlit as st
 
-    colours = "".join(f"--{_dashed(name)}: light-dark({_LIGHT[name]}, {_DARK[name]}); " for name in _LIGHT)
+    st.html(f"<style>{css('.stApp')}</style>")
+
+
+def css(root: str) -> str:
+    """All rules, the theme's colours as variables of the element `root`."""
+    light, dark = _LIGHT | _LIGHT_TEXT, _DARK | _DARK_TEXT
+    colours = "".join(f"--{_dashed(name)}: light-dark({light[name]}, {dark[name]}); " for name in light)
     rules = Path(__file__).with_name("look.css").read_text(encoding="utf-8")
-    st.html(f"<style>.stApp {{ {colours}}}\n{rules}</style>")
+    return f"{root} {{ {colours}}}\n{rules}"
 
 
 def _dashed(name: str) -> str:

@@ -5,6 +5,7 @@ parent holds open and never writes to."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import socket
@@ -106,6 +107,8 @@ def _child(host: str, port: str) -> None:
     from leaderboard import look
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    if settings().pages != ("rate",):
+        threading.Thread(target=_import_ahead, daemon=True).start()
     # the folder `pages` beside app.py is not Streamlit's older kind of app, for which it would take it at first
     PagesManager.uses_pages_directory = False
     options = {
@@ -119,10 +122,17 @@ def _child(host: str, port: str) -> None:
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",
         "client.showErrorLinks": "false",
+        "global.disableWidgetStateDuplicationWarning": "true",  # widgets show the address (state.py)
         "logger.level": "warning",
     }
     app = str(Path(__file__).with_name("app.py"))
     cli.main(["run", app, *(f"--{name}={value}" for name, value in options.items()), *look.options()])
+
+
+def _import_ahead() -> None:
+    """What pages import when they are opened; the first visitor need not wait for it."""
+    for name in ("duckdb", "numpy", "scipy.special", "scipy.optimize", "harness.compare", "judges.report"):
+        importlib.import_module(name)
 
 
 def _end_with_parent() -> None:

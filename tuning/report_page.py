@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import HarnessError
-from tuning import charts
-from tuning.report import Findings, findings, gap_points, score_points
+from tuning import charts, drawing
+from tuning.report import Findings, findings
 from tuning.views import StudyView, TrialView
 
 
@@ -39,29 +39,26 @@ def write(view: StudyView, folder: Path) -> list[Path]:
     return [folder / "report.html", folder / "report.md"]
 
 
-def make_plots(found: Findings) -> list[Plot]:
+def make_plots(found: Findings, inks: drawing.Inks = drawing.LIGHT) -> list[Plot]:
     """Those that there are values for."""
     view, ranked = found.view, found.ranked
-    plots = []
+    shown: list[tuple[str, str, drawing.Chart]] = []
     if ranked:
-        plots.append(Plot("Best so far", "best-so-far.svg", charts.best_so_far(view)))
-    if len(ranked) > 2 and any(len({getattr(t.hyperparameters, n) for t in ranked}) > 1 for n in view.searched):
-        plots.append(Plot("Every trial", "parallel.svg", charts.parallel(view)))
+        shown.append(("Best so far", "best-so-far", charts.best_so_far([view])))
+    if len(ranked) > 2 and charts.differing(view):
+        shown.append(("Every trial", "parallel", charts.parallel(view)))
     if found.importance is not None and found.importance.explained > 0:
-        bars = charts.bars(found.importance.lost, "R² on unseen trials lost when shuffled")
-        plots.append(Plot("What mattered", "importance.svg", bars))
+        shown.append(("What mattered", "importance", charts.importance(found.importance)))
     if len(found.front) > 1:
-        points = [(t.number, t.values[0], t.values[1]) for t in ranked if t.values]
-        plots.append(Plot("Objectives", "front.svg", charts.scatter(points, *view.objectives[:2])))
-    if gaps := gap_points(ranked):
-        shown = charts.scatter(gaps, "rank", "validation less train loss, nats", log2=True)
-        plots.append(Plot("Rank and the gap from train to validation", "gap.svg", shown))
-    for at, name in enumerate(found.predicts):
-        shown = charts.scatter(score_points(ranked, name), "validation loss, nats", name, smaller=True)
-        plots.append(Plot(f"Validation loss and {name}", f"predicts-{at + 1}.svg", shown))
+        shown.append(("Objectives", "front", charts.front([view], [found.front])))
+    if found.gap is not None:
+        shown.append(("Rank and the gap from train to validation", "gap", charts.gap([view])))
+    for at, one in enumerate(found.predictions, 1):
+        shown.append((f"Validation loss and {one.name}", f"predicts-{at}", charts.predicts(one)))
     if any(trial.curve for trial in found.top):
-        plots.append(Plot("Training of the best", "curves.svg", charts.curves(found.top)))
-    return plots
+        best = {f"trial {trial.number}": trial.curve for trial in found.top}
+        shown.append(("Training of the best", "curves", charts.training(best)))
+    return [Plot(title, f"{file}.svg", drawing.svg(chart, inks)) for title, file, chart in shown]
 
 
 def html(found: Findings, plots: Sequence[Plot]) -> str:
@@ -72,8 +69,8 @@ def html(found: Findings, plots: Sequence[Plot]) -> str:
         found=found,
         view=found.view,
         plots=plots,
-        columns=_columns(found),
-        rows=[(trial, _cells(found, trial)) for trial in _in_order(found)],
+        columns=columns(found),
+        rows=[(trial, cells(found, trial)) for trial in in_order(found)],
         about=about(found.view),
     )
 
@@ -84,9 +81,9 @@ def markdown(found: Findings, plots: Sequence[Plot]) -> str:
     lines += [f"- {_md(sentence)}" for sentence in (*found.sentences, *(f"Note: {note}" for note in view.notes))]
     for plot in plots:
         lines += ["", f"## {_md(plot.title)}", "", f"![{_md(plot.title)}]({plot.file})"]
-    columns = _columns(found)
-    lines += ["", "## Trials", "", "| " + " | ".join(map(_md, columns)) + " |", "|" + " --- |" * len(columns)]
-    lines += ["| " + " | ".join(map(_md, _cells(found, trial))) + " |" for trial in _in_order(found)]
+    names = columns(found)
+    lines += ["", "## Trials", "", "| " + " | ".join(map(_md, names)) + " |", "|" + " --- |" * len(names)]
+    lines += ["| " + " | ".join(map(_md, cells(found, trial))) + " |" for trial in in_order(found)]
     return "\n".join(lines) + "\n"
 
 
@@ -102,13 +99,14 @@ def about(view: StudyView) -> str:
     )
 
 
-def _in_order(found: Findings) -> list[TrialView]:
+def in_order(found: Findings) -> list[TrialView]:
     """The ranked trials, then the others as they came."""
     ranked = {trial.number for trial in found.ranked}
     return [*found.ranked, *(trial for trial in found.view.trials if trial.number not in ranked)]
 
 
-def _columns(found: Findings) -> list[str]:
+def columns(found: Findings) -> list[str]:
+    """What the table of trials has."""
     scores = sorted({name for trial in found.view.trials for name in trial.scores})
     return [
         "trial",
@@ -123,7 +121,8 @@ def _columns(found: Findings) -> list[str]:
     ]
 
 
-def _cells(found: Findings, trial: TrialView) -> list[str]:
+def cells(found: Findings, trial: TrialView) -> list[str]:
+    """A trial's row of it."""
     values = trial.values or (None,) * len(found.view.objectives)
     scores = sorted({name for each in found.view.trials for name in each.scores})
     return [

@@ -54,11 +54,14 @@ def _enter() -> Desk | None:
     import streamlit as st
 
     from harness.store import Store
-    from leaderboard import server
+    from leaderboard import empty, server
 
     told = server.settings()
     store = Store(told.db)
     try:
+        if not _plan(store):
+            empty.no_plan(told.db)
+            return None
         rater = _known(store)
         if rater is not None:
             return _sit(store, rater)
@@ -71,6 +74,16 @@ def _enter() -> Desk | None:
     except HarnessError as error:
         st.error(str(error))
     return None
+
+
+def _plan(store: Store) -> str:
+    """The plan's id: the one that the server was told of, or the newest that is open; "" where there is none."""
+    from leaderboard import server
+
+    if told := server.settings().plan:
+        return told
+    plans = store.plans() if store.exists() else []
+    return next((plan.id for plan in plans if plan.closed is None), "")
 
 
 def _known(store: Store) -> JudgeRow | None:
@@ -90,9 +103,8 @@ def _sit(store: Store, rater: JudgeRow) -> Desk:
     import streamlit as st
 
     from judges.human import Desk
-    from leaderboard import server
 
-    desk = Desk(store, store.resolve_plan(server.settings().plan), rater)
+    desk = Desk(store, store.resolve_plan(_plan(store)), rater)
     st.session_state["desk"] = desk
     st.session_state["stored"] = ""
     if desk.last is not None:

@@ -10,6 +10,16 @@ from typing import Any
 
 import pytest
 
+# Streamlit says of its script whether it runs; what waits for data is a skeleton, and old parts are stale
+COMPLETE = """() => {
+  const app = document.querySelector('[data-testid="stApp"]');
+  const charts = [...document.querySelectorAll('[data-testid="stVegaLiteChart"]')];
+  return app && app.getAttribute("data-test-script-state") === "notRunning"
+    && !document.querySelector('[data-testid="stSkeleton"], [data-testid="stSpinner"], [data-stale="true"]')
+    && document.querySelector('[data-testid="stMain"] h1, [data-testid="stMain"] h2, [data-testid="stMain"] h3')
+    && charts.every(chart => chart.querySelector("svg, canvas"));
+}"""
+
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Any]:
@@ -53,6 +63,13 @@ class Watched:
 
     def go(self, path: str = "/") -> Watched:
         self.page.goto(self.address + path)
+        return self
+
+    def settle(self, seconds: float = 60) -> Watched:
+        """Until the page is complete: the script has run, nothing is a placeholder, and every chart is drawn."""
+        self.page.wait_for_function(COMPLETE, timeout=1000 * seconds)
+        self.page.wait_for_load_state("networkidle")
+        self.page.wait_for_function(COMPLETE, timeout=1000 * seconds)
         return self
 
     def begin(self, name: str) -> Watched:

@@ -1,0 +1,162 @@
+"""Compare: runs against a baseline on the items that both answered, and those items themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from leaderboard import charts, compare_table, comparing, empty, markup, reading, state
+from leaderboard.study_charts import heading
+
+if TYPE_CHECKING:
+    from harness.compare import Comparison
+
+FLIPS = 5  # at once
+_SIDES = {"flips": "All flips", "gained": "Gained", "lost": "Lost"}
+
+
+def page() -> None:
+    import streamlit as st
+
+    reading.live(_seen)  # first: what changes while this page is drawn is seen
+    store = reading.store()
+    names = reading.read(comparing.names) if store.exists() else {}
+    if len(names) < 2:
+        st.html('<h1 class="page-title">Compare</h1>')
+        if names:
+            empty.state("One run so far", "A comparison takes two, on the same tasks.", ["harness run --model …"])
+        else:
+            empty.no_runs(str(store.path))
+    else:
+        _page(names)
+
+
+def _seen() -> tuple[object, ...]:
+    """What this page shows of the store: the runs, and how far the chosen ones are."""
+    from harness.store import Store
+
+    if not reading.store().exists():
+        return ()
+    chosen = set(_asked())
+    runs = [(run.id, run.name, run.status) for run in reading.read(Store.runs)]
+    return *runs, *(tuple(each.values()) for each in reading.read(Store.going_on) if each["run"] in chosen)
+
+
+def _asked() -> list[str]:
+    """The address may have `runs=a&runs=b` or `runs=a,b`."""
+    return [run for word in state.get_all("runs") for run in word.split(",") if run]
+
+
+def _page(names: dict[str, str]) -> None:
+    import streamlit as st
+
+    from harness.store import Store
+
+    asked = [key for word in _asked() for key in names if word and key.startswith(word)]
+    if asked != state.get_all("runs") and asked:
+        state.put("runs", list(dict.fromkeys(asked)))
+    with st.container(key="compare-head"):
+        st.html('<h1 class="page-title">Compare</h1><p class="page-under">The first run is the baseline.</p>')
+        runs = state.many(
+            "Runs",
+            list(names),
+            "runs",
+            default=list(reading.read(comparing.usual)),
+            show=names.__getitem__,
+            label_visibility="collapsed",
+            placeholder="Choose two runs or more",
+        )
+    if len(runs) < 2:
+        empty.state("Choose two runs", "The first is the baseline; each of the others is compared with it.")
+        return
+    status = {run.id: run.status for run in reading.read(Store.runs)}
+    keep = reading.read if any(status[run] == "running" for run in runs) else reading.settled
+    found = keep(comparing.compared, tuple(runs))
+    for sentence in dict.fromkeys(found.refused):
+        st.html(f'<p class="warned">{markup.text(sentence)}</p>')
+    rivals = {run: rows for run, rows in zip(runs[1:], found.rows, strict=True) if rows}
+    if not rivals:
+        return
+    for run, rows in rivals.items():
+        _rival(names[runs[0]], names[run], comparing.headlines(rows), run)
+    _items(names, runs[0], rivals, keep)
+
+
+def _rival(a: str, b: str, rows: Sequence[Comparison], key: str) -> None:
+    """One run against the baseline, task by task."""
+    import streamlit as st
+
+    st.html(
+        f'<h2 class="section">{markup.text(b, 120)}</h2>'
+        f'<p class="said">against {markup.text(a, 120)}. {compare_table.verdict(rows)}</p>'
+    )
+    points = [row for row in rows if compare_table.percent(row)]
+    others = [row for row in rows if not compare_table.percent(row)]
+    for part, scale, unit in ((points, 100.0, "points"), (others, 1.0, "as the metric is")):
+        if part:
+            shown = [charts.Difference(r.task, r.difference, r.low, r.high, r.n, compare_table.tested(r)) for r in part]
+            chart = charts.difference_intervals(shown, f"difference, {unit}", scale)
+            charts.show(chart, "Differences by task with 95% intervals.", f"difference-{key}-{unit}")
+    markup.show(compare_table.table(rows), key=f"table-{key}")
+
+
+# the items
+
+
+def _items(
+    names: dict[str, str], a: str, rivals: dict[str, tuple[Comparison, ...]], keep: Callable[..., comparing.Compared]
+) -> None:
+    """One task: agreement, subjects, and the flips side by side."""
+    import streamlit as st
+
+    from harness.store import Store
+
+    heading("Item by item")
+    with st.container(key="items", horizontal=True, vertical_alignment="bottom", gap="small"):
+        b = next(iter(rivals))
+        if len(rivals) > 1:
+            b = state.one("Run", list(rivals), "with", show=names.__getitem__, width=320)
+        tasks = [row.task for row in comparing.headlines(rivals[b])]
+        task = state.one("Task", tasks, "task", width=220)
+        by_group = state.flag("By subject", "subjects")
+    agreed = reading.read(Store.agreement, a, b, task)
+    if agreed["n"]:
+        markup.show(compare_table.agreement(agreed), key="agreement")
+    if by_group:
+        rows = [row for row in keep(comparing.compared, (a, b), (task,)).rows[0] if row.group != "all"]
+        first = [row for row in rows if row.metric == rows[0].metric]
+        shown = [charts.Difference(r.group, r.difference, r.low, r.high, r.n, compare_table.tested(r)) for r in first]
+        if shown:
+            worst_first = sorted(shown, key=lambda each: each.value)
+            charts.show(
+                charts.difference_intervals(worst_first, "difference, points"), "Differences by subject.", "subjects"
+            )
+        else:
+            st.html('<p class="said none">This task has no subjects that could be compared.</p>')
+    if agreed["lost"] + agreed["gained"]:
+        _flips(names, a, b, task)
+
+
+def _flips(names: dict[str, str], a: str, b: str, task: str) -> None:
+    import streamlit as st
+
+    from leaderboard.sample_cards import card
+
+    with st.container(key="flips-head", horizontal=True, vertical_alignment="bottom", gap="small"):
+        side = state.one(
+            "Flips", list(_SIDES), "side", show=_SIDES.__getitem__, tabs=True, label_visibility="collapsed"
+        )
+        words = state.text(
+            "Find", "find", placeholder="Find in prompts and responses", label_visibility="collapsed", width=300
+        )
+    place = st.container()
+    at = state.get("page", "1")
+    offset = FLIPS * (max(1, int(at)) - 1) if at.isascii() and at.isdecimal() and len(at) < 7 else 0
+    total, found = reading.read(comparing.flips, a, b, task, side, words, offset, FLIPS)
+    with place:
+        if found:
+            cards = "".join(card([(names[a], flip.a), (names[b], flip.b)]) for flip in found)
+            markup.show(f'<p class="said">{total:,} items</p>{cards}', key="flips")
+        else:
+            st.html('<p class="said none">Nothing of this kind.</p>')
+    state.page_number("page", -(-total // FLIPS))

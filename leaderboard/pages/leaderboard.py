@@ -1,0 +1,207 @@
+"""The leaderboard: who is better, by how much, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from leaderboard import bands, empty, markup, reading, state
+
+if TYPE_CHECKING:
+    from leaderboard.board import Board, Column, Row
+    from leaderboard.board_table import View
+    from leaderboard.preferences import Preferences
+
+
+def page() -> None:
+    import streamlit as st
+
+    from harness.store import Store
+    from leaderboard.board import boards
+
+    reading.live(_seen)  # first: what changes while this page is drawn is seen
+    store = reading.store()
+    found = reading.read(boards) if store.exists() else []
+    going = reading.read(Store.going_on) if store.exists() else []
+    if found:
+        _board(found, going)
+    else:
+        st.html('<h1 class="page-title">Leaderboard</h1>')
+        _going_on(going)
+        if not going:
+            empty.no_runs(str(store.path))
+
+
+def _seen() -> tuple[object, ...]:
+    """What this page shows of the store."""
+    from harness.store import Store
+    from leaderboard.board import boards
+
+    if not reading.store().exists():
+        return ()
+    rows = [(row.key, row.name, *row.runs, *row.tags) for board in reading.read(boards) for row in board.rows]
+    going = [tuple(each.values()) for each in reading.read(Store.going_on)]
+    return *rows, *going, reading.read(Store.verdicts)
+
+
+def _board(found: Sequence[Board], going: Sequence[dict[str, object]]) -> None:
+    import streamlit as st
+
+    from leaderboard import board_table
+
+    by_protocol = {board.protocol: board for board in found}
+    with st.container(key="board-head", horizontal=True, vertical_alignment="bottom", gap="medium"):
+        title = st.empty()
+        protocol = next(iter(by_protocol))
+        if len(by_protocol) > 1:
+            protocol = state.one("Protocol", list(by_protocol), "protocol", tabs=True, width="content")
+    board = by_protocol[protocol]
+    title.html(f'<h1 class="page-title">Leaderboard</h1>{_summary(board)}')
+    _going_on(going)
+    preference = _preference()
+    rows, columns, extras = _filters(board, preference)
+    view = _view(board, columns, extras, preference)
+    if not rows or not columns:
+        empty.state("Nothing is left", "No checkpoint passes these filters.")
+        return
+    markup.show(board_table.table(view.ordered(rows), view, _sorter(view)), key="table")
+    _legend(view, preference)
+
+
+def _summary(board: Board) -> str:
+    partial = sum(row.partial for row in board.rows)
+    said = [f"{len(board.rows) - partial} checkpoints", f"protocol {board.protocol}"]
+    said += [f"{partial} partial"] if partial else []
+    return f'<p class="page-under">{" · ".join(map(markup.text, said))}</p>'
+
+
+def _going_on(going: Sequence[dict[str, object]]) -> None:
+    """A line a run that is being computed, or was broken off."""
+    if not going:
+        return
+    from harness.store import Store
+
+    names = {run.id: run.name for run in reading.read(Store.runs)}
+    lines = []
+    for run in dict.fromkeys(str(each["run"]) for each in going):
+        own = [each for each in going if each["run"] == run]
+        done, items = (sum(int(str(each[key])) for each in own) for key in ("done", "items"))
+        share = 100 * done / max(1, items)
+        lines.append(
+            f'<div class="going"><span class="title">{markup.link(names.get(run, run), "run", run=run)}</span>'
+            f'<span class="track"><i style="width:{share:.1f}%"></i></span>'
+            f"<span>{done:,} of {items:,} items scored</span></div>"
+        )
+    markup.show(f'<div class="going-on"><b>Not finished</b>{"".join(lines)}</div>', key="going")
+
+
+def _preference() -> Preferences | None:
+    from harness.store import Store
+    from leaderboard.preferences import preferences
+
+    return reading.settled(preferences, reading.read(Store.verdicts), state.get("prompts"))
+
+
+def _filters(board: Board, preference: Preferences | None) -> tuple[list[Row], list[Column], list[str]]:
+    """The widgets, and what they leave."""
+    import streamlit as st
+
+    from leaderboard import board_table
+
+    keys = {column.key: column for column in board.columns}
+    there = [extra for extra in board_table.EXTRAS if _has(board, extra, preference)]
+    usual = [extra for extra in board_table.USUAL if extra in there]
+    with st.container(key="filters", horizontal=True, vertical_alignment="bottom", gap="small"):
+        words = state.text(
+            "Find", "find", placeholder="Find a model, run, tag or study", label_visibility="collapsed", width=300
+        )
+        with st.popover("Benchmarks and columns"):
+            chosen = state.many("Benchmarks", list(keys), "benchmarks", placeholder="All")
+            extras = state.many(
+                "Columns", there, "columns", default=usual, show=board_table.EXTRAS.__getitem__, placeholder="None"
+            )
+            if preference and len(preference.names) > 1:
+                state.one(
+                    "Prompt set",
+                    list(preference.names),
+                    "prompts",
+                    default=preference.prompts,
+                    show=preference.names.__getitem__,
+                )
+        no_partial = no_unverified = False
+        if any(row.partial for row in board.rows):
+            no_partial = state.flag(
+                "Hide partial", "whole", help="Partial runs (--limit) are never ranked with whole ones."
+            )
+        if any(row.unverified for row in board.rows):
+            no_unverified = state.flag("Hide unverified", "verified")
+    columns = [keys[key] for key in keys if not chosen or key in chosen]
+    rows = [
+        row
+        for row in board.rows
+        if not (no_partial and row.partial)
+        and not (no_unverified and row.unverified)
+        and any(column.key in row.cells for column in columns)
+        and _matches(row, words)
+    ]
+    return rows, columns, [extra for extra in board_table.EXTRAS if extra in extras]
+
+
+def _has(board: Board, extra: str, preference: Preferences | None) -> bool:
+    if extra in ("people", "judges"):
+        strengths = (preference.people if extra == "people" else preference.judges) if preference else {}
+        return any(row.digest in strengths for row in board.rows)
+    if extra == "lineage":
+        return any(row.lineage for row in board.rows)
+    if extra == "hyper":
+        return any(row.lineage and row.lineage.hyperparameters for row in board.rows)
+    return extra != "tags" or any(row.tags for row in board.rows)
+
+
+def _matches(row: Row, words: str) -> bool:
+    """Every word stands somewhere in what is known of the checkpoint."""
+    lineage = [row.lineage.name, row.lineage.words] if row.lineage else []
+    text = " ".join([row.name, row.model, row.base, row.digest, *row.tags, *row.runs, *lineage]).casefold()
+    return all(word in text for word in words.casefold().split())
+
+
+def _view(board: Board, columns: Sequence[Column], extras: Sequence[str], preference: Preferences | None) -> View:
+    from leaderboard.board_table import PREFERENCE, View
+
+    sortable = [*(column.key for column in columns), *(e for e in extras if e in (*PREFERENCE, "date")), "name"]
+    given = state.get("sort", sortable[0])
+    sort = given if given in sortable else sortable[0]
+    return View(
+        columns,
+        extras,
+        {c.key: reading.settled(bands.bands, board.ranked(c), c.task, c.metric) for c in columns},
+        preference.people if preference else {},
+        preference.judges if preference else {},
+        sort,
+        state.get("up", "1" if sort == "name" else "0") == "1",
+    )
+
+
+def _sorter(view: View) -> Callable[[str], str]:
+    def address(key: str) -> str:
+        usual = key == "name"
+        up = not view.up if key == view.sort else usual
+        return state.here("leaderboard", sort=key, up=None if up == usual else str(int(up)))
+
+    return address
+
+
+def _legend(view: View, preference: Preferences | None) -> None:
+    import streamlit as st
+
+    said = {
+        "Scores": "in points of a hundred, with 95% intervals; the bars of a column share one axis, whose ends stand "
+        "under its name.",
+        "Ranks": f"{bands.RULE} Lines part the bands of the column that sorts; partial runs have no rank.",
+    }
+    if preference and {"people", "judges"} & set(view.extras):
+        said["People and judges"] = (
+            f"Bradley-Terry strengths on the prompts “{preference.names[preference.prompts]}”, in log-odds about the "
+            "mean of the models compared: +0.69 wins two games of three. Two rankings, never mixed."
+        )
+    st.html(f'<div class="legend">{"".join(f"<p><b>{k}</b> {markup.text(v)}</p>" for k, v in said.items())}</div>')

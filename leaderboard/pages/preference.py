@@ -1,0 +1,251 @@
+"""Preference: who is liked better, by people or by judges, how good those judges are, and what stood side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from leaderboard import charts, empty, markup, prose, reading, state
+
+if TYPE_CHECKING:
+    from harness.store import Store
+    from judges.report import Evidence
+
+VIEWS = {"ranking": "Ranking", "judges": "Judges and people", "pair": "One pair"}
+_SOURCES = {"people": "People", "judges": "Judges", "both": "Both together"}
+_VERDICTS = {"tie": "tie", "bad": "both bad", "skip": "skipped", "error": "no verdict"}
+_LONGEST = 70  # letters of a question where it is chosen
+
+
+def page() -> None:
+    import streamlit as st
+
+    from harness.store import Store
+
+    reading.live(_seen)  # first: what changes while this page is drawn is seen
+    store = reading.store()
+    prompts = reading.read(Store.compared_prompts) if store.exists() else []
+    if not prompts:
+        st.html('<h1 class="page-title">Preference</h1>')
+        empty.no_comparisons(str(store.path))
+    else:
+        _preference({each["digest"]: each["name"] for each in prompts})
+
+
+def _seen() -> tuple[object, ...]:
+    from harness.store import Store
+
+    return tuple(reading.read(Store.verdicts)) if reading.store().exists() else ()
+
+
+# what is read: once for each version of the comparisons
+
+
+def evidence_of(store: Store, version: object, prompts: str) -> Evidence:
+    from judges.report import gather
+
+    return gather(store, prompts)
+
+
+def report_of(store: Store, version: object, prompts: str, source: str, style: bool) -> dict[str, Any]:
+    """`judges.report.ranking_report`; without a source, `quality` alone."""
+    from judges.report import quality_report, ranking_report
+
+    evidence = reading.settled(evidence_of, version, prompts)
+    return ranking_report(evidence, source, style) if source else {"quality": quality_report(evidence)}  # type: ignore[arg-type]
+
+
+def counts_of(store: Store, version: object, prompts: str) -> dict[str, int]:
+    evidence = reading.settled(evidence_of, version, prompts)
+    return {"people": len(evidence.of("people")), "judges": len(evidence.of("judges"))}
+
+
+def sets_of(store: Store, version: object, prompts: str) -> dict[str, str]:
+    """Answer sets by what the ranking calls them."""
+    evidence = reading.settled(evidence_of, version, prompts)
+    return {name: key for key, name in evidence.sets.items()}
+
+
+def pair_of(store: Store, version: object, prompts: str, a: str, b: str) -> dict[str, dict[str, Any]]:
+    """`judges.pair_report.pair_report` by the questions' places in the prompt set, with their first words."""
+    from judges.pair_report import pair_report
+
+    asked = {each.question: each for each in store.questions(prompts)}
+    found = pair_report(reading.settled(evidence_of, version, prompts), a, b)
+    placed = [(asked[each["question"]], each) for each in found if each["question"] in asked]
+    return {str(q.place + 1): {**each, "words": q.turns[0] if q.turns else ""} for q, each in placed}
+
+
+def question_of(store: Store, version: object, prompts: str, a: str, b: str, question: str) -> dict[str, Any]:
+    from judges.pair_report import question_report
+
+    return question_report(store, reading.settled(evidence_of, version, prompts), a, b, question)
+
+
+# what is shown
+
+
+def _preference(names: Mapping[str, str]) -> None:
+    import streamlit as st
+
+    from harness.store import Store
+    from leaderboard import preference_view as view
+
+    version = reading.read(Store.verdicts)
+    with st.container(key="preference-head", horizontal=True, vertical_alignment="bottom", gap="medium"):
+        title = st.empty()
+        digest = next(iter(names))
+        if len(names) > 1:
+            digest = state.one("Prompts", list(names), "prompts", show=lambda key: _short(names[key]), width=220)
+        counts = reading.settled(counts_of, version, digest)
+        there = [source for source in ("people", "judges") if counts[source]]
+        there += ["both"] if len(there) == 2 else []
+        source = (
+            state.one("Ranked by", there, "source", show=_SOURCES.__getitem__, tabs=True, width="content")
+            if there
+            else ""
+        )
+        style = bool(source) and state.flag(
+            "Hold style equal", "style", help="Length and formatting as covariates (harness ranking --style-control)."
+        )
+    report = reading.settled(report_of, version, digest, source, style)
+    under = f"Ranked {view.heading(report)}" if source else "No game has a score yet, so there is no ranking."
+    title.html(f'<h1 class="page-title">Preference</h1><p class="page-under">{markup.text(under)}</p>')
+    shown = state.one(
+        "View",
+        list(VIEWS) if source else ["judges"],
+        "view",
+        show=VIEWS.__getitem__,
+        tabs=True,
+        label_visibility="collapsed",
+    )
+    if shown == "ranking":
+        _ranking(report)
+    elif shown == "judges":
+        _quality(report["quality"])
+    else:
+        _pair(version, digest, [model["name"] for model in report["models"]])
+
+
+def _ranking(report: Mapping[str, Any]) -> None:
+    import streamlit as st
+
+    from leaderboard import preference_view as view
+
+    for note in report["notes"]:
+        st.html(f'<p class="remark">{markup.text(note)}</p>')
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.html('<h2 class="section">Strength</h2>')
+        if any(math.isfinite(model["strength"]) for model in report["models"]):
+            charts.show(view.strengths(report), "Strengths of the models with their intervals.", key="strengths")
+        st.html(view.ranking_table(report) + view.style_table(report))
+        st.html(
+            '<p class="said">Bradley–Terry strengths, natural log-odds about their mean. Models that share a rank'
+            " cannot be told apart. Intervals are at 95%, clustered by prompt.</p>"
+        )
+    with right:
+        st.html('<h2 class="section">Who wins against whom</h2>')
+        charts.show(
+            view.win_matrix(report), "How often the model of the row wins against that of the column.", key="wins"
+        )
+        st.html('<p class="said">Percent of games that the row wins against the column; a tie is half a win.</p>')
+
+
+def _quality(quality: Mapping[str, Any]) -> None:
+    import streamlit as st
+
+    from leaderboard import preference_view as view
+
+    judged = view.quality_table(quality)
+    agreed = view.agreement_table(quality)
+    if judged:
+        st.html(
+            f'<h2 class="section">How good the judges are</h2>{judged}'
+            '<p class="said">In percent, with 95% intervals.</p>'
+        )
+    if agreed:
+        st.html(
+            f'<h2 class="section">How far they agree</h2>{agreed}<p class="said">Over the pairs that both judged; 1 is'
+            " full agreement, 0 what chance gives.</p>"
+        )
+
+
+def _pair(version: object, digest: str, names: Sequence[str]) -> None:
+    """`names` in the order of rank. The address has ids and places, which are short and never change."""
+    import streamlit as st
+
+    sets = reading.settled(sets_of, version, digest)
+    called = {sets[name]: name for name in names}
+    with st.container(key="pair-bar", horizontal=True, vertical_alignment="bottom", gap="small"):
+        a = state.one("Model A", list(called), "a", show=lambda key: _short(called[key]), width=240)
+        others = [key for key in called if key != a]
+        b = state.one("Model B", others, "b", show=lambda key: _short(called[key]), width=240)
+        disagree = state.flag("Only where a judge and a person disagree", "disagree")
+    found = reading.settled(pair_of, version, digest, a, b)
+    shown = {place: each for place, each in found.items() if each["disagree"] or not disagree}
+    if not shown:
+        st.html('<p class="remark">These two were not compared on such a prompt.</p>')
+        return
+
+    def label(place: str) -> str:
+        own = shown[place]
+        said = [
+            f"{whose} {own[whose]['a']}–{own[whose]['tie']}–{own[whose]['b']}"
+            for whose in ("people", "judges")
+            if any(own[whose].values())
+        ]
+        return f"{_short(own['question'])} · {_short(own['words'])} · {', '.join(said) or 'no game'}"
+
+    place = state.one("Prompt (games that A won, ties, games that B won)", list(shown), "question", show=label)
+    question = shown[place]["question"]
+    _answers(reading.settled(question_of, version, digest, a, b, question), called[a], called[b])
+
+
+def _answers(found: Mapping[str, Any], a: str, b: str) -> None:
+    import streamlit as st
+
+    with st.container(key="question"):
+        st.html(prose.question_html(found["turns"]))
+    for column, side, name in zip(st.columns(2), "ab", (a, b), strict=True):
+        with column.container(border=True):
+            heading = f'<div class="side-name">{side.upper()}: {markup.text(name, 200)}</div>'
+            st.html(heading + prose.answer_html(tuple(found["answers"][side])))
+    if any(found["reference"]):
+        with st.expander("Reference answer"):
+            st.html(prose.answer_html(tuple(found["reference"])))
+    st.html(_verdicts(found["verdicts"], a, b))
+    said = [each for each in found["verdicts"] if each["text"]]
+    if said:
+        with st.expander(f"What the judges wrote ({len(said)})"):
+            for each in said:
+                who = f"{each['judge']}, {each['shown_first'].upper()} shown first: {_verdict(each, a, b)}"
+                st.html(f'<div class="side-name">{markup.text(who)}</div>{prose.answer_html((each["text"],))}')
+
+
+def _verdicts(verdicts: Sequence[Mapping[str, Any]], a: str, b: str) -> str:
+    from leaderboard.preference_view import table
+
+    rows = [
+        [
+            each["judge"],
+            "person" if each["kind"] == "person" else "judge",
+            _verdict(each, a, b),
+            f"{each['shown_first'].upper()} first",
+            f"{each['turn']}" if each["turn"] else "whole",
+            f"{each['repeat'] + 1}",
+            each["note"] or each["error"],
+        ]
+        for each in verdicts
+    ]
+    return table(("who", "", "better", "shown", "turn", "asked", "note"), rows, names=range(7))
+
+
+def _verdict(each: Mapping[str, Any], a: str, b: str) -> str:
+    return {"a": f"A: {a}", "b": f"B: {b}", **_VERDICTS}[each["verdict"]]
+
+
+def _short(text: str) -> str:
+    words = " ".join(prose.visible(text).split())
+    return words if len(words) <= _LONGEST else words[: _LONGEST - 1] + "…"

@@ -1,0 +1,131 @@
+"""One run: what it scored, against which baseline, how it was made, and every sample of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from leaderboard import comparing, empty, markup, reading, run_tables, state
+
+if TYPE_CHECKING:
+    from harness.compare import Comparison
+    from harness.store import RunRow, Store
+
+VIEWS = {"scores": "Scores", "samples": "Samples", "provenance": "Provenance"}
+_NONE = "no baseline"
+
+
+def page() -> None:
+    import streamlit as st
+
+    from harness.store import Store
+
+    reading.live(_seen)  # first: what changes while this page is drawn is seen
+    store = reading.store()
+    runs = {run.id: run for run in reading.read(Store.runs)} if store.exists() else {}
+    if runs:
+        _page(runs)
+    else:
+        st.html('<h1 class="page-title">Run</h1>')
+        empty.no_runs(str(store.path))
+
+
+def _seen() -> tuple[object, ...]:
+    """What this page shows of the store: the runs' names, and how far the chosen one is."""
+    from harness.store import Store
+
+    if not reading.store().exists():
+        return ()
+    runs = reading.read(Store.runs)
+    chosen = _chosen({run.id: run for run in runs}) if runs else ""
+    going = [tuple(each.values()) for each in reading.read(Store.going_on) if each["run"] == chosen]
+    tags = reading.read(Store.tags).get(chosen, [])
+    return *((run.id, run.name, run.status, len(run.warnings)) for run in runs), *going, *tags
+
+
+def _chosen(runs: dict[str, RunRow]) -> str:
+    """By the beginning of an id; else the newest."""
+    word = state.get("run")
+    return next((key for key in runs if word and key.startswith(word)), next(iter(runs)))
+
+
+def _page(runs: dict[str, RunRow]) -> None:
+    import streamlit as st
+
+    from harness.store import Store
+
+    names = reading.read(comparing.names)
+    chosen = _chosen(runs)
+    if state.get("run") not in ("", chosen):
+        state.put("run", chosen)
+    with st.container(key="run-choice", horizontal=True, vertical_alignment="bottom", gap="small"):
+        run = runs[state.one("Run", list(runs), "run", show=names.__getitem__, width=420)]
+        rivals = {key: names[key] for key in reading.read(rivals_of, run.id)}
+        baseline = state.one("Against", ["", *rivals], "against", show=lambda key: rivals.get(key, _NONE), width=420)
+    going = [each for each in reading.read(Store.going_on) if each["run"] == run.id]
+    document = reading.read(document_of, run.id)
+    top = run_tables.head(run, document["tags"]) + run_tables.warnings(document["warnings"])
+    markup.show(top + (run_tables.progress(going) if going else ""), key="head")
+    view = state.one("View", list(VIEWS), "view", show=VIEWS.__getitem__, tabs=True, label_visibility="collapsed")
+    tasks = [task["task"] for task in document["tasks"]]
+    if view == "scores":
+        _scores(run, document, baseline, names)
+    elif view == "samples":
+        from leaderboard.sample_browser import browse
+
+        browse(run.id, tasks, rivals)
+    else:
+        from leaderboard.lineage import lineages
+
+        origin = reading.read(lineages).get(run.id)
+        markup.show(run_tables.provenance(run, document, origin), key="provenance")
+
+
+def document_of(store: Store, run: str) -> dict[str, Any]:
+    from harness.report import run_document
+
+    return run_document(store, store.resolve(run))
+
+
+def rivals_of(store: Store, run: str) -> list[str]:
+    """The other runs that share a task and its protocol, the newest first."""
+    tasks: dict[str, set[tuple[str, str]]] = {}
+    for task in store.tasks():
+        tasks.setdefault(task.run, set()).add((task.task, task.protocol))
+    return [each.id for each in store.runs() if each.id != run and tasks.get(each.id, set()) & tasks.get(run, set())]
+
+
+def _scores(run: RunRow, document: dict[str, Any], baseline: str, names: dict[str, str]) -> None:
+    import streamlit as st
+
+    tasks = list(dict.fromkeys(score["task"] for score in document["scores"]))
+    if not tasks:
+        st.html('<p class="said none">Scores come when every item is answered; samples can be read now.</p>')
+        return
+    task = state.get("task")
+    task = task if task in tasks else tasks[0]
+    body = run_tables.cards(document, task, lambda name: state.here("run", task=name, sort=None))
+    rows: Sequence[Comparison] = ()
+    said = ""
+    if baseline:
+        rows, refused = _against(run, baseline, task)
+        said = "".join(f'<p class="warned">{markup.text(sentence)}</p>' for sentence in refused)
+    sort = state.get("sort")
+    sorter = lambda key: state.here("run", sort=key or None)  # noqa: E731
+    overall = run_tables.overall(document, task, rows)
+    by_group = run_tables.groups(document, task, rows, sort, sorter)
+    against = f'<p class="said">Differences are this run less {markup.text(names[baseline], 200)}.</p>' if rows else ""
+    body += f'<h2 class="section">{markup.text(task, 120)}</h2>{said}{against}{overall}'
+    body += f'<h2 class="section">By subject</h2>{by_group}' if by_group else ""
+    speed = run_tables.throughput(document)
+    body += f'<h2 class="section">Throughput</h2>{speed}' if speed else ""
+    markup.show(body, key="scores")
+
+
+def _against(run: RunRow, baseline: str, task: str) -> tuple[Sequence[Comparison], Sequence[str]]:
+    from harness.store import Store
+
+    status = {each.id: each.status for each in reading.read(Store.runs)}
+    keep = reading.read if "running" in (status[run.id], status[baseline]) else reading.settled
+    found = keep(comparing.compared, (baseline, run.id), (task,))
+    return (found.rows[0] if found.rows else ()), found.refused

@@ -1,0 +1,244 @@
+"""The charts of studies on the page, each with a sentence. Figures are `tuning.report`'s: `harness tune report` prints
+the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from leaderboard import charts, markup, reading
+
+if TYPE_CHECKING:
+    from harness.store import Store, StudyRow
+    from tuning.correlation import Agreement
+    from tuning.importance import Importance
+    from tuning.report import Prediction
+    from tuning.views import StudyView
+
+AT_ONCE = 4  # scores whose charts are drawn without being asked for
+
+# whether loss says what counts
+
+
+def prediction(rows: Sequence[StudyRow], views: Sequence[StudyView]) -> None:
+    """Validation loss against each benchmark and preference."""
+    import streamlit as st
+
+    from tuning.report import predictions
+
+    heading("Does validation loss predict the scores?")
+    found = predictions(views) if any(trial.scores for view in views for trial in view.ranked) else ()
+    if not found:
+        said = "No two trials have a score yet."
+        name = rows[0].id[:12]
+        st.html(f'<p class="said">{said} This measures the best of them, and some of the others, on benchmarks:</p>')
+        st.code(f"harness tune top {name} --k 8 --spread 8 --run", language=None)
+        return
+    left = [view.name for view in views if view.rows != views[0].rows]
+    if left:
+        st.html(
+            f'<p class="said">Left out, because their base or rows are others and their losses therefore too: '
+            f"{markup.text(', '.join(left), 300)}.</p>"
+        )
+    _correlations(found)
+    order = list(dict.fromkeys(model.study for each in found for model in each.models))
+    _panels(found[:AT_ONCE], order)
+    if rest := found[AT_ONCE:]:
+        more = st.expander(f"{len(rest)} more", key="more-scores", on_change="rerun")
+        if more.open:  # each chart takes a browser some time
+            with more:
+                _panels(rest, order)
+
+
+def _panels(found: Sequence[Prediction], order: Sequence[str]) -> None:
+    import streamlit as st
+
+    columns = st.columns(2, gap="large") if len(found) > 1 else [st.container()]
+    for at, each in enumerate(found):
+        with columns[at % len(columns)]:
+            _panel(each, order)
+
+
+def _correlations(found: Sequence[Prediction]) -> None:
+    """All of them at once: how far loss ranks models as each score does."""
+    import streamlit as st
+
+    from tuning.correlation import FEWEST
+
+    rows = []
+    for each in found:
+        a = each.agreement
+        for name, value, ends in (
+            ("Spearman", a.spearman, a.spearman_interval),
+            ("Kendall", a.kendall, a.kendall_interval),
+        ):
+            if value is not None and ends is not None:
+                rows.append(charts.Estimate(each.name, value, *ends, n=None, series=name, note=f"{a.n} models"))
+    few = [each for each in found if each.agreement.n < FEWEST]
+    said = (
+        "Rank correlation of falling loss with rising score over the models that have both, with 95% intervals: "
+        "1 is the same order, 0 is none. A search that follows the loss finds better models where this is well above 0."
+    )
+    if few:
+        names = ", ".join(f"{each.name} ({each.agreement.n})" for each in few)
+        said += f" Too few models for an interval (fewer than {FEWEST}): {names}."
+    st.html(f'<p class="said">{markup.text(said)}</p>')
+    if rows:
+        chart = charts.interval_bars(rows, "rank correlation", 1, ("Spearman", "Kendall"), (-1.05, 1.05))
+        charts.show(
+            chart, "Rank correlations of falling validation loss with each score, with intervals.", "correlations"
+        )
+
+
+def _panel(found: Prediction, order: Sequence[str]) -> None:
+    import streamlit as st
+
+    from tuning.charts import predicts
+    from tuning.report import in_words
+
+    words = in_words(found.agreement)
+    st.html(
+        f'<h3 class="panel">{markup.text(found.name, 80)}</h3>'
+        f'<p class="said">{verdict(found.agreement)} {markup.text(words[0].upper() + words[1:])}.</p>'
+    )
+    charts.show(predicts(found, order), f"{charts.one_line(found.name, 60)} by validation loss, a point a model.")
+
+
+def verdict(found: Agreement) -> str:
+    """In a word, by the interval of Spearman's coefficient; "" where there is none."""
+    if found.spearman_interval is None:
+        return ""
+    low, high = found.spearman_interval
+    if low > 0:
+        return "<b>Lower loss goes with a better score.</b>"
+    return "<b>Lower loss goes with a worse score.</b>" if high < 0 else "<b>Cannot be told from chance.</b>"
+
+
+# how the search went
+
+
+def search(rows: Sequence[StudyRow], views: Sequence[StudyView]) -> None:
+    import streamlit as st
+
+    from tuning import charts as own
+    from tuning.measured import under_way
+    from tuning.report import comparable, front
+
+    left, right = st.columns(2, gap="large")
+    with left:
+        heading("Best so far", "The least objective by trial; dots are all trials that were trained on all rows.")
+        same = [view for view in comparable(views) if view.objectives[0] == views[0].objectives[0]]
+        if len(same) < len(views):
+            names = ", ".join(view.name for view in views if view not in same)
+            st.html(f'<p class="said">On another base, other rows or another objective: {markup.text(names, 300)}.</p>')
+        if any(view.ranked for view in same):
+            charts.show(own.best_so_far(same), "The best objective so far by trial, a line a study.", "best")
+        else:
+            nothing("No trial was trained on all rows yet.")
+    with right:
+        going = {
+            _called(row, name, rows): curve
+            for row in rows
+            for name, curve in (reading.read(under_way, row.id) if row.status == "running" else {}).items()
+        }
+        _training(going, rows, views)
+    alike = [view for view in comparable(views) if view.objectives == views[0].objectives]
+    fronts = [front(view) for view in alike]
+    if len(fronts[0]) > 1:
+        heading("Trade-off", "Two objectives; the line joins trials that none betters in both.")
+        charts.show(own.front(alike, fronts), "Two objectives of every trial, with the front.", "front")
+
+
+def every(rows: Sequence[StudyRow], views: Sequence[StudyView]) -> None:
+    """Parallel coordinates, a study at a time."""
+    from tuning import charts as own
+
+    for row, view in zip(rows, views, strict=True):
+        if len(view.ranked) > 2 and own.differing(view):
+            name = f" · {view.name}" if len(views) > 1 else ""
+            heading(f"Every trial{name}", "A line a trial over what was searched; the best third stands out.")
+            charts.show(own.parallel(view), "Hyperparameters of every trial, a line each.", f"parallel-{row.id}")
+
+
+def _training(
+    going: dict[str, tuple[tuple[int, float], ...]], rows: Sequence[StudyRow], views: Sequence[StudyView]
+) -> None:
+    from tuning import charts as own
+
+    shown, said = going, "Trainings under way; the page follows."
+    if not going:
+        said = "Training loss of the best trials."
+        best = sorted(
+            (
+                (trial.first, view.name, trial)
+                for view in views
+                for trial in view.ranked
+                if trial.curve and view.objectives[0] == views[0].objectives[0]
+            ),
+            key=lambda each: each[0],
+        )
+        shown = {
+            (f"{name} trial {trial.number}" if len(views) > 1 else f"trial {trial.number}"): trial.curve
+            for _, name, trial in best[: own.CURVES]
+        }
+    heading("Training", said)
+    if shown:
+        charts.show(own.training(shown), "Training loss by optimizer step, a line a training.", "training")
+    else:
+        nothing("No training has written a loss yet.")
+
+
+def _called(row: StudyRow, name: str, rows: Sequence[StudyRow]) -> str:
+    return f"{row.name} {name}" if len(rows) > 1 else name
+
+
+# what mattered
+
+
+def mattered(rows: Sequence[StudyRow], views: Sequence[StudyView]) -> None:
+    """Importance and overfitting. A forest a study: kept until another trial has ended."""
+    import streamlit as st
+
+    from tuning import charts as own
+    from tuning.report import gap_agreement, gap_points, in_words, mattered_words
+
+    left, right = st.columns(2, gap="large")
+    with right:
+        heading("Rank and overfitting", "How far validation loss lies above train loss, by rank.")
+        alike = [view for view in views if gap_points(view.ranked)]
+        if alike:
+            charts.show(own.gap(alike), "The gap from train to validation loss by rank, a point a trial.", "gap")
+        for view in views:
+            found = gap_agreement(view)
+            if found is not None:
+                name = f"{view.name}: " if len(views) > 1 else ""
+                st.html(f'<p class="said">{markup.text(name + in_words(found))}.</p>')
+    with left:
+        heading("What mattered")
+        for row, view in zip(rows, views, strict=True):
+            forest = reading.settled(importance_of, row.id, len(view.ranked))
+            name = f"{view.name}: " if len(views) > 1 else ""
+            st.html(f'<p class="said">{markup.text(name + mattered_words(forest))}</p>')
+            if forest is not None and forest.explained > 0:
+                charts.show(own.importance(forest), "R² lost when a hyperparameter is shuffled.", f"forest-{row.id}")
+
+
+def importance_of(store: Store, study: str, whole: int) -> Importance | None:
+    """`whole`, trials on all rows: what the forest depends on."""
+    from tuning.importance import importance
+    from tuning.measured import view_of
+
+    return importance(view_of(store, study))
+
+
+def heading(title: str, said: str = "") -> None:
+    import streamlit as st
+
+    under = f'<p class="said">{markup.text(said)}</p>' if said else ""
+    st.html(f'<h2 class="section">{markup.text(title, 120)}</h2>{under}')
+
+
+def nothing(said: str) -> None:
+    import streamlit as st
+
+    st.html(f'<p class="said none">{markup.text(said)}</p>')
