@@ -3,6 +3,8 @@ the surrogate of the paper's points. Best-so-far after 50 evaluations, over 30 s
 
     python -m bench.optimizers [grid|surrogate] [SEEDS] [NAME,NAME]
 
+Most of its minutes go into Optuna's Gaussian process, then into NOMAD's processes.
+
 A search has no start points here, so that nobody begins with knowledge, and one point in a block. Regret is the best
 loss found less the best there is, or, on the surrogate, less the best that any search found. Differences from random
 are over pairs of seeds, with harness.paired's interval."""
@@ -10,17 +12,19 @@ are over pairs of seeds, with harness.paired's interval."""
 from __future__ import annotations
 
 import json
+import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from multiprocessing import get_context
 from typing import Any
 
 from harness.paired import Paired, holm, paired
 from harness.stats import mean
 from tuning import blackbox
 from tuning.optimizers import make
-from tuning.space import Space
-from tuning.types import Outcome, Point
+from tuning.types import Outcome
 
 NAMES = ("nomad", "nni-tpe", "tpe", "gp", "cma-es", "nsga2", "random")
 BUDGET = 50
@@ -29,28 +33,27 @@ SHOWN = (10, 20, 30, 40, 50)
 
 
 def main(where: str = "grid", seeds: int | str = SEEDS, names: str = ",".join(NAMES)) -> None:
-    if where == "surrogate":
-        surrogate = blackbox.paper()
-        _tell(bench="paper surrogate", points=len(surrogate.losses), leave_one_out_r2=surrogate.leave_one_out())
-        compare("paper surrogate", surrogate.space, surrogate, None, names.split(","), int(seeds))
-        return
-    grid = blackbox.tiny_grid()
-    known = [loss for point in grid.space.points() if (loss := grid(point)) is not None]
-    _tell(bench="tiny grid", points=grid.space.size, seeds=2, least=min(known), noise=grid.noise())
-    compare("tiny grid", grid.space, grid, min(known), names.split(","), int(seeds))
+    function = _function(where)
+    least = None
+    if isinstance(function, blackbox.Recorded):
+        known = [loss for point in function.space.points() if (loss := function(point)) is not None]
+        least = min(known)
+        _tell(bench=where, points=function.space.size, seeds=2, least=least, noise=function.noise())
+    else:
+        _tell(bench=where, points=len(function.losses), leave_one_out_r2=function.leave_one_out())
+    compare(where, least, names.split(","), int(seeds))
 
 
-def compare(
-    where: str,
-    space: Space,
-    function: Callable[[Point], float | None],
-    least: float | None,
-    names: Sequence[str],
-    seeds: int,
-) -> None:
-    """One line an optimizer with its mean best loss and interval, then what may be said of it."""
-    evaluate = cache(lambda key: function(dict(zip(space.names, key, strict=True))))
-    found = {name: [best_so_far(name, space, evaluate, seed) for seed in range(seeds)] for name in names}
+@cache
+def _function(where: str) -> blackbox.Recorded | blackbox.Surrogate:
+    return blackbox.tiny_grid() if where == "grid" else blackbox.paper()
+
+
+def compare(where: str, least: float | None, names: Sequence[str], seeds: int) -> None:
+    """One line an optimizer with its mean regret and interval, then what may be said of it."""
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:  # a fork would have half of torch
+        running = {name: [pool.submit(_run, where, name, seed) for seed in range(seeds)] for name in names}
+        found = {name: [run.result() for run in runs] for name, runs in running.items()}
     floor = least if least is not None else min(run[-1] for runs in found.values() for run in runs)
     against: dict[str, Paired] = {}
     for name, runs in found.items():
@@ -67,30 +70,24 @@ def compare(
         _tell(bench=where, optimizer=name, p=test.p, holm=corrected[name], says=sentence(name, test, corrected[name]))
 
 
-def best_so_far(
-    name: str, space: Space, evaluate: Callable[[tuple[object, ...]], float | None], seed: int
-) -> list[float]:
+def _run(where: str, name: str, seed: int) -> list[float]:
+    return best_so_far(_function(where), name, seed)
+
+
+def best_so_far(function: blackbox.Recorded | blackbox.Surrogate, name: str, seed: int) -> list[float]:
     """The least loss after each of BUDGET distinct evaluations. What was evaluated once is free."""
-    optimizer = make(name, space, seed, [])
-    losses: dict[tuple[object, ...], float | None] = {}
-    best = float("inf")
+    optimizer = make(name, function.space, seed, [])
+    losses: dict[str, float | None] = {}
     run: list[float] = []
-    while len(run) < BUDGET:
-        points = optimizer.ask()
-        if not points:
-            run += [best] * (BUDGET - len(run))
-            break
-        outcomes = []
-        for point in points:
-            key = tuple(point.values())
-            new = key not in losses
-            loss = losses[key] = evaluate(key)
-            best = min(best, loss) if loss is not None else best
-            run += [best] * new
-            outcomes.append(Outcome(None if loss is None else (loss,)))
-        optimizer.tell(outcomes)
+    while len(run) < BUDGET and (points := optimizer.ask()):
+        keys = [function.space.key(point) for point in points]
+        for key, point in zip(keys, points, strict=True):
+            if key not in losses:
+                losses[key] = function(point)
+                run.append(min((loss for loss in losses.values() if loss is not None), default=math.inf))
+        optimizer.tell([Outcome(None if (loss := losses[key]) is None else (loss,)) for key in keys])
     optimizer.close()
-    return run[:BUDGET]
+    return run[:BUDGET] + run[-1:] * (BUDGET - len(run))
 
 
 def sentence(name: str, test: Paired, p: float) -> str:

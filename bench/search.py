@@ -113,6 +113,7 @@ def main() -> None:
         unit="tokens",
         optimizer=arguments.optimizer,
         budget=arguments.budget,
+        ratios=[paper["tokens"] / rungs["tokens"] for paper, rungs in zip(*cost.values(), strict=True)],
         padding={way: [each["padding"] for each in cost[way]] for way in WAYS},
         training_seconds={way: [each["training_seconds"] for each in cost[way]] for way in WAYS},
         quality=quality,

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
-from harness.store import RunRow, ScoreRow, Store, StudyRow
+from harness.store import Store, StudyRow
 from harness.store.study_rows import BASE
 from tuning import finalists, objectives
 from tuning.finalists import Comparison, Finalist, Measurement
+from tuning.measured import headlines, tag_of
 from tuning.options import Options
 from tuning.session import make_crew, setup_of
 from tuning.study import Plan, Study, again, ledger_of, surroundings
@@ -114,52 +115,14 @@ def run_all(found: Top, options: Options, tasks: str, progress: Progress) -> lis
                 data=options.bench_data,
                 device=options.device,
                 name=name,
-                tags=(f"{_tag(found.row)}-trial-{trial}",),
+                tags=(f"{tag_of(found.row)}-trial-{trial}",),
             ),
             partial(_named, progress, name),
         )
         told.append(
-            {"trial": trial, "name": name, "run": result.run.id, "scores": _headlines(store, found.row, result.run)}
+            {"trial": trial, "name": name, "run": result.run.id, "scores": headlines(store, found.row, result.run.id)}
         )
     return told
-
-
-def benchmark_scores(store: Store, row: StudyRow) -> dict[int, dict[str, float]]:
-    """By trial and task: the mean of the headline scores over the seeds that `tune top --run` measured."""
-    runs = {run.id: run for run in store.runs()}
-    found: dict[int, dict[str, list[float]]] = {}
-    for run_id, tags in store.tags().items():
-        for tag in tags:
-            prefix, _, trial = tag.rpartition("-trial-")
-            if prefix == _tag(row) and run_id in runs and runs[run_id].status == "finished":
-                for score in _headlines(store, row, runs[run_id]):
-                    found.setdefault(int(trial), {}).setdefault(score["task"], []).append(score["value"])
-    return {n: {task: sum(values) / len(values) for task, values in tasks.items()} for n, tasks in found.items()}
-
-
-def _headlines(store: Store, row: StudyRow, run: RunRow) -> list[dict[str, Any]]:
-    """A run's headline scores, without the items that the study's objective saw."""
-    from harness.report import score_document
-
-    seen = objectives.slices(row.config["objectives"], row.config["constraints"])
-    told = []
-    for task in store.tasks(run.id):
-        part = next((s for s in seen if s.task == task.task), None)
-        if part is None:
-            scores = [
-                s for s in store.scores(run.id) if s.task == task.task and s.grp == "all" and s.metric == task.metric
-            ]
-        else:
-            scores = [
-                ScoreRow(run.id, task.task, s.group, task.protocol, s.metric, s.value, s.low, s.high, s.n, s.method)
-                for s in objectives.outside(store, run.id, task.task, part)
-            ]
-        told += [{**score_document(s), "without_objective_items": part is not None} for s in scores]
-    return told
-
-
-def _tag(row: StudyRow) -> str:
-    return f"study-{row.id[:12]}"
 
 
 def _named(progress: Progress, name: str, task: str, done: int, total: int) -> None:

@@ -220,16 +220,14 @@ def list_(db: Db = DEFAULT_DB, json: Json = False) -> None:
     from rich.console import Console
 
     from harness.store import Store
-    from tuning.documents import print_studies, study_document
+    from tuning.documents import listed, print_studies, study_document
     from tuning.study import ledger_of
 
     store = Store(db)
-    rows = store.studies()
-    ledgers = [ledger_of(store, row) for row in rows]
     if json:
-        print_json({"studies": [study_document(*each)["study"] for each in zip(rows, ledgers, strict=True)]})
-    elif rows:
-        print_studies(Console(), rows, ledgers)
+        print_json({"studies": [study_document(row, ledger_of(store, row))["study"] for row in store.studies()]})
+    elif found := listed(store):
+        print_studies(Console(), found)
     else:
         Console().print(f"There is no study in {db}; harness tune --model … makes one.")
 
@@ -361,15 +359,12 @@ def report(
 ) -> None:
     """Write what a study found, as HTML and Markdown with plots."""
     from harness.store import Store
-    from tuning.after import benchmark_scores
-    from tuning.documents import study_view
+    from tuning.measured import view_of
     from tuning.report_page import write
-    from tuning.study import ledger_of
 
     store = Store(db)
     row = store.resolve_study(study)
-    view = study_view(row, ledger_of(store, row), benchmark_scores(store, row))
-    written = write(view, out or Path(f"report-{row.id[:12]}"))
+    written = write(view_of(store, row.id), out or Path(f"report-{row.id[:12]}"))
     if json:
         print_json({"study": row.id, "files": list(map(str, written))})
         return

@@ -3,7 +3,7 @@
 Only the driver writes to the store and to the study's folder: an actor trains in a temporary folder of its node and
 sends the adapter's files back. The base has to be found on every node as it is given (a path that all share, a hub
 id, or tiny); the rows travel with the job. A node that goes takes its trial along, which is trained once
-more elsewhere.
+more elsewhere; where the cluster has no room for as many workers any more, the study goes on with fewer.
 """
 
 from __future__ import annotations
@@ -19,8 +19,20 @@ from typing import Any
 from harness.errors import MissingError, UsageError
 from tuning.crew import Crew
 from tuning.types import Step
-from tuning.workers import Batch, Job, Local, OnStep, Reply, Setup, Worker, WorkerDiedError
+from tuning.workers import (
+    Batch,
+    Job,
+    Local,
+    NoRoomError,
+    OnStep,
+    Reply,
+    Setup,
+    Worker,
+    WorkerDiedError,
+    cannot_begin,
+)
 
+ROOM = 60.0  # seconds that a worker may wait for a node with room; a cluster that grows by itself needs them
 Sent = tuple[list[Reply], list[tuple[Job, Step]], list[dict[str, bytes]]]  # with the files of each adapter
 
 
@@ -29,6 +41,9 @@ class _Remote:
 
     def __init__(self, setup: Setup) -> None:
         self._local = Local(setup)
+
+    def begun(self) -> None:
+        """Answered once the actor is there."""
 
     def run(self, jobs: Batch) -> Sent:
         steps: list[tuple[Job, Step]] = []
@@ -48,12 +63,21 @@ class _Remote:
 
 
 class RayWorker:
-    """The driver's side of one actor."""
+    """The driver's side of one actor. NoRoomError where no node has room for it, MissingError where it cannot begin."""
 
     def __init__(self, setup: Setup, resources: dict[str, Any]) -> None:
         import ray
 
-        self._actor: Any = ray.remote(**resources)(_Remote).remote(setup)
+        actor: Any = ray.remote(**resources)(_Remote)
+        self._actor = actor.remote(setup)
+        begun = self._actor.begun.remote()
+        if not ray.wait([begun], timeout=ROOM)[0]:
+            self.close()
+            raise NoRoomError(f"The cluster has had no room for a further worker for {ROOM:.0f} s.")
+        try:
+            ray.get(begun)
+        except ray.exceptions.RayError as error:
+            raise cannot_begin(f"{type(error).__name__} ({_last_line(error)})") from error
 
     def run(self, jobs: Batch, on_step: OnStep) -> list[Reply]:
         import ray
@@ -105,6 +129,11 @@ def _answers(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=10).close()
     except OSError as error:
         raise UsageError(f"There is no Ray cluster at {address}: {error.strerror or error}.") from None
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:200] if lines else "no reason given"
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:

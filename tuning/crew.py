@@ -7,9 +7,19 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
-from tuning.types import Step
-from tuning.workers import Batch, Child, Job, Local, OnStep, Reply, Setup, Worker, WorkerDiedError
+from tuning.workers import Batch, Child, Job, Local, NoRoomError, OnStep, Reply, Setup, Worker, WorkerDiedError
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    jobs: Batch
+    again: bool = False  # a worker that had it died
+
+
+_Ended = list[Reply] | WorkerDiedError | NoRoomError
 
 
 class Crew:
@@ -17,6 +27,7 @@ class Crew:
 
     def __init__(self, make: Callable[[int], Worker], size: int = 1) -> None:
         self._make, self.size = make, size
+        self._numbers = set(range(size))  # of the workers that there is room for
         self._workers: dict[int, Worker] = {}
         self._closed = False
 
@@ -30,66 +41,67 @@ class Crew:
     ) -> None:
         """Do the batches, in order where there is one worker. Everything is told on the caller's thread. No further one
         begins once `may_start` says no; those under way are ended and told. An error of a callback, or Ctrl-C,
-        leaves at once: `close` ends what is under way."""
-        waiting = deque(batches)
-        if self.size == 1:
-            while waiting and may_start():
-                jobs = waiting.popleft()
-                for job, reply in zip(jobs, self._do(0, jobs, on_step, note), strict=True):
-                    on_reply(job, reply)
-            return
+        leaves at once: `close` ends what is under way. NoRoomError where there is room for no worker at all."""
+        waiting = deque(_Task(jobs) for jobs in batches)
+        free, busy = deque(sorted(self._numbers)), 0
         events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        free, busy = deque(range(self.size)), 0
 
-        def work(number: int, jobs: Batch) -> None:
-            def tell(job: Job, step: Step) -> None:
-                events.put(lambda: on_step(job, step))
+        def ended(number: int, task: _Task, how: _Ended) -> None:
+            if isinstance(how, NoRoomError):
+                self._numbers.discard(number)
+                if not self._numbers:
+                    raise how
+                note(f"{how} The study goes on with {len(self._numbers)}.")
+                waiting.appendleft(task)
+                return
+            free.append(number)  # last, so that workers that live come before one that has to be made anew
+            if isinstance(how, WorkerDiedError) and not task.again:
+                which = ", ".join(str(job.trial) for job in task.jobs)
+                note(f"a worker died at {task.jobs[0].fraction:.0%} of the rows ({how}); trained again: trial {which}")
+                waiting.extendleft(_Task([job], again=True) for job in reversed(task.jobs))
+                return
+            if isinstance(how, WorkerDiedError):
+                how = [Reply(failed=f"two workers died: {how}")] * len(task.jobs)
+            for job, reply in zip(task.jobs, how, strict=True):
+                on_reply(job, reply)
 
+        def work(number: int, task: _Task) -> None:
             try:
-                replies = self._do(number, jobs, tell, lambda text: events.put(lambda: note(text)))
+                how = self._try(number, task.jobs, lambda job, step: events.put(partial(on_step, job, step)))
             except BaseException as error:  # carried to the caller's thread
                 stop = error if isinstance(error, Exception) else RuntimeError(repr(error))
-                replies = [Reply(stop=stop)] * len(jobs)
-            events.put(lambda: done(number, jobs, replies))
+                how = [Reply(stop=stop)] * len(task.jobs)
+            events.put(partial(ended, number, task, how))
+            events.put(leave)
 
-        def done(number: int, jobs: Batch, replies: Sequence[Reply]) -> None:
+        def leave() -> None:
             nonlocal busy
             busy -= 1
-            free.append(number)
-            for job, reply in zip(jobs, replies, strict=True):
-                on_reply(job, reply)
 
         while waiting or busy:
             while waiting and free and may_start():
+                number, task = free.popleft(), waiting.popleft()
+                if self.size == 1:
+                    ended(number, task, self._try(number, task.jobs, on_step))
+                    continue
                 busy += 1
-                threading.Thread(target=work, args=(free.popleft(), waiting.popleft()), daemon=True).start()
+                threading.Thread(target=work, args=(number, task), daemon=True).start()
             if not busy:
                 return
             events.get()()
 
-    def _do(self, number: int, jobs: Batch, on_step: OnStep, note: Callable[[str], None]) -> list[Reply]:
-        try:
-            return self._try(number, jobs, on_step)
-        except WorkerDiedError as error:
-            which = ", ".join(str(job.trial) for job in jobs)
-            note(f"a worker died at {jobs[0].fraction:.0%} of the rows ({error}); trained again: trial {which}")
-        replies = []
-        for job in jobs:
-            try:
-                replies += self._try(number, [job], on_step)
-            except WorkerDiedError as error:
-                replies.append(Reply(failed=f"two workers died: {error}"))
-        return replies
-
-    def _try(self, number: int, jobs: Batch, on_step: OnStep) -> list[Reply]:
+    def _try(self, number: int, jobs: Batch, on_step: OnStep) -> _Ended:
         if self._closed:
             raise RuntimeError("the workers were ended")
-        worker = self._workers.get(number) or self._workers.setdefault(number, self._make(number))
+        try:
+            worker = self._workers.get(number) or self._workers.setdefault(number, self._make(number))
+        except NoRoomError as error:
+            return error
         try:
             return worker.run(jobs, on_step)
-        except WorkerDiedError:
+        except WorkerDiedError as error:
             self._workers.pop(number, worker).close()
-            raise
+            return error
 
     def close(self) -> None:
         """End all workers and what they do. May be called twice."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.store import StudyRow, TrialRow
+from harness.store import Store, StudyRow, TrialRow
+from harness.store.study_rows import BASE
 from tuning.ledger import Ledger, hyper_of
 from tuning.views import StudyView, TrialView
 
@@ -14,8 +15,30 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from tuning.measured import Measured
+
 
 _FIELDS = {"alpha_over_rank": "alpha", "alpha_over_sqrt_rank": "alpha"}  # of Hyperparameters, by the space's names
+
+
+class Listed(NamedTuple):
+    """A study among others."""
+
+    row: StudyRow
+    started: int  # trials
+    best: float | None  # the least first objective that was measured on all rows
+
+
+def listed(store: Store) -> list[Listed]:
+    """All studies, the newest first."""
+    from tuning.study import ledger_of
+
+    found = []
+    for row in store.studies():
+        ledger = ledger_of(store, row)
+        value = ledger.value(ledger.best.number) if ledger.best else None
+        found.append(Listed(row, ledger.started, value and value[0]))
+    return found
 
 
 def study_document(row: StudyRow, ledger: Ledger, merged: Path | None = None) -> dict[str, Any]:
@@ -97,10 +120,11 @@ def front(ledger: Ledger) -> list[int]:
     return [t.number for t in known if not any(better(other, t) for other in known)]
 
 
-def study_view(row: StudyRow, ledger: Ledger, scores: Mapping[int, Mapping[str, float]]) -> StudyView:
+def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str, Measured]]) -> StudyView:
     """What a report reads. Values of a trial stand for its highest rung, with all that belongs to the same training."""
     from tuning.space import Space
 
+    curves = ledger.store.curves(row.id)
     searched = {_FIELDS.get(name, name) for name in Space.from_dict(row.config["space"]).names}
     trials = []
     for trial in ledger.trials:
@@ -108,7 +132,7 @@ def study_view(row: StudyRow, ledger: Ledger, scores: Mapping[int, Mapping[str, 
             a for a in ledger.attempts.values() if a.trial == trial.number and a.seed == ledger.seed and not a.failed
         ]
         last = max(own, key=lambda a: a.fraction, default=None)
-        steps = ledger.store.steps(row.id, trial.number) if last else []
+        found = measured.get(trial.number, {})
         trials.append(
             TrialView(
                 number=trial.number,
@@ -121,10 +145,10 @@ def study_view(row: StudyRow, ledger: Ledger, scores: Mapping[int, Mapping[str, 
                 seconds=sum(a.seconds for a in own),
                 train_loss=last.train_loss if last else None,
                 validation_loss=last.validation_nats / last.validation_tokens if last else None,
-                curve=tuple(
-                    (s.step, s.loss) for s in steps if last and s.fraction == last.fraction and s.seed == last.seed
-                ),
-                scores=dict(scores.get(trial.number, {})),
+                curve=curves.get((trial.number, last.purpose, last.fraction, last.seed), ()) if last else (),
+                scores={name: each.value for name, each in found.items()},
+                intervals={name: each.interval for name, each in found.items() if each.interval},
+                runs=tuple(dict.fromkeys(run for each in found.values() for run in each.runs)),
             )
         )
     return StudyView(
@@ -137,6 +161,8 @@ def study_view(row: StudyRow, ledger: Ledger, scores: Mapping[int, Mapping[str, 
         searched=tuple(sorted(searched)),
         trials=tuple(trials),
         notes=tuple(row.warnings),
+        base={name: each.value for name, each in measured.get(BASE, {}).items()},
+        rows=f"{row.base_digest} {row.data_digest}",
     )
 
 
@@ -192,14 +218,12 @@ def print_study(console: Console, document: Mapping[str, Any], most: int = 10) -
                 console.print(plain(f"{what}: {told[what]}"), soft_wrap=True)
 
 
-def print_studies(console: Console, rows: Sequence[StudyRow], ledgers: Sequence[Ledger]) -> None:
+def print_studies(console: Console, studies: Sequence[Listed]) -> None:
     from harness.tables import plain, table
 
     made = table("", ("study", "name", "model", "optimizer", "trials", "best", "status"), right=("trials", "best"))
-    for row, ledger in zip(rows, ledgers, strict=True):
-        best = ledger.best
-        value = ledger.value(best.number) if best else None
-        shown = f"{value[0]:.4f}" if value else ""
-        trials = f"{ledger.started} of {row.budget}"
+    for row, started, best in studies:
+        shown = "" if best is None else f"{best:.4f}"
+        trials = f"{started} of {row.budget}"
         made.add_row(*map(plain, (row.id[:12], row.name, row.model, row.optimizer, trials, shown, row.status)))
     console.print(made)

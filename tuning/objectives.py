@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError, UsageError, suggest
-from tuning.types import Trained
+from harness.errors import IncompleteError, ModelError, UsageError, suggest
+from tuning.types import Trained, TrialError
 
 if TYPE_CHECKING:
     from harness.store import Store
@@ -63,7 +63,7 @@ class Slice:
         return f"objective:{self.task}@{self.limit}"
 
     def measure(self, measured: Measured, where: Surroundings) -> float:
-        """ValueError where the run cannot be had: the trial has failed."""
+        """TrialError where the run cannot end well with this adapter; what stops any run stops the study."""
         from harness.planning import Options
         from harness.run import run
 
@@ -80,8 +80,8 @@ class Slice:
         )
         try:
             scores = run(options).scores
-        except HarnessError as error:
-            raise ValueError(f"{self.task}: {error}") from error
+        except (ModelError, IncompleteError) as error:
+            raise TrialError(f"{self.task}: {error}") from error
         return 1 - next(score.value for score in scores if score.grp == "all")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tuning.correlation import FEWEST, Agreement, agreement
 from tuning.importance import Importance, importance
@@ -12,6 +14,27 @@ TOP = 10
 HIGH_RANK = 32
 
 
+class Model(NamedTuple):
+    """A trial that was measured on a benchmark, or compared by preference."""
+
+    name: str  # "trial 12", or "STUDY trial 12" among several studies
+    study: str
+    loss: float  # validation, nats a token
+    score: float
+    interval: tuple[float, float] | None  # of the score
+    runs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What falling validation loss says of one score."""
+
+    name: str  # the benchmark, or a preference
+    models: tuple[Model, ...]
+    agreement: Agreement  # of falling loss with rising score
+    base: float | None = None  # the base's own score
+
+
 @dataclass(frozen=True, slots=True)
 class Findings:
     view: StudyView
@@ -19,11 +42,16 @@ class Findings:
     front: tuple[TrialView, ...]  # those that none betters in all objectives; of one objective, empty
     importance: Importance | None
     gap: Agreement | None  # of rank with validation loss less train loss
-    predicts: dict[str, Agreement]  # by benchmark: of falling validation loss with rising score
+    predictions: tuple[Prediction, ...]  # of those scores that two trials or more have
 
     @property
     def top(self) -> tuple[TrialView, ...]:
         return self.ranked[:TOP]
+
+    @property
+    def predicts(self) -> dict[str, Agreement]:
+        """By benchmark or preference: of falling validation loss with rising score."""
+        return {found.name: found.agreement for found in self.predictions}
 
     @property
     def sentences(self) -> list[str]:
@@ -35,7 +63,7 @@ class Findings:
                 f"Of the best {len(self.top)}, {above} have a rank above {HIGH_RANK} "
                 "(arXiv 2312.00949: 2 of the ten best that TPE found)."
             )
-        said.append(_mattered(self.importance))
+        said.append(mattered_words(self.importance))
         if self.gap is not None:
             said.append(f"Rank and the gap from train to validation loss: {in_words(self.gap)}.")
         for name, found in self.predicts.items():
@@ -48,37 +76,57 @@ class Findings:
 def findings(view: StudyView) -> Findings:
     """What the report shows. A study without a measured trial has findings too: that there are none."""
     ranked = tuple(view.ranked)
-    gaps = gap_points(ranked)
-    scored = sorted({name for trial in ranked for name in trial.scores})
     return Findings(
         view=view,
         ranked=ranked,
-        front=_front(ranked) if len(view.objectives) > 1 else (),
+        front=front(view),
         importance=importance(view),
-        gap=agreement([rank for _, rank, _ in gaps], [gap for _, _, gap in gaps]) if len(gaps) > 1 else None,
-        predicts={
-            name: agreement([-loss for _, loss, _ in points], [score for _, _, score in points])
-            for name in scored
-            if len(points := score_points(ranked, name)) > 1
-        },
+        gap=gap_agreement(view),
+        predictions=predictions([view]),
     )
 
 
-def gap_points(trials: tuple[TrialView, ...]) -> list[tuple[int, float, float]]:
+def predictions(views: Sequence[StudyView]) -> tuple[Prediction, ...]:
+    """For each score that two or more trials of these studies have. A study on another base or other rows than the
+    first has other validation losses, and is left out: see `comparable`."""
+    views = comparable(views)
+    models: dict[str, list[Model]] = {}
+    for view in views:
+        for trial in view.ranked:
+            for name, score in trial.scores.items() if trial.validation_loss is not None else ():
+                called = f"{view.name} trial {trial.number}" if len(views) > 1 else f"trial {trial.number}"
+                interval = trial.intervals.get(name)
+                one = Model(called, view.name, trial.validation_loss or 0.0, score, interval, trial.runs)
+                models.setdefault(name, []).append(one)
+    return tuple(
+        Prediction(
+            name,
+            tuple(found),
+            agreement([-m.loss for m in found], [m.score for m in found]),
+            next((view.base[name] for view in views if name in view.base), None),
+        )
+        for name, found in sorted(models.items())
+        if len(found) > 1
+    )
+
+
+def comparable(views: Sequence[StudyView]) -> list[StudyView]:
+    """Those on the base and the rows of the first."""
+    return [view for view in views if view.rows == views[0].rows]
+
+
+def gap_agreement(view: StudyView) -> Agreement | None:
+    """Of rank with the gap; None from fewer than two trials."""
+    gaps = gap_points(view.ranked)
+    return agreement([rank for _, rank, _ in gaps], [gap for _, _, gap in gaps]) if len(gaps) > 1 else None
+
+
+def gap_points(trials: Sequence[TrialView]) -> list[tuple[int, float, float]]:
     """(trial, rank, validation less train loss in nats) where both losses are known."""
     return [
         (trial.number, float(trial.hyperparameters.rank), trial.validation_loss - trial.train_loss)
         for trial in trials
         if trial.validation_loss is not None and trial.train_loss is not None
-    ]
-
-
-def score_points(trials: tuple[TrialView, ...], name: str) -> list[tuple[int, float, float]]:
-    """(trial, validation loss, score) of the trials that have both."""
-    return [
-        (trial.number, trial.validation_loss, trial.scores[name])
-        for trial in trials
-        if trial.validation_loss is not None and name in trial.scores
     ]
 
 
@@ -108,7 +156,8 @@ def _best(ranked: tuple[TrialView, ...]) -> str:
     )
 
 
-def _mattered(found: Importance | None) -> str:
+def mattered_words(found: Importance | None) -> str:
+    """What a forest says, or why it says nothing."""
     if found is None:
         return "Too few trials, or trials too much alike, to say which hyperparameters matter."
     if found.explained <= 0:
@@ -123,7 +172,9 @@ def _mattered(found: Importance | None) -> str:
     )
 
 
-def _front(ranked: tuple[TrialView, ...]) -> tuple[TrialView, ...]:
+def front(view: StudyView) -> tuple[TrialView, ...]:
+    """The ranked trials that none betters in all objectives; () where there is one objective."""
+    ranked = view.ranked if len(view.objectives) > 1 else []
     values = [trial.values or () for trial in ranked]
 
     def beaten(one: tuple[float, ...]) -> bool:

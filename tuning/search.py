@@ -23,7 +23,7 @@ from tuning.crew import Crew
 from tuning.ledger import Ledger
 from tuning.objectives import Measure, Measured
 from tuning.types import Hyperparameters, Optimizer, Point
-from tuning.workers import Batch, Job, Reply
+from tuning.workers import Batch, Job, Reply, reply_to
 
 if TYPE_CHECKING:
     from tuning.space import Space
@@ -171,8 +171,11 @@ def record(
     try:
         values = tuple(float(measure(measured)) for measure in objectives)
         limits = tuple(float(measure(measured)) for measure in constraints)
-    except (ValueError, ArithmeticError, RuntimeError) as error:
-        return ledger.record(job, said, (), (), f"its objective cannot be measured: {error}")
+    except Exception as error:
+        found = reply_to(error)
+        if found.stop is not None:
+            raise found.stop from error
+        return ledger.record(job, said, (), (), f"its objective cannot be measured: {found.failed}")
     if not all(-1e300 < number < 1e300 for number in (*values, *limits)):
         return ledger.record(job, said, (), (), f"its objectives are no finite numbers: {values}")
     return ledger.record(job, said, values, limits)

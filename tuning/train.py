@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,10 +21,10 @@ from harness.checkpoint import Checkpoint, resolve
 from harness.errors import UsageError
 from tuning.adapters import One, adapted, detach, lora_config, write
 from tuning.course import Course
-from tuning.encoded import ALIKE, Tokens, batch, by_length, encode
-from tuning.likelihood import likelihood, response_nll
-from tuning.memory import fits, too_much
+from tuning.encoded import Tokens, encode
+from tuning.likelihood import likelihood
 from tuning.packed import Stack, packable
+from tuning.steps import Steps
 from tuning.types import Hyperparameters, Likelihood, Step, Trained, TrialError
 
 if TYPE_CHECKING:
@@ -186,6 +186,10 @@ class Trainer:
             )
         return self._encoded[part]
 
+    @property
+    def _steps(self) -> Steps:
+        return Steps(self.settings.micro_batch, self.settings.packed_rows, self._workers)
+
     def _likelihood(self, model: Any, rows: Sequence[Tokens]) -> tuple[Likelihood, int, int]:
         return likelihood(model, rows, self.settings.micro_batch, self.settings.packed_rows)
 
@@ -207,7 +211,7 @@ class Trainer:
             with self._carried(hypers, seeds) as (model, adapters):
                 for k, course in enumerate(courses):
                     course.begin(*adapters.parameters(k))
-                micro = self._run(model, adapters, courses, rows, on_step)
+                micro = self._steps.run(model, adapters, courses, rows, on_step)
                 states = [
                     {name: t.detach().clone() for name, t in adapters.state(k).items()} for k in range(len(hypers))
                 ]
@@ -252,99 +256,6 @@ class Trainer:
                 self.model.gradient_checkpointing_disable()
                 self.model.disable_input_require_grads()  # which enabling had enabled
             model.eval()
-
-    def _run(
-        self,
-        model: Any,
-        adapters: One | Stack,
-        courses: Sequence[Course],
-        rows: Sequence[Tokens],
-        on_step: Callable[[int, Step], None] | None,
-    ) -> int:
-        """All steps of all courses. The micro-batch that was left."""
-        micro, steps = self.settings.micro_batch, len(courses[0].batches)
-        for step in range(steps):
-            if all(course.error for course in courses):
-                break
-            groups = [[rows[at] for at in course.batches[step]] for course in courses]
-            while not self._agreed(found := fits(partial(self._gradients, model, groups, micro))):
-                adapters.clear_gradients()
-                if micro <= len(courses):
-                    raise TrialError(too_much(micro, rank=max(course.hyper.rank for course in courses)))
-                micro = max(1, micro // 2)
-            sums = self._added(found, adapters)
-            for k, course in enumerate(courses):
-                if not course.error:
-                    course.passed(*sums[k][1:])
-                    try:
-                        course.advance(step, sums[k][0])
-                    except TrialError as error:
-                        course.error = error
-                    else:
-                        if on_step is not None:
-                            on_step(k, Step(step + 1, steps, sums[k][0], course.lr(step)))
-            adapters.clear_gradients()
-        return micro
-
-    def _gradients(self, model: Any, groups: Sequence[Sequence[Tokens]], micro: int) -> Tensor:
-        """Of one step, `micro` rows at a time: gradients where the adapters hold them, and for each group of rows
-        [loss, tokens, padding]. In a process of several, this process's part of all that."""
-        import torch
-
-        device = str(model.device)
-        responses = torch.tensor([[sum(row.responses for row in group)] for group in groups], device=device)
-        sums = torch.zeros(len(groups), 3, dtype=torch.float64)
-        own = max(1, micro // len(groups))
-        if self._workers is not None:
-            own = min(own, -(-len(groups[0]) // self._workers.num_processes))
-        # packed trials go through together, so their micro-batches are cut by number alone
-        alike = 0.0 if len(groups) > 1 or self.settings.packed_rows else ALIKE
-        chunks = list(zip(*(by_length(group, own, alike) for group in groups), strict=True))
-        for chunk in (
-            chunks if self._workers is None else chunks[self._workers.process_index :: self._workers.num_processes]
-        ):
-            parts = [[group[at] for at in part] for group, part in zip(groups, chunk, strict=True)]
-            made = batch(
-                [row for part in parts for row in part], self.settings.packed_rows and len(groups) == 1, device
-            )
-            nats = response_nll(model, made)
-            of = made.row // len(parts[0])
-            losses = (
-                torch.zeros(len(groups), 1, device=device, dtype=nats.dtype).index_add(0, of, nats[:, None]) / responses
-            )
-            losses.sum().backward()
-            tokens = torch.tensor([sum(len(row.ids) for row in part) for part in parts])
-            sums[:, 0] += losses.detach()[:, 0].double().cpu()
-            sums[:, 1] += tokens
-            sums[:, 2] += made.ids.numel() / len(groups) - tokens
-        return sums
-
-    def _agreed(self, found: Tensor | None) -> bool:
-        """Had every process memory enough?"""
-        if self._workers is None:
-            return found is not None
-        import torch
-        from accelerate.utils import reduce
-
-        lacking = torch.tensor([found is None], dtype=torch.float32, device=self._workers.device)
-        return not bool(reduce(lacking, "sum").item())
-
-    def _added(self, found: Tensor | None, adapters: One | Stack) -> list[list[float]]:
-        """What `_gradients` found, and its gradients, added up over the processes."""
-        import torch
-
-        assert found is not None  # `_agreed` saw to it
-        if self._workers is not None:
-            from accelerate.utils import reduce
-
-            found = reduce(found.to(self._workers.device), "sum").cpu()
-            holders = adapters.holders()
-            flat = torch.cat([torch.zeros_like(h).flatten() if h.grad is None else h.grad.flatten() for h in holders])
-            parts = reduce(flat, "sum").split([h.numel() for h in holders])
-            for holder, part in zip(holders, parts, strict=True):
-                holder.grad = part.view_as(holder)
-        adapters.share_gradients()
-        return found.tolist()
 
     def _finish(
         self, course: Course, state: dict[str, Tensor], to: Path, seconds: float, micro: int, fraction: float

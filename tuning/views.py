@@ -22,6 +22,8 @@ class TrialView:
     validation_loss: float | None = None  # likewise
     curve: tuple[tuple[int, float], ...] = ()  # (optimizer step, loss in nats) of that training
     scores: Mapping[str, float] = field(default_factory=dict)  # by benchmark or preference, higher is better
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # 95%, of those scores that have one
+    runs: tuple[str, ...] = ()  # ids of the runs that measured it
 
     @property
     def first(self) -> float:
@@ -47,6 +49,8 @@ class StudyView:
     searched: tuple[str, ...]  # fields of Hyperparameters that the search varies
     trials: tuple[TrialView, ...]
     notes: tuple[str, ...] = ()  # warnings that belong on every page
+    base: Mapping[str, float] = field(default_factory=dict)  # the base's own scores, by benchmark or preference
+    rows: str = ""  # a digest of base and rows: validation losses of two studies compare where it is the same
 
     @property
     def ranked(self) -> list[TrialView]:

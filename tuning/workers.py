@@ -2,7 +2,8 @@
 
 A worker does one batch of jobs at a time, and says what came of each. A batch has one job, or several that are trained
 packed, over one pass through the base. A job that cannot end well fails its trial. A worker that dies is replaced, and
-its jobs are done once more, each alone; when one dies again, its trial has failed. The study goes on.
+its jobs are done once more, each alone; when one dies again, its trial has failed. The study goes on. One that cannot
+even begin, for want of a package say, is no trial's fault and stops the study.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, MissingError
 from tuning.types import Hyperparameters, Likelihood, Step, Trained, TrialError
 
 if TYPE_CHECKING:
@@ -58,6 +59,19 @@ OnStep = Callable[[Job, Step], None]
 
 class WorkerDiedError(Exception):
     """The message says how."""
+
+
+class NoRoomError(HarnessError):
+    """There is no place where a further worker could run."""
+
+    exit_code = MissingError.exit_code
+
+
+def cannot_begin(how: str) -> MissingError:
+    return MissingError(
+        f"A worker ended with {how} before it could begin; what it said stands above. No trial has failed of this: put "
+        "right what it lacks, and the same command goes on."
+    )
 
 
 Batch = Sequence[Job]  # of one purpose and fraction
@@ -115,18 +129,21 @@ def _measured(trainer: Trainer, job: Job, trained: Trained | TrialError) -> Repl
 def _guarded(work: Callable[[], Reply]) -> Reply:
     try:
         return work()
-    except TrialError as error:
-        return Reply(failed=str(error))
-    except HarnessError as error:
+    except Exception as error:
+        return reply_to(error)
+
+
+def reply_to(error: Exception) -> Reply:
+    """Whether an error stops the study (errors for people, a full disk) or costs its trial, and no more."""
+    if isinstance(error, HarnessError):
         return Reply(stop=error)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
-            return Reply(stop=error)
-        return Reply(failed=f"{type(error).__name__}: {error}")
-    except MemoryError:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        return Reply(stop=error)
+    if isinstance(error, TrialError):
+        return Reply(failed=str(error))
+    if isinstance(error, MemoryError):
         return Reply(failed="out of memory")
-    except Exception as error:  # whatever an evaluation raises costs its trial, and no more
-        return Reply(failed=f"{type(error).__name__}: {' '.join(str(error).split())[:500]}")
+    return Reply(failed=f"{type(error).__name__}: {' '.join(str(error).split())[:500]}")
 
 
 class Local:
@@ -150,7 +167,7 @@ class Local:
 
 
 class Child:
-    """A process of its own, which loads the base once."""
+    """A process of its own, which loads the base once. MissingError where it cannot begin."""
 
     def __init__(self, setup: Setup, environment: dict[str, str] | None = None) -> None:
         self._pipe, theirs = Pipe()
@@ -160,8 +177,11 @@ class Child:
             command, pass_fds=[theirs.fileno()], env=own, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
         theirs.close()
-        with suppress(OSError):  # it has died already: the first job will tell
+        try:
             self._pipe.send(setup)
+            self._pipe.recv()
+        except (EOFError, OSError):
+            raise cannot_begin(self._how()) from None
 
     @property
     def pid(self) -> int:
@@ -176,9 +196,11 @@ class Child:
                     return said
                 on_step(*said)
         except (EOFError, OSError):
-            code = self._process.wait()
-            how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-            raise WorkerDiedError(f"its process ended with {how}") from None
+            raise WorkerDiedError(f"its process ended with {self._how()}") from None
+
+    def _how(self) -> str:
+        code = self._process.wait()
+        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
     def close(self) -> None:
         self._process.kill()
@@ -192,6 +214,7 @@ def serve(descriptor: int) -> None:
     pipe: Connection[Any, Any] = Connection(descriptor)
     with suppress(EOFError, OSError):
         worker = Local(pipe.recv())
+        pipe.send(None)  # it could begin
         while True:
             pipe.send(worker.run(pipe.recv(), lambda job, step: pipe.send((job, step))))
 

@@ -15,7 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tuning import session
 from tuning.options import Options
+from tuning.session import Result
 from tuning.study import Plan
 from tuning.types import Compute, Hyperparameters, Likelihood, Step, Trained, TrialError
 from tuning.workers import Setup
@@ -154,6 +156,11 @@ def options(folder: Path, **changes: Any) -> Options:
         "no_merge": True,
     }
     return Options(**{**usual, **changes})
+
+
+def run(folder: Path, faults: dict[int, str] | None = None, log: Path | None = None, **changes: Any) -> Result:
+    """A session of a small study, in this process."""
+    return session.run(options(folder, **changes), setup=setup(str(log or ""), faults))
 
 
 def outcome(folder: Path, db: str = "s.duckdb") -> list[tuple[Any, ...]]:

@@ -16,6 +16,8 @@ from tuning import cluster, session
 from tuning.types import Hyperparameters
 from tuning.workers import Job, Reply
 
+CLUSTERS: dict[str, Any] = {}  # by address
+
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
@@ -27,6 +29,7 @@ def address() -> Iterator[str]:
         patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
         made.add_node(num_cpus=1)
+        CLUSTERS[made.address] = made
         yield made.address
         ray.shutdown()
         made.shutdown()
@@ -62,6 +65,26 @@ def test_a_worker_killed_in_mid_trial_costs_only_its_trial(address: str, tmp_pat
     assert len(notes) == 1
     assert "trained again" in notes[0]
     assert len(fakes.begun(log)) == 7
+
+
+@pytest.mark.full
+def test_a_node_that_goes_leaves_the_study_to_the_others(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three workers are asked for where two have room; then a third node comes, and goes in mid-study."""
+    monkeypatch.setattr(cluster, "ROOM", 20.0)  # that an actor starts in, on a busy machine too
+    node = CLUSTERS[address].add_node(num_cpus=1)
+
+    def leave(task: str, done: int, total: int) -> None:
+        if done == 6 and node in CLUSTERS[address].worker_nodes:
+            CLUSTERS[address].remove_node(node)
+
+    options = fakes.options(tmp_path, ray=address, parallel=4, block=4, budget=14, no_rungs=True)
+    found = session.run(options, leave, setup=fakes.setup())
+    assert [trial.state for trial in found.ledger.trials] == ["finished"] * 14
+    notes = [note for _, note in found.ledger.store.study_notes(found.row.id)]
+    assert any("goes on with 3" in note for note in notes)
+    assert any("goes on with 2" in note for note in notes)
 
 
 FAKE: Any = fakes.FakeTrainer
