@@ -14,7 +14,7 @@ from typing import Any
 
 from bench import common
 
-MODULES = ("startup", "store", "sandbox", "mmlu", "bbh")
+MODULES = ("startup", "store", "sandbox", "board", "mmlu", "bbh")
 PAGE = common.ROOT / "docs" / "benchmarks.md"
 WHAT = {
     "startup": ("command to first stored answer", "`import torch, transformers` and loading the model"),
@@ -26,6 +26,10 @@ WHAT = {
     "mmlu": ("MMLU, ten subjects", "lm-eval `hf`"),
     "model time": ("model time on MMLU", "one plain forward over as many distinct tokens"),
     "bbh": ("BBH, five tasks, 64 new tokens", "lm-eval `hf`"),
+    **{
+        f"board {page}": (f"the board's page {page}, a million samples", "an empty Streamlit page")
+        for page in ("leaderboard", "run", "compare", "studies", "study", "preference")
+    },
     "vllm mmlu": ("MMLU on vLLM, two subjects", "lm-eval `vllm`"),
 }
 VLLM = common.ROOT / ".venv-vllm" / "bin" / "python"  # where `make test-vllm` has made it

@@ -207,7 +207,8 @@ def matrix(cells: Sequence[Cell], title: str = "win rate") -> Chart:
         }
         for cell in cells
     ]
-    across = {**names_down("column", "column_at"), "axis": {"orient": "top", "labelAngle": -40, "labelLimit": 100}}
+    tilt = -40 if max(map(len, columns), default=0) > 3 else 0
+    across = {**names_down("column", "column_at"), "axis": {"orient": "top", "labelAngle": tilt, "labelLimit": 100}}
     encoding = {
         "x": across,
         "y": names_down("row", "row_at"),

@@ -47,7 +47,7 @@ def strengths(report: Report) -> charts.Chart:
         for model in report["models"]
         if math.isfinite(model["strength"])
     ]
-    return charts.interval_bars(rows, "strength, natural log-odds about the mean", scale=1)
+    return charts.interval_bars(rows, "strength, log-odds", scale=1)
 
 
 def win_matrix(report: Report) -> charts.Chart:

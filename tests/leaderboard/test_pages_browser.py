@@ -302,18 +302,18 @@ def counted(home, *, exclusive):
         waits.append(seconds)
         yield seconds
 door.locked = counted
-out, end, kind, db = sys.argv[1], time.time() + float(sys.argv[2]), sys.argv[3], sys.argv[4]
+out, end, kind, db, tasks, budget = sys.argv[1], time.time() + float(sys.argv[2]), *sys.argv[3:7]
 began, rounds = time.perf_counter(), 0
 while time.time() < end:
     if kind == "run":
         from harness.planning import Options
         from harness.run import run
-        run(Options("tiny", "mmlu,bbh", db, data="sample", fresh=True, name=f"round {rounds}"))
+        run(Options("tiny", tasks, db, data="sample", fresh=True, name=f"round {rounds}"))
     else:
         from tuning import session
         from tuning.options import Options
-        given = {"model": "tiny", "data": "sample", "db": db, "optimizer": "random", "budget": 4, "no_merge": True}
-        session.run(Options(**given, seed=rounds, max_tokens=64, set={"epochs": 0.5}))
+        given = {"model": "tiny", "data": "sample", "db": db, "budget": int(budget), "no_merge": True}
+        session.run(Options(**given, optimizer="random", seed=rounds, max_tokens=64, set={"epochs": 0.5}))
     rounds += 1
 spent = time.perf_counter() - began
 Path(out).write_text(f"{max(waits)} {sum(waits)} {spent}")
@@ -321,13 +321,23 @@ print(rounds)
 """
 
 
-def beside(tmp_path: Path, browser: Any, seconds: float, browsers: int) -> None:
+def beside(tmp_path: Path, browser: Any, seconds: float, browsers: int, tasks: str, trials: int) -> None:
     """A run, a search and browsers at once on one store: no error page, no lost row, and little waiting."""
     store = judged(tmp_path / "s.duckdb")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     children = {
         kind: subprocess.Popen(
-            [sys.executable, "-c", _WORK, str(tmp_path / kind), str(seconds), kind, str(store.path)],
+            [
+                sys.executable,
+                "-c",
+                _WORK,
+                str(tmp_path / kind),
+                str(seconds),
+                kind,
+                str(store.path),
+                tasks,
+                str(trials),
+            ],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -357,7 +367,7 @@ def beside(tmp_path: Path, browser: Any, seconds: float, browsers: int) -> None:
             guard.cancel()
     for kind, child in children.items():
         assert child.returncode == 0, said[kind][1]
-    _whole(store, int(said["run"][0]), int(said["search"][0]))
+    _whole(store, int(said["run"][0]), int(said["search"][0]), trials)
     waits = {kind: Waits(tmp_path).of(kind) for kind in children}
     print(
         {kind: f"longest {w[0]:.3f} s, {100 * w[1] / w[2]:.2f}% of {w[2]:.0f} s" for kind, w in waits.items()}, visits
@@ -367,7 +377,7 @@ def beside(tmp_path: Path, browser: Any, seconds: float, browsers: int) -> None:
     assert longest < 1
 
 
-def _whole(store: Store, rounds: int, searches: int) -> None:
+def _whole(store: Store, rounds: int, searches: int, budget: int) -> None:
     """Each run has every answer and score once, each study every trial."""
     runs = store.runs()
     assert len(runs) == rounds
@@ -383,9 +393,9 @@ def _whole(store: Store, rounds: int, searches: int) -> None:
     for study in studies:
         assert study.status == "finished"
         trials = store.trials(study.id)
-        assert [trial.number for trial in trials] == list(range(1, 5))
+        assert [trial.number for trial in trials] == list(range(1, budget + 1))
         attempts = store.attempts(study.id)
-        assert {attempt.trial for attempt in attempts} == set(range(1, 5))
+        assert {attempt.trial for attempt in attempts} == set(range(1, budget + 1))
         for trial in trials:
             steps = {(s.fraction, s.purpose, s.step) for s in store.steps(study.id, trial.number)}
             own = [attempt for attempt in attempts if attempt.trial == trial.number]
@@ -393,9 +403,9 @@ def _whole(store: Store, rounds: int, searches: int) -> None:
 
 
 def test_a_run_a_search_and_a_browser_at_once(tmp_path, browser):
-    beside(tmp_path, browser, 5, 1)
+    beside(tmp_path, browser, 3, 1, "mmlu", 3)
 
 
 @pytest.mark.full
 def test_a_run_a_search_and_three_browsers_for_five_minutes(tmp_path, browser):
-    beside(tmp_path, browser, 300, 3)
+    beside(tmp_path, browser, 300, 3, "mmlu,bbh", 4)
