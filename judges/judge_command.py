@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 MODEL, ASK, COMPUTE, COST = "Models", "Questions", "Computing", "Cost"
 OPENAI = "https://api.openai.com/v1"
-TOO_MANY_ERRORS = 0.2
 
 
 def judge(
@@ -76,6 +75,7 @@ def judge(
     from judges.cost import prices
     from judges.importing import import_judgments
     from judges.pairs import contest
+    from judges.session import reliable
 
     for option, value in (("repeats", repeats), ("concurrency", concurrency), ("attempts", attempts)):
         if value < 1:
@@ -105,7 +105,7 @@ def judge(
         print_json({"judges": [_outcome_document(each) for each in outcomes], "not_comparable": found.missing})
     else:
         _print(found, outcomes)
-    _verdict_on(outcomes)
+    reliable(outcomes)
 
 
 class _Judging:
@@ -167,22 +167,6 @@ class _Judging:
                 return []
             remote = Remote(**self.server)
             return [session.judge(self.store, plan, remote, self.rates, self.max_cost, progress)]
-
-
-def _verdict_on(outcomes: list[Outcome]) -> None:
-    """UnreliableError above a fifth of errors, IncompleteError where something is not judged yet."""
-    from harness.errors import UnreliableError
-    from judges.session import finish
-
-    for outcome in outcomes:
-        if outcome.error_rate > TOO_MANY_ERRORS:
-            reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(outcome.errors.items()))
-            reasons = reasons or f"{outcome.unanswered} not answered: {outcome.stopped or 'the server failed'}"
-            raise UnreliableError(
-                f"{outcome.judge.name} gave no verdict on {outcome.error_rate:.0%} of what it was asked ({reasons}). "
-                "Its other verdicts are stored, and should not be believed before the cause is known."
-            )
-    finish(outcomes)
 
 
 def _say_estimate(judge: str, found: Estimate, there: int) -> None:

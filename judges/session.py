@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError, IncompleteError
+from harness.errors import HarnessError, IncompleteError, UnreliableError
 from harness.remote import RefusedError, Remote, UnavailableError
 from harness.store.preference_rows import ComparisonRow, JudgeRow
 from judges.cost import Budget, Prices, SpentError, worst_tokens
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 REFUSED_ALONE = (400, 413, 422)  # of one request (too long for the model); other refusals are of all
 REFUSED = "refused"
+TOO_MANY_ERRORS = 0.2
 Progress = Callable[[str, int, int], None]
 
 
@@ -213,8 +214,16 @@ class _Work:
             self.outcome.count(row)
 
 
-def finish(outcomes: Sequence[Outcome]) -> None:
-    """IncompleteError where something is not judged yet."""
+def reliable(outcomes: Sequence[Outcome]) -> None:
+    """UnreliableError above a fifth of errors, IncompleteError where something is not judged yet."""
+    for outcome in outcomes:
+        if outcome.error_rate > TOO_MANY_ERRORS:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(outcome.errors.items()))
+            reasons = reasons or f"{outcome.unanswered} not answered: {outcome.stopped or 'the server failed'}"
+            raise UnreliableError(
+                f"{outcome.judge.name} gave no verdict on {outcome.error_rate:.0%} of what it was asked ({reasons}). "
+                "Its other verdicts are stored, and should not be believed before the cause is known."
+            )
     for outcome in outcomes:
         if outcome.stored < outcome.asked:
             raise IncompleteError(

@@ -89,7 +89,8 @@ def tune(
     objective: Annotated[
         str | None,
         typer.Option(
-            help="validation (the default), seconds, memory, adapter-size, benchmark:TASK@N; several by comma.",
+            help="validation (the default), seconds, memory, adapter-size, benchmark:TASK@N, win-rate:JUDGE@N; "
+            "several by comma.",
             rich_help_panel=SEARCH,
         ),
     ] = None,
@@ -105,6 +106,12 @@ def tune(
     ] = None,
     bench_data: Annotated[
         str | None, typer.Option(help="Benchmark rows of benchmark objectives.", rich_help_panel=SEARCH)
+    ] = None,
+    prompts: Annotated[
+        str | None, typer.Option(help="Open prompts of win-rate objectives.", rich_help_panel=SEARCH)
+    ] = None,
+    judge_url: Annotated[
+        str | None, typer.Option(help="A server with the judge of win-rate objectives.", rich_help_panel=SEARCH)
     ] = None,
     parallel: Annotated[
         int | None, typer.Option(help="Trials at a time (1 where not given).", rich_help_panel=COMPUTE)

@@ -6,6 +6,7 @@
     adapter-size        bytes of the adapter's tensors
     benchmark:TASK@N    1 - the task's headline score on the first N items of each group, through `harness run` on
                         the merged adapter; `tune top --run` then leaves these items out of what it reports
+    win-rate:JUDGE@N    1 - the adapter's win rate against the base on N open prompts (preferred.py)
 
 A constraint is one of these with a limit: "seconds<=600". An objective of another kind is a new entry in `_KINDS`.
 """
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import IncompleteError, ModelError, UsageError, suggest
+from tuning.preferred import WinRate
 from tuning.types import Trained, TrialError
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ class Surroundings:
     db: str
     bench_data: str | None
     device: str
+    prompts: str | None
+    judge_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +108,21 @@ def measure_of(word: str, where: Surroundings) -> Measure:
     if word.startswith("benchmark:"):
         part = Slice.of(word)
         return lambda measured: part.measure(measured, where)
+    if word.startswith("win-rate:"):
+        rate = WinRate.of(word)
+        return lambda measured: rate.measure(
+            measured.trained.adapter, where.model, where.db, where.device, where.prompts, where.judge_url
+        )
     if word not in _KINDS:
-        known = [*_KINDS, "benchmark:TASK@N"]
+        known = [*_KINDS, "benchmark:TASK@N", "win-rate:JUDGE@N"]
         raise UsageError(f"There is no objective {word!r}.{suggest(word, known)} There are {', '.join(known)}.")
     return _KINDS[word]
+
+
+def kept(text: str, where: Surroundings) -> str:
+    """An objective or a constraint as a study keeps it."""
+    word, sign, limit = text.replace(" ", "").partition("<=")
+    return WinRate.of(word).word(where.prompts) + sign + limit if word.startswith("win-rate:") else text
 
 
 def constraint_of(text: str, where: Surroundings) -> Measure:

@@ -37,6 +37,8 @@ class Options:
     no_rungs: bool = False
     warm_start: str | None = None
     bench_data: str | None = None
+    prompts: str | None = None
+    judge_url: str = "https://api.openai.com/v1"
     dtype: str | None = None
     max_tokens: int = 512
     load_in_4bit: bool = False

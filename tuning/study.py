@@ -146,6 +146,7 @@ def plan(options: Options) -> Plan:
         objectives.measure_of(word, where)
     for word in options.constraint:
         objectives.constraint_of(word, where)
+    goals = tuple(objectives.kept(word, where) for word in goals)
     checkpoint = resolve(options.model, None, options.revision)
     device = find_device(options.device)
     mix, sizes = _mix(options.mix), _sizes(options.sizes)
@@ -167,7 +168,7 @@ def plan(options: Options) -> Plan:
         seed=options.seed,
         block=options.block or options.parallel * options.packed,
         objectives=goals,
-        constraints=options.constraint,
+        constraints=tuple(objectives.kept(word, where) for word in options.constraint),
         fractions=_fractions(options, chosen.rungs, goals),
         packed=options.packed,
         bench_data=options.bench_data,
@@ -192,7 +193,9 @@ def again(study: Study) -> tuple[Checkpoint, Splits]:
 
 
 def surroundings(options: Options) -> objectives.Surroundings:
-    return objectives.Surroundings(options.model, options.db, options.bench_data, options.device)
+    return objectives.Surroundings(
+        options.model, options.db, options.bench_data, options.device, options.prompts, options.judge_url
+    )
 
 
 def _held(hyper: Hyperparameters, values: Mapping[str, Any]) -> Hyperparameters:
