@@ -24,7 +24,17 @@ def longest_by_name(seen: Seen) -> str:
 
 def study(tmp_path: Path, bias: Bias, *more: str) -> dict[str, Any]:
     with scripted_server(bias) as (server, _):
-        words = ("tune", "--model", "tiny", "--data", "sample", "--sizes", "24,8,8", "--optimizer", "list")
+        words: tuple[str, ...] = (
+            "tune",
+            "--model",
+            "tiny",
+            "--data",
+            "sample",
+            "--sizes",
+            "24,8,8",
+            "--optimizer",
+            "list",
+        )
         words += ("--budget", "4", "--objective", f"win-rate:judge@{COUNT}", "--set", "batch=8", "--set", "epochs=1")
         words += ("--prompts", "sample", "--judge-url", server.url, "--no-merge", "--db", str(tmp_path / "s.duckdb"))
         return json_of(*words, *more)
@@ -65,7 +75,17 @@ def test_a_word_that_makes_no_sense(word: str) -> None:
 
 def test_a_judge_that_refuses_stops_the_study(tmp_path: Path) -> None:
     with serving(lambda path, body: error(401, "no such key")) as server:
-        words = ("tune", "--model", "tiny", "--data", "sample", "--sizes", "24,8,8", "--optimizer", "list")
+        words: tuple[str, ...] = (
+            "tune",
+            "--model",
+            "tiny",
+            "--data",
+            "sample",
+            "--sizes",
+            "24,8,8",
+            "--optimizer",
+            "list",
+        )
         words += ("--budget", "4", "--objective", "win-rate:judge@2", "--set", "batch=8", "--set", "epochs=1")
         words += ("--prompts", "sample", "--judge-url", server.url, "--no-merge", "--db", str(tmp_path / "s.duckdb"))
         code, _, errors = cli(*words)
