@@ -25,7 +25,7 @@ COMMANDS = {
     "run": ("harness.commands.run", "run", "Measure a checkpoint on benchmarks; the same command again goes on."),
     "show": ("harness.commands.show", "show", "Show the leaderboard, or one run."),
     "samples": ("harness.commands.samples", "samples", "Read prompts, responses and scores."),
-    "compare": ("harness.commands.compare", "compare", "Compare two runs on the items they share."),
+    "compare": ("harness.commands.compare", "compare", "Compare runs with a baseline on the items they share."),
     "gate": (
         "harness.commands.gate",
         "gate",
