@@ -22,22 +22,28 @@ def longest_by_name(seen: Seen) -> str:
     return "C" if seen.a == seen.b else "A" if seen.a > seen.b else "B"
 
 
-def study(tmp_path: Path, bias: Bias, *more: str) -> dict[str, Any]:
+def words(tmp_path: Path, url: str) -> tuple[str, ...]:
+    """A small study whose judge is at `url`."""
+    small = ("--sizes", "24,8,8", "--optimizer", "list", "--budget", "4", "--set", "batch=8", "--set", "epochs=1")
+    judged = ("--objective", f"win-rate:judge@{COUNT}", "--prompts", "sample", "--judge-url", url)
+    return (
+        "tune",
+        "--model",
+        "tiny",
+        "--data",
+        "sample",
+        *small,
+        *judged,
+        "--no-merge",
+        "--db",
+        str(tmp_path / "s.duckdb"),
+    )
+
+
+def study(tmp_path: Path, bias: Bias) -> dict[str, Any]:
     with scripted_server(bias) as (server, _):
-        words: tuple[str, ...] = (
-            "tune",
-            "--model",
-            "tiny",
-            "--data",
-            "sample",
-            "--sizes",
-            "24,8,8",
-            "--optimizer",
-            "list",
-        )
-        words += ("--budget", "4", "--objective", f"win-rate:judge@{COUNT}", "--set", "batch=8", "--set", "epochs=1")
-        words += ("--prompts", "sample", "--judge-url", server.url, "--no-merge", "--db", str(tmp_path / "s.duckdb"))
-        return json_of(*words, *more)
+        found: dict[str, Any] = json_of(*words(tmp_path, server.url))
+        return found
 
 
 def test_the_objective_is_what_the_verdicts_come_to(tmp_path: Path) -> None:
@@ -75,20 +81,7 @@ def test_a_word_that_makes_no_sense(word: str) -> None:
 
 def test_a_judge_that_refuses_stops_the_study(tmp_path: Path) -> None:
     with serving(lambda path, body: error(401, "no such key")) as server:
-        words: tuple[str, ...] = (
-            "tune",
-            "--model",
-            "tiny",
-            "--data",
-            "sample",
-            "--sizes",
-            "24,8,8",
-            "--optimizer",
-            "list",
-        )
-        words += ("--budget", "4", "--objective", "win-rate:judge@2", "--set", "batch=8", "--set", "epochs=1")
-        words += ("--prompts", "sample", "--judge-url", server.url, "--no-merge", "--db", str(tmp_path / "s.duckdb"))
-        code, _, errors = cli(*words)
+        code, _, errors = cli(*words(tmp_path, server.url))
     assert code not in (0, 1)
     assert "no such key" in errors
     assert "Traceback" not in errors
