@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,6 @@ from harness.store.study_rows import BASE
 
 if TYPE_CHECKING:
     from harness.store import Store
-
-_TAG = re.compile(r"study-([0-9a-f]{12})-trial-(\d+)")  # `harness tune top --run` gives it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +33,11 @@ class Lineage:
 
 def lineages(store: Store) -> dict[str, Lineage]:
     """By run: of those that `tune top --run` made, and of those whose model is an adapter that a study keeps."""
-    studies = {study.id[:12]: study.id for study in store.studies()}
-    if not studies:
-        return {}
-    places = store.trained_in()
-    for run, tags in store.tags().items():
-        for found in filter(None, map(_TAG.fullmatch, tags)):
-            if found[1] in studies:
-                places[run] = (studies[found[1]], int(found[2]))
-    rows = {(row["study"], row["number"]): row for row in store.studies_of(sorted(set(places.values())))}
-    return {run: _lineage(rows[place], place[1]) for run, place in places.items() if place in rows}
+    from tuning.measured import places
+
+    last = {run: found[-1] for run, found in places(store).items()}
+    rows = {(row["study"], row["number"]): row for row in store.studies_of(sorted(set(last.values())))} if last else {}
+    return {run: _lineage(rows[place], place[1]) for run, place in last.items() if place in rows}
 
 
 def _lineage(row: Mapping[str, Any], trial: int) -> Lineage:

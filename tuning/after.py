@@ -115,7 +115,7 @@ def run_all(found: Top, options: Options, tasks: str, progress: Progress) -> lis
                 data=options.bench_data,
                 device=options.device,
                 name=name,
-                tags=(f"{tag_of(found.row)}-trial-{trial}",),
+                tags=(tag_of(found.row, trial),),
             ),
             partial(_named, progress, name),
         )

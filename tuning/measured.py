@@ -13,6 +13,8 @@ from harness.store import ScoreRow, Store, StudyRow
 from tuning import objectives
 from tuning.views import StudyView
 
+_TRIAL = "-trial-"
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -44,16 +46,24 @@ def under_way(store: Store, study: str) -> dict[str, tuple[tuple[int, float], ..
     }
 
 
+def places(store: Store) -> dict[str, list[tuple[str, int]]]:
+    """(study's id, trial; 0 is the base) of the runs on an adapter that a study keeps, and of those that
+    `tune top --run` tagged: a base's run may be of several studies. Tags come last."""
+    studies = {tag_of(study): study.id for study in store.studies()}
+    found = {run: [place] for run, place in store.trained_in().items()} if studies else {}
+    for run, tags in store.tags().items() if studies else ():
+        for prefix, sign, number in (tag.rpartition(_TRIAL) for tag in tags):
+            if sign and prefix in studies and number.isdecimal():
+                found.setdefault(run, []).append((studies[prefix], int(number)))
+    return found
+
+
 def scores(store: Store, row: StudyRow) -> dict[int, dict[str, Measured]]:
     """By trial (0 is the base) and benchmark or preference. Of runs, those that are finished and whole, on an adapter
     of the study or with the tag that `tune top --run` gives."""
     runs = {run.id: run for run in store.runs() if run.status == "finished" and not run.partial}
-    trials = {run: place[1] for run, place in store.trained_in().items() if place[0] == row.id}
-    for run, tags in store.tags().items():
-        for prefix, _, number in (tag.rpartition("-trial-") for tag in tags):
-            if prefix == tag_of(row) and number.isdecimal():
-                trials[run] = int(number)
-    trials = {run: trial for run, trial in trials.items() if run in runs}
+    own_places = ((run, place) for run, found in places(store).items() if run in runs for place in found)
+    trials = {run: trial for run, (study, trial) in own_places if study == row.id}
     found: dict[int, dict[str, Measured]] = defaultdict(dict)
     for (trial, name), own in _by_name(_scores(store, row, trials), trials).items():
         found[trial][name] = Measured(
@@ -74,9 +84,9 @@ def headlines(store: Store, row: StudyRow, run: str) -> list[dict[str, Any]]:
     ]
 
 
-def tag_of(row: StudyRow) -> str:
-    """What the tags of its runs begin with."""
-    return f"study-{row.id[:12]}"
+def tag_of(row: StudyRow, trial: int | None = None) -> str:
+    """The tag of a trial's runs; without a trial, what the tags of the study's runs begin with."""
+    return f"study-{row.id[:12]}" + ("" if trial is None else f"{_TRIAL}{trial}")
 
 
 def _scores(store: Store, row: StudyRow, runs: Iterable[str]) -> list[ScoreRow]:
