@@ -1,4 +1,4 @@
-"""`harness tune`: a search, and what comes after it."""
+"""`harness tune`: a search."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.commands.options import DEFAULT_DB, Db, Json, print_json
-from harness.errors import UsageError
+from tuning.study_commands import assigned, enqueue, list_, show, stop
+from tuning.top_command import report, top
 
 if TYPE_CHECKING:
     from tuning.options import Options
@@ -22,8 +23,17 @@ app = typer.Typer(
     subcommand_metavar="[COMMAND]",
 )
 
+for _name, _command in (
+    ("list", list_),
+    ("show", show),
+    ("stop", stop),
+    ("enqueue", enqueue),
+    ("top", top),
+    ("report", report),
+):
+    app.command(_name)(_command)
+
 MODEL, ROWS, SEARCH, COMPUTE, KEEP = "Model", "Rows", "Search", "Computing", "Store"
-StudyWord = Annotated[str, typer.Argument(help="A study by id, name or the beginning of an id.")]
 
 
 @app.callback()
@@ -175,19 +185,7 @@ def _options(file: Path | None, given: dict[str, Any], held: list[str]) -> Optio
 
     written = read_file(file) if file else {}
     options = Options(**{**written, **given})
-    return replace(options, set={**options.set, **dict(map(_held, held))})
-
-
-def _held(text: str) -> tuple[str, Any]:
-    from json import loads
-
-    name, sign, value = text.partition("=")
-    if not sign:
-        raise UsageError(f"--set is written NAME=VALUE, not {text!r}.")
-    try:
-        return name.strip(), loads(value)
-    except ValueError:
-        return name.strip(), value
+    return replace(options, set={**options.set, **dict(map(assigned, held))})
 
 
 def _swept(options: Options, sizes: str) -> list[Options]:
@@ -219,161 +217,3 @@ def _print(result: Result, document: dict[str, Any]) -> None:
     if not result.computed:
         console.print("This study was finished before; a larger --budget goes on.")
     print_study(console, document)
-
-
-@app.command("list")
-def list_(db: Db = DEFAULT_DB, json: Json = False) -> None:
-    """The studies of the store."""
-    from rich.console import Console
-
-    from harness.store import Store
-    from tuning.documents import listed, print_studies, study_document
-    from tuning.study import ledger_of
-
-    store = Store(db)
-    if json:
-        print_json({"studies": [study_document(row, ledger_of(store, row))["study"] for row in store.studies()]})
-    elif found := listed(store):
-        print_studies(Console(), found)
-    else:
-        Console().print(f"There is no study in {db}; harness tune --model … makes one.")
-
-
-@app.command()
-def show(study: StudyWord, db: Db = DEFAULT_DB, json: Json = False) -> None:
-    """One study with its trials."""
-    from rich.console import Console
-
-    from harness.store import Store
-    from tuning.documents import print_study, study_document
-    from tuning.study import ledger_of
-
-    store = Store(db)
-    row = store.resolve_study(study)
-    document = study_document(row, ledger_of(store, row))
-    document["notes"] = [f"{when:%Y-%m-%d %H:%M:%S}: {note}" for when, note in store.study_notes(row.id)]
-    document["enqueued"] = store.enqueued(row.id)
-    if json:
-        print_json(document)
-        return
-    print_study(Console(), document, most=len(document["trials"]))
-    for note in document["notes"]:
-        Console().print(note, markup=False, style="dim")
-
-
-@app.command()
-def stop(study: StudyWord, db: Db = DEFAULT_DB) -> None:
-    """Ask a running study to end after the trainings under way."""
-    from harness.store import Store
-
-    store = Store(db)
-    row = store.resolve_study(study)
-    if row.status != "running":
-        raise UsageError(f"The study {row.name} is not running: it is {row.status}.")
-    store.update_study(row.id, status="stopping")
-    store.note(row.id, "asked to stop")
-    typer.echo(f"{row.name} ends after the trainings under way; the command that began it goes on from there.")
-
-
-@app.command()
-def enqueue(
-    study: StudyWord,
-    values: Annotated[list[str], typer.Argument(help="NAME=VALUE for each parameter of the space.")],
-    db: Db = DEFAULT_DB,
-) -> None:
-    """Ask for a point; a running study takes it before its next block, a finished one when its budget grows."""
-    from harness.store import Store
-    from tuning.search import check_point
-    from tuning.space import Space
-
-    store = Store(db)
-    row = store.resolve_study(study)
-    space = Space.from_dict(row.config["space"])
-    point = dict(map(_held, values))
-    check_point(space, point)
-    store.enqueue(row.id, space.canonical(point))
-    room = "" if row.status != "finished" else f" The study has spent its budget: give it --budget {row.budget + 1}."
-    typer.echo(f"{row.name} will train {', '.join(values)}.{room}")
-
-
-@app.command()
-def top(
-    study: StudyWord,
-    k: Annotated[int, typer.Option(help="So many of the best by validation loss.")] = 10,
-    spread: Annotated[int, typer.Option(help="So many quantiles of validation loss beside them.")] = 0,
-    seeds: Annotated[int, typer.Option(help="Trainings of each.")] = 5,
-    against: Annotated[
-        list[str] | None, typer.Option(help="Another study on the same base and rows. May be given several times.")
-    ] = None,
-    merge: Annotated[bool, typer.Option("--merge", help="Write each on its base, as a checkpoint.")] = False,
-    run: Annotated[bool, typer.Option("--run", help="Measure each on benchmarks, with harness run.")] = False,
-    tasks: Annotated[str, typer.Option(help="For --run.")] = "mmlu,bbh,drop,humaneval",
-    bench_data: Annotated[str | None, typer.Option(help="For --run: a folder, sample, or hub.")] = None,
-    parallel: Annotated[int, typer.Option(help="Trainings at a time.")] = 1,
-    ray: Annotated[str | None, typer.Option(help="A Ray cluster's address, or auto.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
-    micro_batch: Annotated[int, typer.Option(help="Rows in one pass.")] = 16,
-    db: Db = DEFAULT_DB,
-    json: Json = False,
-) -> None:
-    """Train the best trials and the fixed points over new seeds, and compare them on the test rows."""
-    from rich.console import Console
-
-    from harness.progress import shown
-    from harness.store import Store
-    from tuning import after, finalists
-    from tuning.options import Options
-
-    for option, number in (("k", k), ("seeds", seeds), ("parallel", parallel)):
-        if number < 1:
-            raise UsageError(f"--{option} is a number from 1 up, not {number}.")
-    store = Store(db)
-    row = store.resolve_study(study)
-    options = Options(
-        model=row.model,
-        db=db,
-        bench_data=bench_data,
-        parallel=parallel,
-        ray=ray,
-        device=device,
-        micro_batch=micro_batch,
-    )
-    with shown() as progress:
-        found = after.top(options, row.id, k, spread, seeds, against or (), progress)
-        merged = after.merge_all(found, store.study_folder(row.id) / "merged") if merge else []
-        runs = after.run_all(found, options, tasks, progress) if run else []
-    document = finalists.document(found.measured, found.compared)
-    if json:
-        print_json({"study": row.id, **document, "merged": list(map(str, merged)), "runs": runs})
-        return
-    console = Console()
-    after.print_top(console, found)
-    for path in merged:
-        console.print(f"merged: {path}", markup=False, soft_wrap=True)
-    for each in runs:
-        scores = ", ".join(f"{s['task']} {100 * s['value']:.1f}" for s in each["scores"])
-        console.print(f"{each['name']}: {scores}", markup=False, soft_wrap=True)
-
-
-@app.command()
-def report(
-    study: StudyWord,
-    out: Annotated[
-        Path | None, typer.Argument(help="The report's folder (report-STUDY where not given).", show_default=False)
-    ] = None,
-    db: Db = DEFAULT_DB,
-    json: Json = False,
-) -> None:
-    """Write what a study found, as HTML and Markdown with plots."""
-    from harness.store import Store
-    from tuning.measured import view_of
-    from tuning.report_page import write
-
-    store = Store(db)
-    row = store.resolve_study(study)
-    written = write(view_of(store, row.id), out or Path(f"report-{row.id[:12]}"))
-    if json:
-        print_json({"study": row.id, "files": list(map(str, written))})
-        return
-    for path in written:
-        typer.echo(str(path))
