@@ -17,7 +17,6 @@ from tuning.drawing import (
     Chart,
     Dot,
     Point,
-    colour,
     curves,
     labels,
     names_down,
@@ -58,8 +57,6 @@ class Estimate(NamedTuple):
     low: float | None
     high: float | None
     n: int | None = None  # items; None where it is not counted in such
-    series: str = ""  # the colour: a run, a judge; several of one name stand in one row
-    faint: bool = False  # hollow: a partial run, an estimate
     note: str = ""  # for the tooltip
 
 
@@ -99,59 +96,34 @@ def svg(chart: Chart, width: int = 640) -> str:
     return drawing.svg(chart, drawing.EITHER, width)
 
 
-def interval_bars(
-    rows: Sequence[Estimate],
-    title: str,
-    scale: float = 100,
-    order: Sequence[str] = (),
-    domain: tuple[float, float] | None = None,
-) -> Chart:
+def interval_bars(rows: Sequence[Estimate], title: str, scale: float = 100) -> Chart:
     """Scores from the top down in the order given: a point, its interval, its number; all else in the tooltip.
-
-    `scale` multiplies (100: points of a hundred); `order` names all series, so that each keeps its colour; `domain` is
-    from where to where the axis goes, with a line at zero where that is inside."""
+    `scale` multiplies (100: points of a hundred)."""
     names = labels([row.name for row in rows])
-    own = labels([*order, *(row.series for row in rows)])
-    there = {row.series for row in rows}
     data = [
         {
             "name": names[row.name],
             "at": at,
-            "series": own[row.series],
             "value": scale * row.value,
             "low": scale * (row.value if row.low is None else row.low),
             "high": scale * (row.value if row.high is None else row.high),
             "shown": _number(scale * row.value, scale),
             "interval": _interval(row.low, row.high, scale),
             "n": "" if row.n is None else f"{row.n:,}",
-            "faint": row.faint,
             "full": one_line(row.name),
             "note": one_line(row.note),
         }
         for at, row in enumerate(rows)
     ]
-    tooltip = [words("full"), *([words("series", "of")] if len(there) > 1 else [])]
-    tooltip += [words("shown", title), words("interval", "95% interval"), *_more(rows)]
-    x = number("value", title, domain=list(domain or span(_ends(rows, scale))), padding=0)
-    shared: Chart = {"x": x, "y": names_down(), "tooltip": tooltip}
-    if len(there) > 1:
-        shown = [label for name, label in own.items() if name in there]
-        shared["yOffset"] = {"field": "series", "type": "nominal", "scale": {"domain": shown}}
-    hue = {"color": colour("series", own, there)}
-    ends = {"x": {**x, "field": "low"}, "x2": {"field": "high"}}
-    marks = [
-        {"mark": {"type": "rule", "style": "band"}, "encoding": {**ends, **hue}},
-        {"transform": [{"filter": "!datum.faint"}], "mark": "point", "encoding": hue},
-        {
-            "transform": [{"filter": "datum.faint"}],
-            "mark": {"type": "point", "filled": False, "strokeWidth": 1.8},
-            "encoding": hue,
-        },
+    tooltip = [words("full"), words("shown", title), words("interval", "95% interval"), *_more(rows)]
+    x = number("value", title, domain=span(_ends(rows, scale)), padding=0)
+    marks: list[Chart] = [
+        {"mark": {"type": "rule", "style": "band"}, "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}}},
+        {"mark": "point"},
         {"mark": _VALUE, "encoding": {"text": {"field": "shown"}}},
     ]
-    step = {"step": 26, "for": "offset"} if len(there) > 1 else {"step": ROW}
-    zero = [_zero(x)] if domain and domain[0] < 0 < domain[1] else []
-    return {"height": step, "layer": [*zero, {"data": values(data), "encoding": shared, "layer": marks}]}
+    encoding = {"x": x, "y": names_down(), "tooltip": tooltip}
+    return {"height": {"step": ROW}, "layer": [{"data": values(data), "encoding": encoding, "layer": marks}]}
 
 
 def difference_intervals(rows: Sequence[Difference], title: str, scale: float = 100) -> Chart:

@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from leaderboard import charts, markup, reading
+from leaderboard import charts, correlation_table, markup, reading
 
 if TYPE_CHECKING:
     from harness.store import Store, StudyRow
-    from tuning.correlation import Agreement
     from tuning.importance import Importance
     from tuning.report import Prediction
     from tuning.views import StudyView
@@ -40,7 +39,8 @@ def prediction(rows: Sequence[StudyRow], views: Sequence[StudyView]) -> None:
             f'<p class="said">Left out, because their base or rows are others and their losses therefore too: '
             f"{markup.text(', '.join(left), 300)}.</p>"
         )
-    _correlations(found)
+    st.html(correlation_table.said(found))
+    st.html(correlation_table.table(found))
     order = list(dict.fromkeys(model.study for each in found for model in each.models))
     _panels(found[:AT_ONCE], order)
     if rest := found[AT_ONCE:]:
@@ -59,37 +59,6 @@ def _panels(found: Sequence[Prediction], order: Sequence[str]) -> None:
             _panel(each, order)
 
 
-def _correlations(found: Sequence[Prediction]) -> None:
-    """All of them at once: how far loss ranks models as each score does."""
-    import streamlit as st
-
-    from tuning.correlation import FEWEST
-
-    rows = []
-    for each in found:
-        a = each.agreement
-        for name, value, ends in (
-            ("Spearman", a.spearman, a.spearman_interval),
-            ("Kendall", a.kendall, a.kendall_interval),
-        ):
-            if value is not None and ends is not None:
-                rows.append(charts.Estimate(each.name, value, *ends, n=None, series=name, note=f"{a.n} models"))
-    few = [each for each in found if each.agreement.n < FEWEST]
-    said = (
-        "Rank correlation of falling loss with rising score over the models that have both, with 95% intervals: "
-        "1 is the same order, 0 is none. A search that follows the loss finds better models where this is well above 0."
-    )
-    if few:
-        names = ", ".join(f"{each.name} ({each.agreement.n})" for each in few)
-        said += f" Too few models for an interval (fewer than {FEWEST}): {names}."
-    st.html(f'<p class="said">{markup.text(said)}</p>')
-    if rows:
-        chart = charts.interval_bars(rows, "rank correlation", 1, ("Spearman", "Kendall"), (-1.05, 1.05))
-        charts.show(
-            chart, "Rank correlations of falling validation loss with each score, with intervals.", "correlations"
-        )
-
-
 def _panel(found: Prediction, order: Sequence[str]) -> None:
     import streamlit as st
 
@@ -99,19 +68,9 @@ def _panel(found: Prediction, order: Sequence[str]) -> None:
     words = in_words(found.agreement)
     st.html(
         f'<h3 class="panel">{markup.text(found.name, 80)}</h3>'
-        f'<p class="said">{verdict(found.agreement)} {markup.text(words[0].upper() + words[1:])}.</p>'
+        f'<p class="said">{correlation_table.verdict(found.agreement)} {markup.text(words[0].upper() + words[1:])}.</p>'
     )
     charts.show(predicts(found, order), f"{charts.one_line(found.name, 60)} by validation loss, a point a model.")
-
-
-def verdict(found: Agreement) -> str:
-    """In a word, by the interval of Spearman's coefficient; "" where there is none."""
-    if found.spearman_interval is None:
-        return ""
-    low, high = found.spearman_interval
-    if low > 0:
-        return "<b>Lower loss goes with a better score.</b>"
-    return "<b>Lower loss goes with a worse score.</b>" if high < 0 else "<b>Cannot be told from chance.</b>"
 
 
 # how the search went

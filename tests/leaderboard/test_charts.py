@@ -49,9 +49,6 @@ def every() -> Iterator[tuple[str, drawing.Chart]]:
         charts.Estimate(name, 0.1 * n, 0.1 * n - 0.05, 0.1 * n + 0.05, 100, note=EVIL) for n, name in enumerate(NAMES)
     ]
     yield "bars", charts.interval_bars(scores, "accuracy, %")
-    both = [row._replace(series=series, faint=series == EVIL) for row in scores for series in ("a", EVIL)]
-    yield "series", charts.interval_bars(both, "accuracy, %", order=("b", "a", EVIL))
-    yield "correlation", charts.interval_bars(both, "rho", 1, domain=(-1, 1))
     apart = [charts.Difference(name, n - 1.5, n - 2.2, n - 1, 10, EVIL) for n, name in enumerate(NAMES)]
     yield "differences", charts.difference_intervals(apart, "b - a, points")
     cells = [charts.Cell(a, b, None if a == b else 0.3, 0.1, 0.6, 9) for a in NAMES for b in NAMES]
@@ -162,15 +159,6 @@ def test_the_colour_of_a_difference_is_its_interval_s(low, high, side):
     chart = charts.difference_intervals([charts.Difference("t", 0.05, low, high)], "points")
     (row,) = chart["layer"][1]["data"]["values"]
     assert row["side"] == side
-
-
-def test_a_series_keeps_its_colour_when_others_are_hidden():
-    rows = [charts.Estimate("t", 0.5, 0.4, 0.6, series=name) for name in ("a", "b", "c")]
-    whole = charts.interval_bars(rows, "x", order=("a", "b", "c"))
-    part = charts.interval_bars(rows[1:], "x", order=("a", "b", "c"))
-    domains = [each["layer"][0]["layer"][0]["encoding"]["color"]["scale"]["domain"] for each in (whole, part)]
-    assert domains[0] == domains[1] == ["a", "b", "c"]
-    assert part["layer"][0]["layer"][0]["encoding"]["color"]["legend"]["values"] == ["b", "c"]
 
 
 def test_an_optimizer_has_its_colour_in_every_chart():

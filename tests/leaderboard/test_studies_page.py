@@ -83,12 +83,13 @@ def test_loss_and_scores_with_correlations(made, monkeypatch):
     assert found["mmlu"].agreement.spearman == pytest.approx(1)
     assert "Lower loss goes with a better score." in page.text
     assert "Cannot be told from chance." in page.text
-    shown = {(series, value) for series, value in page.data("series", "value") if series in ("Spearman", "Kendall")}
-    assert shown == {
-        (name, value)
-        for each in found.values()
-        for name, value in (("Spearman", each.agreement.spearman), ("Kendall", each.agreement.kendall))
-    }
+    cells = {row[0]: row[2:] for row in page.rows() if row[0] in found}
+    for name, each in found.items():
+        own = each.agreement
+        for cell, value, ends in zip(
+            cells[name], (own.spearman, own.kendall), (own.spearman_interval, own.kendall_interval), strict=True
+        ):
+            assert cell == f"{value:+.2f}{ends[0]:+.2f} to {ends[1]:+.2f}"
     view = view_of(store, study.id)
     losses = {trial.number: trial.validation_loss for trial in view.trials}
     dots = {(x, y) for x, y in page.data("x", "y")}
@@ -100,8 +101,8 @@ def test_from_fewer_than_eight_models_there_is_no_interval(tmp_path, monkeypatch
     store = Store(tmp_path / "s.duckdb")
     measure(store, study, {n: {"mmlu": 0.1 * n} for n in range(1, 8)})
     page = draw("studies", store.path, monkeypatch, study=study.id)
-    assert "Too few models for an interval (fewer than 8): mmlu (7)." in page.text
-    assert not [row for row in page.data("series", "value") if row[0] in ("Spearman", "Kendall")]
+    assert "fewer than 8 models: no interval" in page.text
+    assert "from fewer than 8 there is no interval" in page.text
     assert "Lower loss goes with" not in page.text
 
 
@@ -230,7 +231,7 @@ def test_hostile_names_are_text(tmp_path, monkeypatch):
 
 
 def test_the_sentence_of_a_prediction_turns_with_its_interval():
-    from leaderboard.study_charts import verdict
+    from leaderboard.correlation_table import verdict
     from tuning.correlation import agreement
 
     order = [float(n) for n in range(12)]
