@@ -4,6 +4,9 @@
     flips = settled(find_flips, run_a, run_b)        # find_flips(store, run_a, run_b), kept for good
     live(lambda: read(progress, run))                # a page's first line: draw it again when this is another value
 
+While others write, reading has the store a tenth of the time: the file is looked at again after a second, or after ten
+times as long as it took to read what pages asked for, ten seconds at most. All browsers see one state meanwhile.
+
 A function takes the store first, and gives plain data; all browsers share it, so nobody changes it. What it is given
 besides is hashable. It is a module's function or a method of Store (`read(Store.runs)`), not a lambda: results are kept
 by its name. Errors are not kept."""
@@ -16,6 +19,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from functools import lru_cache
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
@@ -25,7 +29,9 @@ Found = TypeVar("Found")
 Given = ParamSpec("Given")
 Stamp = tuple[tuple[int, int, int], ...]
 
-EVERY = 2.0  # seconds between two looks at the file
+EVERY = 2.0  # seconds between two questions of a browser whether the page has changed
+LEAST, LONGEST = 1.0, 10.0  # seconds between two looks at the file
+SHARE = 0.1  # of the time may be spent reading, while others write
 MOST = 256  # results kept
 
 
@@ -44,10 +50,30 @@ def _store(path: str) -> Store:
 
 
 def stamp() -> Stamp:
-    """(inode, modified in ns, bytes) of the file and of its log; (0, 0, 0) of one that is not there. Two equal stamps
-    are one content."""
+    """(inode, modified in ns, bytes) of the file and of its log, at the last look; (0, 0, 0) of one that is not there.
+    Two equal stamps are one content."""
     path = store().path
-    return tuple(map(_stamp, (path, path.with_name(path.name + ".wal"))))
+    with _looking:
+        look = _looks.get(path)
+        if look is None or look.over():
+            look = _looks[path] = _Look(tuple(map(_stamp, (path, path.with_name(path.name + ".wal")))))
+        return look.stamp
+
+
+class _Look:
+    """A look at the file, and what was read since."""
+
+    def __init__(self, found: Stamp) -> None:
+        self.stamp = found
+        self.at = monotonic()
+        self.spent = 0.0  # seconds of reading
+
+    def over(self) -> bool:
+        return monotonic() - self.at >= min(LONGEST, max(LEAST, self.spent / SHARE))
+
+
+_looks: dict[os.PathLike[str], _Look] = {}
+_looking = threading.Lock()
 
 
 def _stamp(path: os.PathLike[str]) -> tuple[int, int, int]:
@@ -116,12 +142,16 @@ class _Kept:
                     self._results.popitem(last=False)
             self._results.move_to_end(key)
         if mine:
+            begin = monotonic()
             try:
                 found.set_result(function(the_store, *args, **named))
             except BaseException as error:
                 with self._lock:
                     self._results.pop(key, None)
                 found.set_exception(error)
+            with _looking:
+                if look := _looks.get(the_store.path):
+                    look.spent += monotonic() - begin
         return found.result()
 
 

@@ -13,6 +13,7 @@ from leaderboard import reading, server, state
 from tests.harness.store import make
 
 asked: list[object] = []
+LONGEST = reading.LONGEST  # before the fixture of all tests
 
 
 def names(store: Store, ending: str = "") -> list[str]:
@@ -102,6 +103,48 @@ def test_a_store_that_is_not_there_has_a_stamp(tmp_path, monkeypatch):
     told = server.Settings(str(tmp_path / "none.duckdb"))
     monkeypatch.setenv(server._VARIABLE, server.environment(told)[server._VARIABLE])
     assert reading.stamp() == ((0, 0, 0), (0, 0, 0))
+
+
+# how often the file is looked at
+
+
+class Clock:
+    """The time that `reading` sees; `counted` takes `cost` seconds of it."""
+
+    now, cost = 1000.0, 0.0
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(reading, "monotonic", lambda: made.now)
+    monkeypatch.setattr(reading, "LONGEST", LONGEST)
+    return made
+
+
+def counted(store: Store, clock: Clock) -> int:
+    clock.now += clock.cost
+    return len(store.runs())
+
+
+@pytest.mark.parametrize(
+    ("cost", "wait"),
+    [
+        pytest.param(0.01, reading.LEAST, id="quick reads: every second"),
+        pytest.param(0.3, 3.0, id="slower: a tenth of the time"),
+        pytest.param(5.0, LONGEST, id="slow: ten seconds"),
+    ],
+)
+def test_reading_has_the_store_a_tenth_of_the_time(store, clock, monkeypatch, cost, wait):
+    monkeypatch.setattr(reading, "_looks", {})
+    clock.cost = cost
+    begin = clock.now
+    assert reading.read(counted, clock) == 1
+    store.create(make.run(name="second"), [])
+    clock.now = begin + wait - 0.001
+    assert reading.read(counted, clock) == 1
+    clock.now = begin + wait
+    assert reading.read(counted, clock) == 2
 
 
 # live
