@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import duckdb
 
 RUNS = 50
+MEASURED = 8  # trials a study, on all benchmarks
 BASE_SKILL = 0.0
 BEGAN = datetime(2026, 1, 5, 9, tzinfo=UTC)
 # name: (groups, items a group, items of one passage (0: alone), the metric that decides)
@@ -70,7 +71,7 @@ _RESPONSES = """
 INSERT INTO responses BY NAME
 SELECT key AS task, item, 0 AS repeat, 0 AS part, CASE WHEN $choice THEN 'choice' ELSE 'generate' END AS kind,
        (SELECT digest FROM shared s WHERE s.grp = a.grp) AS prompt,
-       own || CASE WHEN $choice THEN '\\nA. yes\\nB. no\\nC. both\\nD. neither\\nAnswer:' ELSE '\\nA:' END AS own,
+       own || CASE WHEN $choice THEN E'\\nA. yes\\nB. no\\nC. both\\nD. neither\\nAnswer:' ELSE E'\\nA:' END AS own,
        CASE WHEN $choice THEN [' A', ' B', ' C', ' D'] ELSE [] END AS options,
        CASE WHEN $choice THEN '' ELSE array_to_string(list_transform([2, 5, 9, 13, 17, 21], lambda s:
            $words[((h >> s) % len($words))::BIGINT + 1]), '. ') || '. So the answer is ' || said || '.' END AS text,
@@ -96,7 +97,7 @@ FROM answered ORDER BY key, n"""
 _SHARED = """
 CREATE OR REPLACE TEMP TABLE shared AS
 SELECT grp, sha256(text) AS digest, text FROM (
-    SELECT DISTINCT grp, repeat($task || ', ' || grp || ': ' || array_to_string($words, '. ') || '\\n\\n', 4) AS text
+    SELECT DISTINCT grp, repeat($task || ', ' || grp || ': ' || array_to_string($words, '. ') || E'\\n\\n', 4) AS text
     FROM items)"""
 
 
@@ -119,7 +120,7 @@ def wanted(store: Store, studies: Sequence[StudyRow], seed: int) -> list[Wanted]
     """The base, finalists of the studies under both protocols, partial runs, one that goes on, one of a server."""
     models = [("base", BASE_SKILL, "tiny", "")]
     for study in studies:
-        for trial, hyper, adapter in big_studies.finalists(store, study)[:7]:
+        for trial, hyper, adapter in big_studies.finalists(store, study)[:MEASURED]:
             skill = BASE_SKILL + big_studies.skill(hyper)
             models.append((f"{study.name} trial {trial}", skill, adapter, f"study-{study.id[:12]}-trial-{trial}"))
     made: list[Wanted] = []
