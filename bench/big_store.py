@@ -138,9 +138,9 @@ def wanted(store: Store, studies: Sequence[StudyRow], seed: int) -> list[Wanted]
 
     for name, skill, model, tag in models:
         add(name, skill, model, tag, whole("mmlu", "bbh", "humaneval"))
-    for name, skill, model, _ in models[: RUNS - len(models) - 5]:
+    for name, skill, model, _ in models[: RUNS - len(models) - 4]:
         add(name, skill, model, "", whole("mmlu", "drop"), "instructeval")
-    for name, skill, model, _ in models[1:4]:
+    for name, skill, model, _ in models[1:3]:
         add(f"{name}, 20 a subject", skill, model, "", {"mmlu": 57 * 20, "bbh": 27 * 20}, partial=True)
     served = {"backend_details": {"unverified": "a server answered: its weights cannot be seen"}}
     add("served", 0.3, "http://127.0.0.1:8000/v1", "", whole("mmlu", "bbh", "humaneval"), config=served)

@@ -37,7 +37,7 @@ def add(path: Path) -> list[StudyRow]:
             model="tiny", data="sample", db=str(path), budget=TRIALS, block=4, data_seed=number, no_merge=True, **given
         )
         row = session.run(options, setup=_setup).row
-        after.top(options, row.id, 6, 3, 1, (), lambda *_: None, _setup)
+        after.top(options, row.id, 4, 2, 1, (), lambda *_: None, _setup)
     store = Store(path)
     studies = store.studies()[::-1]
     home = store.study_folder(studies[0].id).parent

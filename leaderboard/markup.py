@@ -32,6 +32,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
     root.held = data;
     root.innerHTML = data;
   }
+  // Streamlit drops what the address says when Back leads to another page: such an address is loaded anew
+  if (window.boardPath === undefined) {
+    window.addEventListener("popstate", () => {
+      if (location.search && location.pathname !== window.boardPath) location.reload();
+    });
+  }
+  window.boardPath = location.pathname;
 }
 """
 

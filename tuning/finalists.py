@@ -93,7 +93,8 @@ def choose(row: StudyRow, ledger: Ledger, best: int, spread: int = 0) -> list[Fi
         raise UsageError(f"No trial of the study {row.name} ended well: there is nothing to measure.")
     whole = [number for number in ranked if ledger.whole(number)]
     # estimates do not outrank what was measured
-    wanted = {number: f"best {place}" for place, number in enumerate([*whole, *ranked][:best], 1)}
+    first = list(dict.fromkeys([*whole, *ranked]))[:best]
+    wanted = {number: f"best {place}" for place, number in enumerate(first, 1)}
     for part in range(1, spread + 1):
         place = round((part - 0.5) / spread * len(ranked) - 0.5)
         wanted.setdefault(ranked[place], f"quantile {part} of {spread}")

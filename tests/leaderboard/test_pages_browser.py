@@ -155,6 +155,11 @@ def test_the_leaderboard_filters_sorts_and_its_address_is_the_view(demo, browser
         seen.page.wait_for_url("**run?run=**")
         fine(seen)
         assert len([url for url in seen.asked if url.endswith("/_stcore/health")]) == before
+        # and Back to the leaderboard as it was
+        seen.page.go_back()
+        seen.page.locator("table.board thead th[aria-sort]", has_text="humaneval").wait_for()
+        assert "sort=humaneval" in seen.page.url
+        fine(seen)
 
 
 def test_the_sample_browser_finds_what_was_said(demo, browser):

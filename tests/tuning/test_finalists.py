@@ -57,6 +57,17 @@ def test_the_best_a_spread_and_the_fixed_points(tmp_path: Path) -> None:
     assert len(whys) == len(chosen)
 
 
+def test_trials_that_were_stopped_follow_those_on_all_rows(tmp_path: Path) -> None:
+    found = study(tmp_path, budget=9)
+    whole = [n for n in found.ledger.ranked() if found.ledger.whole(n)]
+    assert 0 < len(whole) < 9
+    chosen = finalists.choose(found.row, found.ledger, best=9)
+    best = [f.trial for f in chosen if f.why.startswith("best")]
+    assert [f.why.split(",")[0] for f in chosen[:-1]] == [f"best {place}" for place in range(1, 10)]
+    assert best[: len(whole)] == whole
+    assert sorted(best) == sorted(found.ledger.ranked())
+
+
 def test_top_trains_over_new_seeds_once(tmp_path: Path) -> None:
     log = tmp_path / "log"
     found = study(tmp_path, budget=5)
