@@ -15,6 +15,22 @@ from typing import Any
 from leaderboard import prose, state
 
 _SCRIPT = """
+// On its way to another page Streamlit makes two entries of the browser's history, the new state on the old page and
+// then the new page. Of a link that is one step, so that Back leads to the page as it was.
+function watched() {
+  const trip = { away: false, half: false };
+  const push = history.pushState.bind(history);
+  history.pushState = (state, title, address) => {
+    const moves = new URL(address, location).pathname !== location.pathname;
+    if (moves && trip.half) history.replaceState(state, title, address);
+    else push(state, title, address);
+    trip.half = trip.away && !moves;
+    trip.away &&= !moves;
+  };
+  return trip;
+}
+const trip = (window.boardTrip ??= watched());
+
 export default function ({ data, parentElement, setTriggerValue }) {
   let root = parentElement.querySelector(".markup");
   if (!root) {
@@ -25,6 +41,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const anchor = event.target.closest("a");
       if (!anchor || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
       event.preventDefault();
+      const path = new URL(anchor.href).pathname.replace(/\\/leaderboard$/, "/"); // where the first page stands
+      trip.away = path !== location.pathname;
       setTriggerValue("go", anchor.getAttribute("href"));
     });
   }
@@ -32,13 +50,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
     root.held = data;
     root.innerHTML = data;
   }
-  // Streamlit drops what the address says when Back leads to another page: such an address is loaded anew
-  if (window.boardPath === undefined) {
-    window.addEventListener("popstate", () => {
-      if (location.search && location.pathname !== window.boardPath) location.reload();
-    });
-  }
-  window.boardPath = location.pathname;
 }
 """
 

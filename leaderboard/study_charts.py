@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tuning.report import Prediction
     from tuning.views import StudyView
 
-AT_ONCE = 4  # scores whose charts are drawn without being asked for
+AT_ONCE = 2  # scores whose charts are drawn without being asked for: each takes a browser some time
 
 # whether loss says what counts
 
@@ -45,7 +45,7 @@ def prediction(rows: Sequence[StudyRow], views: Sequence[StudyView]) -> None:
     _panels(found[:AT_ONCE], order)
     if rest := found[AT_ONCE:]:
         more = st.expander(f"{len(rest)} more", key="more-scores", on_change="rerun")
-        if more.open:  # each chart takes a browser some time
+        if more.open:
             with more:
                 _panels(rest, order)
 
