@@ -10,7 +10,7 @@ from pathlib import Path
 SANS = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif'
 MONO = 'ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace'
 
-_SHARED = {"font": SANS, "headingFont": SANS, "codeFont": MONO, "baseRadius": "0.5rem", "baseFontSize": "16"}
+_SHARED: dict[str, str | int] = {"font": SANS, "headingFont": SANS, "codeFont": MONO, "baseRadius": "0.5rem", "baseFontSize": 16}
 _LIGHT = {
     "primaryColor": "#0069a3",
     "backgroundColor": "#ffffff",
@@ -30,12 +30,12 @@ _DARK = {
 _DARK_TEXT = {"linkColor": "#6fb9ea", "warnColor": "#e6b04a", "goodColor": "#3fbf97", "badColor": "#f08a4b"}
 
 
-def options() -> list[str]:
-    """The theme as command line options of the server."""
+def options() -> dict[str, str | int]:
+    """The theme as options of the server."""
     named = {f"theme.{name}": value for name, value in _SHARED.items()}
     named |= {f"theme.light.{name}": value for name, value in _LIGHT.items()}
     named |= {f"theme.dark.{name}": value for name, value in _DARK.items()}
-    return [f"--{name}={value}" for name, value in named.items()]
+    return named
 
 
 def begin() -> None:

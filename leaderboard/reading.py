@@ -4,8 +4,8 @@
     flips = settled(find_flips, run_a, run_b)        # find_flips(store, run_a, run_b), kept for good
     live(lambda: read(progress, run))                # a page's first line: draw it again when this is another value
 
-While others write, reading has the store a tenth of the time: the file is looked at again after a second, or after ten
-times as long as it took to read what pages asked for, ten seconds at most. All browsers see one state meanwhile.
+While others write, reading has the store a twentieth of the time: the file is looked at again after a second, or after
+twenty times as long as reads took since the last look, half a minute at most. All browsers see one state meanwhile.
 
 A function takes the store first, and gives plain data; all browsers share it, so nobody changes it. What it is given
 besides is hashable. It is a module's function or a method of Store (`read(Store.runs)`), not a lambda: results are kept
@@ -30,8 +30,8 @@ Given = ParamSpec("Given")
 Stamp = tuple[tuple[int, int, int], ...]
 
 EVERY = 2.0  # seconds between two questions of a browser whether the page has changed
-LEAST, LONGEST = 1.0, 10.0  # seconds between two looks at the file
-SHARE = 0.1  # of the time may be spent reading, while others write
+LEAST, LONGEST = 1.0, 30.0  # seconds between two looks at the file
+SHARE = 0.05  # of the time may be spent reading, while others write
 MOST = 256  # results kept
 
 

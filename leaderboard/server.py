@@ -16,7 +16,6 @@ import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from harness.errors import HarnessError, UsageError
 
@@ -101,10 +100,10 @@ def _until_up(child: subprocess.Popen[bytes], host: str, port: int) -> None:
 
 
 def _child(host: str, port: str) -> None:
+    import streamlit as st
     from streamlit.runtime.pages_manager import PagesManager
-    from streamlit.web import cli
 
-    from leaderboard import look
+    from leaderboard import app, index, look
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if settings().pages != ("rate",):
@@ -113,20 +112,20 @@ def _child(host: str, port: str) -> None:
     PagesManager.uses_pages_directory = False
     options = {
         "server.address": host,
-        "server.port": port,
-        "server.headless": "true",
+        "server.port": int(port),
+        "server.headless": True,
         "server.fileWatcherType": "none",
-        "server.showEmailPrompt": "false",
-        "server.websocketPingInterval": "20",
-        "browser.gatherUsageStats": "false",
+        "server.showEmailPrompt": False,
+        "server.websocketPingInterval": 20,
+        "browser.gatherUsageStats": False,
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",
-        "client.showErrorLinks": "false",
-        "global.disableWidgetStateDuplicationWarning": "true",  # widgets show the address (state.py)
+        "client.showErrorLinks": False,
+        "global.disableWidgetStateDuplicationWarning": True,  # widgets show the address (state.py)
         "logger.level": "warning",
     }
-    app = str(Path(__file__).with_name("app.py"))
-    cli.main(["run", app, *(f"--{name}={value}" for name, value in options.items()), *look.options()])
+    names = settings().pages or tuple(entry.module for entry in app.PAGES)
+    st.App(app.__file__, routes=index.routes(names)).run(config={**options, **look.options()})
 
 
 def _import_ahead() -> None:

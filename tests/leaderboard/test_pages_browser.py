@@ -92,6 +92,15 @@ def test_every_page_opens_on_an_empty_store(tmp_path, browser):
     assert all("harness " in text for text in texts.values())
 
 
+def test_a_page_below_the_root_finds_its_server_at_once(tmp_path, browser):
+    with board(Store(tmp_path / "none.duckdb")) as started:
+        seen = Watched(browser, started.address)
+        for path in ("/", "/run?view=samples", "/leaderboard"):
+            seen.asked.clear()
+            fine(seen.go(path))
+            assert [url for url in seen.asked if "/health" in url] == [f"{started.address}/_stcore/health"]
+
+
 @pytest.mark.parametrize("kind", ["judgements", "a study"])
 def test_every_page_opens_on_a_store_with_one_thing(tmp_path, browser, kind):
     if kind == "a study":

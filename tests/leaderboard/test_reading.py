@@ -131,11 +131,11 @@ def counted(store: Store, clock: Clock) -> int:
     ("cost", "wait"),
     [
         pytest.param(0.01, reading.LEAST, id="quick reads: every second"),
-        pytest.param(0.3, 3.0, id="slower: a tenth of the time"),
-        pytest.param(5.0, LONGEST, id="slow: ten seconds"),
+        pytest.param(0.3, 6.0, id="slower: a twentieth of the time"),
+        pytest.param(5.0, LONGEST, id="slow: half a minute"),
     ],
 )
-def test_reading_has_the_store_a_tenth_of_the_time(store, clock, monkeypatch, cost, wait):
+def test_reading_has_the_store_a_twentieth_of_the_time(store, clock, monkeypatch, cost, wait):
     monkeypatch.setattr(reading, "_looks", {})
     clock.cost = cost
     begin = clock.now
