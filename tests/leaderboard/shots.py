@@ -39,7 +39,7 @@ SHOTS = (
     Shot("run", lambda store: state.link("run", run=_two(store)[0])),
     Shot("compare", lambda store: state.link("compare", runs=_two(store))),
     Shot("studies", lambda store: state.link("studies")),
-    Shot("study", lambda store: state.link("studies", study=store.studies()[-1].id)),
+    Shot("study", lambda store: state.link("studies", study=store.studies()[len(store.studies()) // 2].id)),
     Shot("preference", lambda store: state.link("preference")),
 )
 
