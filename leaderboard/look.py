@@ -10,7 +10,13 @@ from pathlib import Path
 SANS = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif'
 MONO = 'ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace'
 
-_SHARED: dict[str, str | int] = {"font": SANS, "headingFont": SANS, "codeFont": MONO, "baseRadius": "0.5rem", "baseFontSize": 16}
+_SHARED: dict[str, str | int] = {
+    "font": SANS,
+    "headingFont": SANS,
+    "codeFont": MONO,
+    "baseRadius": "0.5rem",
+    "baseFontSize": 16,
+}
 _LIGHT = {
     "primaryColor": "#0069a3",
     "backgroundColor": "#ffffff",
