@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -105,6 +106,7 @@ def _child(host: str, port: str) -> None:
 
     from leaderboard import app, index, look
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then ends this process
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if settings().pages != ("rate",):
         threading.Thread(target=_import_ahead, daemon=True).start()

@@ -260,7 +260,9 @@ def test_the_command_serves_and_ends_with_ctrl_c(tmp_path):
     port = free_port()
     command = [sys.executable, "-P", "-m", "harness", "rate", "--db", str(store.path), "--port", str(port)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    started = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True)
+    started = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True, start_new_session=True
+    )
     guard = threading.Timer(90, started.kill)
     guard.start()
     try:
@@ -268,8 +270,9 @@ def test_the_command_serves_and_ends_with_ctrl_c(tmp_path):
         line = started.stderr.readline()
         assert f"http://127.0.0.1:{port}" in line
         assert not server.free("127.0.0.1", port)
-        started.send_signal(signal.SIGINT)
+        os.killpg(started.pid, signal.SIGINT)  # as a terminal does: the server gets it too
         assert started.wait(30) == 130
+        assert started.stderr.read() == "harness: Stopped.\n"
         assert server.free("127.0.0.1", port)
     finally:
         guard.cancel()
