@@ -26,15 +26,6 @@ class Game:
     first: str
     second: str
     score: float | None
-    comparisons: tuple[ComparisonRow, ...]  # of a judge two: first as A, then second as A
-
-    @property
-    def flipped(self) -> bool:
-        """Did the two orders say different things about the same pair?"""
-        if len(self.comparisons) < 2 or self.score is None:
-            return False
-        one, other = (_SCORE[comparison.verdict] for comparison in self.comparisons)
-        return one != 1 - other
 
 
 def games(comparisons: Iterable[ComparisonRow], judges: Iterable[JudgeRow]) -> list[Game]:
@@ -46,7 +37,7 @@ def games(comparisons: Iterable[ComparisonRow], judges: Iterable[JudgeRow]) -> l
         if row.superseded is not None or row.verdict == "skip":
             continue
         if row.judge in people:
-            found.append(_game(row, row.first, row.second, _score(row), (row,)))
+            found.append(_game(row, row.first, row.second, _score(row)))
             continue
         one, other = sorted((row.first, row.second))
         key = (row.judge, row.question, row.turn, row.repeat, one, other)
@@ -54,15 +45,13 @@ def games(comparisons: Iterable[ComparisonRow], judges: Iterable[JudgeRow]) -> l
     for (*_, one, other), orders in pairs.items():
         if len(orders) == 2:
             straight, swapped = orders[True], orders[False]
-            found.append(_game(straight, one, other, _both(straight, swapped), (straight, swapped)))
+            found.append(_game(straight, one, other, _both(straight, swapped)))
     found.sort(key=lambda game: (game.judge, game.question, game.turn, game.repeat, game.first, game.second))
     return found
 
 
-def _game(
-    row: ComparisonRow, first: str, second: str, score: float | None, comparisons: tuple[ComparisonRow, ...]
-) -> Game:
-    return Game(row.judge, row.question, row.turn, row.repeat, first, second, score, comparisons)
+def _game(row: ComparisonRow, first: str, second: str, score: float | None) -> Game:
+    return Game(row.judge, row.question, row.turn, row.repeat, first, second, score)
 
 
 def _score(row: ComparisonRow) -> float | None:

@@ -5,6 +5,7 @@ parent holds open and never writes to."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -109,7 +110,7 @@ def _child(host: str, port: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then ends this process
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if settings().pages != ("rate",):
-        threading.Thread(target=_import_ahead, daemon=True).start()
+        threading.Thread(target=_ahead, daemon=True).start()
     # the folder `pages` beside app.py is not Streamlit's older kind of app, for which it would take it at first
     PagesManager.uses_pages_directory = False
     options = {
@@ -130,10 +131,14 @@ def _child(host: str, port: str) -> None:
     st.App(app.__file__, routes=index.routes(names)).run(config={**options, **look.options()})
 
 
-def _import_ahead() -> None:
-    """What pages import when they are opened; the first visitor need not wait for it."""
+def _ahead() -> None:
+    """What pages import when opened, and what the leaderboard reads: the first visitor need not wait for it."""
+    from leaderboard.pages import leaderboard
+
     for name in ("duckdb", "numpy", "scipy.special", "scipy.optimize", "harness.compare", "judges.report"):
         importlib.import_module(name)
+    with contextlib.suppress(HarnessError):  # the page says it
+        leaderboard.ahead()
 
 
 def _end_with_parent() -> None:

@@ -137,12 +137,6 @@ class Trainer:
             detach(self.model)
 
     @property
-    def base_bytes(self) -> int:
-        """Memory that the base's weights take."""
-        tensors = {tensor.data_ptr(): tensor for tensor in (*self.model.parameters(), *self.model.buffers())}
-        return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-
-    @property
     def warnings(self) -> tuple[str, ...]:
         """About the rows: those that are cut at `max_tokens`, …"""
         for part in ("train", "validation", "test"):

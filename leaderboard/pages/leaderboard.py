@@ -32,6 +32,18 @@ def page() -> None:
             empty.no_runs(str(store.path))
 
 
+def ahead() -> None:
+    """Read what this page shows at first, so that its first visitor need not wait."""
+    from harness.store import Store
+    from leaderboard.board import boards
+
+    if reading.store().exists():
+        for board in reading.read(boards)[:1]:
+            _ranks(board, board.columns)
+        reading.read(Store.going_on)
+        _preference("")
+
+
 def _seen() -> tuple[object, ...]:
     """What this page shows of the store."""
     from harness.store import Store
@@ -58,7 +70,7 @@ def _board(found: Sequence[Board], going: Sequence[dict[str, object]]) -> None:
     board = by_protocol[protocol]
     title.html(f'<h1 class="page-title">Leaderboard</h1>{_summary(board)}')
     _going_on(going)
-    preference = _preference()
+    preference = _preference(state.get("prompts"))
     rows, columns, extras = _filters(board, preference)
     view = _view(board, columns, extras, preference)
     if not rows or not columns:
@@ -95,11 +107,11 @@ def _going_on(going: Sequence[dict[str, object]]) -> None:
     markup.show(f'<div class="going-on"><b>Not finished</b>{"".join(lines)}</div>', key="going")
 
 
-def _preference() -> Preferences | None:
+def _preference(prompts: str) -> Preferences | None:
     from harness.store import Store
     from leaderboard.preferences import preferences
 
-    return reading.settled(preferences, reading.read(Store.verdicts), state.get("prompts"))
+    return reading.settled(preferences, reading.read(Store.verdicts), prompts)
 
 
 def _filters(board: Board, preference: Preferences | None) -> tuple[list[Row], list[Column], list[str]]:
@@ -174,12 +186,17 @@ def _view(board: Board, columns: Sequence[Column], extras: Sequence[str], prefer
     return View(
         columns,
         extras,
-        {c.key: reading.settled(bands.bands, board.ranked(c), c.task, c.metric) for c in columns},
+        _ranks(board, columns),
         preference.people if preference else {},
         preference.judges if preference else {},
         sort,
         state.get("up", "1" if sort == "name" else "0") == "1",
     )
+
+
+def _ranks(board: Board, columns: Sequence[Column]) -> dict[str, dict[str, bands.Band]]:
+    """By column, by run."""
+    return {c.key: reading.settled(bands.bands, board.ranked(c), c.task, c.metric) for c in columns}
 
 
 def _sorter(view: View) -> Callable[[str], str]:

@@ -67,5 +67,5 @@ def test_judgments_and_votes(tmp_path):
     found = {}
     for game in games(store.comparisons(), store.judges()):
         score = game.score if names[game.first] == "one" else 1 - (game.score or 0)
-        found[kinds[game.judge], game.question] = (score, game.flipped)
-    assert found == {("model", "1"): (0.0, False), ("model", "2"): (0.5, True), ("person", "1"): (1.0, False)}
+        found[kinds[game.judge], game.question] = score
+    assert found == {("model", "1"): 0.0, ("model", "2"): 0.5, ("person", "1"): 1.0}

@@ -10,8 +10,9 @@ import pytest
 
 from harness.store import Store
 from harness.tables import interval
-from leaderboard import board_table
+from leaderboard import board_table, server
 from leaderboard.board import boards
+from leaderboard.pages import leaderboard
 from tests.harness.runs import json_of
 from tests.harness.store import make
 from tests.leaderboard.hostile import SHOWN, hostile
@@ -181,6 +182,22 @@ def test_preference_is_that_of_the_ranking_and_never_mixed(tmp_path, monkeypatch
             (cell,) = [cell for name, cell in shown.items() if name.startswith(model["name"])]
             assert cell.startswith(f"{model['strength']:+.2f}")
             assert f"{model['low']:+.2f} to {model['high']:+.2f}" in cell
+
+
+def test_what_is_read_ahead_is_all_that_the_page_reads_at_first(tmp_path, monkeypatch):
+    from tests.leaderboard.judged import judged
+
+    store = judged(tmp_path / "s.duckdb")
+    for name in ("one", "two"):
+        scored(store, name, tasks=("mmlu", "drop"))
+    monkeypatch.setenv(server._VARIABLE, server.environment(server.Settings(str(store.path)))[server._VARIABLE])
+    leaderboard.ahead()
+
+    def door(*_):
+        raise AssertionError("the store was read")
+
+    monkeypatch.setattr(type(store), "read", door)
+    assert set(order(draw("leaderboard", store.path, monkeypatch))) == {"one", "two"}
 
 
 def test_a_run_that_is_going_on_is_shown_with_its_progress(store, monkeypatch):

@@ -37,7 +37,6 @@ class FakeTrainer:
     log: str = ""
     faults: dict[int, str] = field(default_factory=dict)  # by rank
     steps: int = 3
-    base_bytes: int = 0
     warnings: tuple[str, ...] = ()
 
     def train(

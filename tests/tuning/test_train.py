@@ -190,8 +190,6 @@ def test_steps_rates_and_counts(trainer: Trainer, tmp_path: Path) -> None:
     assert trained.compute.forward == 2 * sum(len(row.ids) for row in rows)
     assert trained.compute.validation == sum(len(row.ids) for row in trainer._rows("validation"))
     assert trained.seconds > 0
-    buffers = sum(buffer.numel() * 4 for buffer in trainer.model.buffers())
-    assert trainer.base_bytes == sum(p.numel() * 4 for p in trainer.model.parameters()) + buffers
 
 
 def test_a_rung_sees_the_first_rows_only(base: Checkpoint, tmp_path: Path) -> None:
