@@ -17,7 +17,8 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from harness.errors import StoreError
-from harness.store import migrations
+from harness.store import journal, migrations
+from harness.store.causes import sentence
 from harness.store.lock import leased, locked
 
 if TYPE_CHECKING:
@@ -41,11 +42,13 @@ class Door:
         if not self.exists():
             raise StoreError(f"There is no store at {self.path}. `harness run` makes one; --db or HARNESS_DB names it.")
         while True:
-            with self._room(exclusive=False), self._connection(read_only=True) as connection:
-                if migrations.check(connection):
-                    yield connection
-                    return
-            with self.write():  # brings the file to our version
+            with self._room(exclusive=False):
+                if not journal.needed(self._home()):
+                    with self._connection(read_only=True) as connection:
+                        if migrations.check(connection):
+                            yield connection
+                            return
+            with self.write():  # mends the file, or brings it to our version
                 pass
 
     @contextmanager
@@ -54,7 +57,9 @@ class Door:
         with self._room(exclusive=True):
             new, committed = not self.exists(), False
             try:
-                with self._connection(read_only=False) as connection:
+                if new:
+                    self._create()
+                with self._writing() as connection:
                     ready = migrations.check(connection)
                     connection.begin()
                     if not ready:
@@ -64,8 +69,27 @@ class Door:
                     committed = True
             finally:
                 if new and not committed:
-                    for ending in ("", ".wal"):
-                        self._home().with_name(self._home().name + ending).unlink(missing_ok=True)
+                    remove(self._home())
+
+    def _create(self) -> None:
+        """An empty store, under another name at first: a file that is half made is none."""
+        fresh = self._home().with_name(self._home().name + ".fresh")
+        try:
+            remove(fresh)  # of one that was killed
+            with self._connection(read_only=False, path=fresh) as connection:
+                connection.begin()
+                migrations.migrate(connection)
+                connection.commit()
+            os.replace(fresh, self._home())
+        finally:
+            remove(fresh)
+
+    @contextmanager
+    def _writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for one transaction, which a kill at any moment leaves done or undone."""
+        with journal.guarded(self._home()) as keep, self._connection(read_only=False) as connection:
+            keep(connection)
+            yield connection
 
     @contextmanager
     def lease(self, word: str) -> Iterator[None]:
@@ -91,14 +115,14 @@ class Door:
             yield
 
     @contextmanager
-    def _connection(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _connection(self, *, read_only: bool, path: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """To the store's file, or another that is to take its place."""
         import duckdb
 
-        home = self._home()
         with _ctrl_c_later(), _without_pandas() if read_only else nullcontext():  # pyarrow, for writing, looks for it
             try:
                 connection = duckdb.connect(
-                    str(home),
+                    str(path or self._home()),
                     read_only=read_only,
                     config={
                         # more threads make small work no faster, and each costs at every opening
@@ -112,7 +136,7 @@ class Door:
                 finally:
                     connection.close()  # rolls back what was not committed
             except duckdb.Error as error:
-                raise StoreError(_sentence(error, self.path)) from error
+                raise StoreError(sentence(error, self.path)) from error
 
 
 @contextmanager
@@ -147,24 +171,12 @@ def _without_pandas() -> Iterator[None]:
         sys.modules.pop("pandas", None)
 
 
-_CAUSES = (
-    (
-        ("No space left", "Disk quota", "File too large"),
-        "The disk is full: {path} cannot grow. All that was stored before is whole; free some space and go on.",
-    ),
-    (("Read-only file system", "Permission denied", "read-only mode"), "The store {path} is read-only here."),
-    (("not a valid DuckDB", "Corrupt database file"), "{path} is not a DuckDB file: choose another with --db."),
-    (
-        ("Could not set lock", "Conflicting lock", "different configuration"),
-        "Another program has {path} open past this one's lock: close it there and try again.",
-    ),
-    (("newer version of DuckDB", "storage version"), "{path} was written by another DuckDB than the one installed."),
-)
+def wal(path: Path) -> Path:
+    """DuckDB's write-ahead log of a file."""
+    return path.with_name(path.name + ".wal")
 
 
-def _sentence(error: Exception, path: Path) -> str:
-    text = str(error)
-    for signs, sentence in _CAUSES:
-        if any(sign in text for sign in signs):
-            return sentence.format(path=path)
-    return f"The store {path} failed: {text.splitlines()[0] if text else type(error).__name__}"
+def remove(path: Path) -> None:
+    """A database and its log, if they are there."""
+    path.unlink(missing_ok=True)
+    wal(path).unlink(missing_ok=True)

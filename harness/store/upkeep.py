@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError
 from harness.store import codec, migrations, preference, studies
-from harness.store.door import Door
+from harness.store.door import Door, remove, wal
 from harness.store.lock import sweep
 
 if TYPE_CHECKING:
@@ -69,19 +69,21 @@ class Upkeep(Door):
             fresh = home.with_name(home.name + ".fresh")
             before = _size(home)
             try:
-                _remove(fresh)  # of a gc that was killed
-                with self._connection(read_only=False) as connection:
+                remove(fresh)  # of one that was killed
+                with self._writing() as connection:
+                    connection.begin()
                     done = _delete_orphans(connection)
                     done |= {**studies.delete_orphans(connection), **preference.delete_orphans(connection)}
-                    connection.execute("CHECKPOINT")
+                    connection.commit()
+                with self._writing() as connection:
                     _copy(connection, fresh)
-                if _wal(home).exists():
-                    raise StoreError(f"The store {self.path} could not be tidied: its log {_wal(home)} stays in use.")
+                if wal(home).exists():
+                    raise StoreError(f"The store {self.path} could not be tidied: its log {wal(home)} stays in use.")
                 shutil.copymode(home, fresh)
                 os.replace(fresh, home)
                 _sync(home.parent)
             finally:
-                _remove(fresh)
+                remove(fresh)
             leases = sweep(home.parent, f"{home.name}.run-*.lock")
             return {**done, "leases": leases, "bytes_before": before, "bytes_after": _size(home)}
 
@@ -122,17 +124,8 @@ def _copy(connection: duckdb.DuckDBPyConnection, fresh: Path) -> None:
     connection.execute("DETACH fresh_copy")  # writes its log into the file
 
 
-def _wal(path: Path) -> Path:
-    return path.with_name(path.name + ".wal")
-
-
-def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    _wal(path).unlink(missing_ok=True)
-
-
 def _size(path: Path) -> int:
-    return sum(each.stat().st_size for each in (path, _wal(path)) if each.exists())
+    return sum(each.stat().st_size for each in (path, wal(path)) if each.exists())
 
 
 def _sync(folder: Path) -> None:

@@ -81,10 +81,10 @@ def test_a_file_that_may_not_grow(store: Store, limit: int) -> None:
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """A file system of 3 MB."""
+    """A file system of 6 MB."""
     folder = Path(tempfile.mkdtemp())
     mounted = shutil.which("mount") and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(folder)], check=False, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "none", str(folder)], check=False, capture_output=True
     )
     try:
         if not mounted or mounted.returncode:
@@ -115,11 +115,10 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pages", [0, 1, 3])
 def test_a_disk_without_room_for_a_store(small_disk: Path, pages: int) -> None:
-    (small_disk / "big").write_bytes(bytes(3 * 1024 * 1024 - 4096 * pages))
+    (small_disk / "big").write_bytes(bytes(6 * 1024 * 1024 - 4096 * pages))
     with pytest.raises(StoreError, match="disk is full"):
         make.stored(Store(small_disk / "s.duckdb"), 0)
-    assert not (small_disk / "s.duckdb").exists()
-    assert not (small_disk / "s.duckdb.wal").exists()
+    assert {path.name for path in small_disk.iterdir()} <= {"big", "s.duckdb.lock", "s.duckdb.turn"}
 
 
 @pytest.mark.parametrize("locks", [True, False])

@@ -69,8 +69,9 @@ def test_remove_and_gc_shrink_the_file(store: Store) -> None:
 
 
 def test_removed_space_is_used_again(store: Store) -> None:
-    store.remove([large(store).id])
+    made = large(store)
     size = store.path.stat().st_size
+    store.remove([made.id])
     large(store)
     assert store.path.stat().st_size < 1.5 * size
 
