@@ -79,11 +79,12 @@ def leaderboard(store: Store) -> list[dict[str, Any]]:
     """A row a run and protocol: the headline score of each of its tasks. Protocols are never in one row;
     partial runs are marked. Runs that a fresh one replaced are left out; the newest is first."""
     headline: dict[str, dict[str, dict[str, ScoreRow]]] = {}
-    for score in store.headlines():
+    with store.read():
+        headlines, tags, runs = store.headlines(), store.tags(), store.runs()
+    for score in headlines:
         headline.setdefault(score.run, {}).setdefault(score.protocol, {})[score.task] = score
     rows, seen = [], set()
-    tags = store.tags()
-    for run in store.runs():
+    for run in runs:
         if run.identity in seen or run.id not in headline:
             continue  # replaced; or without a score yet, so that what it will replace still stands
         seen.add(run.identity)

@@ -67,10 +67,11 @@ def boards(store: Store) -> list[Board]:
     """One a protocol, `standard` first. Of two runs of a checkpoint in one column the newer one stands there."""
     from harness.report import leaderboard
 
-    documents = leaderboard(store)
-    runs = {run.id: run for run in store.runs()}
-    tasks = {(task.run, task.task): task for task in store.tasks()}
-    origins = lineages(store)
+    with store.read():
+        documents = leaderboard(store)
+        runs = {run.id: run for run in store.runs()}
+        tasks = {(task.run, task.task): task for task in store.tasks()}
+        origins = lineages(store)
     protocols = sorted({document["protocol"] for document in documents}, key=lambda name: (name != "standard", name))
     found = []
     for protocol in protocols:

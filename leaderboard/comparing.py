@@ -50,9 +50,10 @@ def usual(store: Store) -> tuple[str, ...]:
     """Two runs to begin with: the newest whole one that is finished, against the next older one that shares a task and
     its protocol."""
     tasks: dict[str, set[tuple[str, str, str]]] = {}
-    for task in store.tasks():
-        tasks.setdefault(task.run, set()).add((task.task, task.protocol, task.data_digest))
-    whole = [run for run in store.runs() if not run.partial and run.status != "running"]
+    with store.read():
+        for task in store.tasks():
+            tasks.setdefault(task.run, set()).add((task.task, task.protocol, task.data_digest))
+        whole = [run for run in store.runs() if not run.partial and run.status != "running"]
     for at, newest in enumerate(whole):
         for older in whole[at + 1 :]:
             if tasks[newest.id] & tasks[older.id]:

@@ -5,7 +5,7 @@
     live(lambda: read(progress, run))                # a page's first line: draw it again when this is another value
 
 While others write, reading has the store a twentieth of the time: the file is looked at again after a second, or after
-twenty times as long as reads took since the last look, half a minute at most. All browsers see one state meanwhile.
+twenty times as long as reads had the store since, a quarter of a minute at most. All browsers see one state meanwhile.
 
 A function takes the store first, and gives plain data; all browsers share it, so nobody changes it. What it is given
 besides is hashable. It is a module's function or a method of Store (`read(Store.runs)`), not a lambda: results are kept
@@ -30,8 +30,8 @@ Given = ParamSpec("Given")
 Stamp = tuple[tuple[int, int, int], ...]
 
 EVERY = 2.0  # seconds between two questions of a browser whether the page has changed
-LEAST, LONGEST = 1.0, 30.0  # seconds between two looks at the file
-SHARE = 0.05  # of the time may be spent reading, while others write
+LEAST, LONGEST = 1.0, 15.0  # seconds between two looks at the file
+SHARE = 0.05  # of the time may readers have the store, while others write
 MOST = 256  # results kept
 
 
@@ -52,24 +52,26 @@ def _store(path: str) -> Store:
 def stamp() -> Stamp:
     """(inode, modified in ns, bytes) of the file and of its log, at the last look; (0, 0, 0) of one that is not there.
     Two equal stamps are one content."""
-    path = store().path
+    the_store = store()
     with _looking:
-        look = _looks.get(path)
+        look = _looks.get(the_store.path)
         if look is None or look.over():
-            look = _looks[path] = _Look(tuple(map(_stamp, (path, path.with_name(path.name + ".wal")))))
+            look = _looks[the_store.path] = _Look(the_store)
         return look.stamp
 
 
 class _Look:
-    """A look at the file, and what was read since."""
+    """A look at the file."""
 
-    def __init__(self, found: Stamp) -> None:
-        self.stamp = found
-        self.at = monotonic()
-        self.spent = 0.0  # seconds of reading
+    def __init__(self, the_store: Store) -> None:
+        path = the_store.path
+        self.stamp: Stamp = tuple(map(_stamp, (path, path.with_name(path.name + ".wal"))))
+        self._store, self._read_before = the_store, the_store.reading
+        self._at = monotonic()
 
     def over(self) -> bool:
-        return monotonic() - self.at >= min(LONGEST, max(LEAST, self.spent / SHARE))
+        read = self._store.reading - self._read_before
+        return monotonic() - self._at >= min(LONGEST, max(LEAST, read / SHARE))
 
 
 _looks: dict[os.PathLike[str], _Look] = {}
@@ -142,16 +144,12 @@ class _Kept:
                     self._results.popitem(last=False)
             self._results.move_to_end(key)
         if mine:
-            begin = monotonic()
             try:
                 found.set_result(function(the_store, *args, **named))
             except BaseException as error:
                 with self._lock:
                     self._results.pop(key, None)
                 found.set_exception(error)
-            with _looking:
-                if look := _looks.get(the_store.path):
-                    look.spent += monotonic() - begin
         return found.result()
 
 

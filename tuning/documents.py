@@ -34,8 +34,9 @@ def listed(store: Store) -> list[Listed]:
     from tuning.study import ledger_of
 
     found = []
-    for row in store.studies():
-        ledger = ledger_of(store, row)
+    with store.read():
+        ledgers = [(row, ledger_of(store, row)) for row in store.studies()]
+    for row, ledger in ledgers:
         value = ledger.value(ledger.best.number) if ledger.best else None
         found.append(Listed(row, ledger.started, value and value[0]))
     return found

@@ -31,15 +31,18 @@ def view_of(store: Store, study: str) -> StudyView:
     from tuning.documents import study_view
     from tuning.study import ledger_of
 
-    row = next(each for each in store.studies() if each.id == study)
-    return study_view(row, ledger_of(store, row), scores(store, row))
+    with store.read():
+        row = next(each for each in store.studies() if each.id == study)
+        ledger, found = ledger_of(store, row), scores(store, row)
+    return study_view(row, ledger, found)
 
 
 def under_way(store: Store, study: str) -> dict[str, tuple[tuple[int, float], ...]]:
     """(step, loss) of the trainings that have begun and have no result yet, the newest trial first, by their names."""
-    done = {(a.trial, a.purpose, a.fraction, a.seed) for a in store.attempts(study)}
-    started = [trial.number for trial in store.trials(study) if trial.state == "running"]
-    going = {key: curve for key, curve in store.curves(study, started).items() if key not in done}
+    with store.read():
+        done = {(a.trial, a.purpose, a.fraction, a.seed) for a in store.attempts(study)}
+        started = [trial.number for trial in store.trials(study) if trial.state == "running"]
+        going = {key: curve for key, curve in store.curves(study, started).items() if key not in done}
     return {
         f"trial {trial}, {100 * fraction:g}% of the rows": going[trial, purpose, fraction, seed]
         for trial, purpose, fraction, seed in sorted(going, reverse=True)

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -31,22 +32,34 @@ class Door:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.waited = 0.0  # seconds this object has waited for locks
+        self.reading = 0.0  # seconds this object has kept writers from the store
         self._counting = threading.Lock()
+        self._mine = threading.local()  # .connection: the one that this thread reads through
 
     def exists(self) -> bool:
         return self.path.exists()
 
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A read-only connection. Fetch, leave, and only then render: writers wait meanwhile."""
+        """A read-only connection. Fetch, leave, and only then render: writers wait meanwhile.
+
+        Within such a block, what this object reads in the same thread goes through the same connection: one opening,
+        and one state of the store."""
+        if (around := getattr(self._mine, "connection", None)) is not None:
+            yield around
+            return
         if not self.exists():
             raise StoreError(f"There is no store at {self.path}. `harness run` makes one; --db or HARNESS_DB names it.")
         while True:
-            with self._room(exclusive=False):
+            with self._room(exclusive=False), self._counted():
                 if not journal.needed(self._home()):
                     with self._connection(read_only=True) as connection:
                         if migrations.check(connection):
-                            yield connection
+                            self._mine.connection = connection
+                            try:
+                                yield connection
+                            finally:
+                                self._mine.connection = None
                             return
             with self.write():  # mends the file, or brings it to our version
                 pass
@@ -109,10 +122,21 @@ class Door:
 
     @contextmanager
     def _room(self, *, exclusive: bool) -> Iterator[None]:
+        import duckdb  # noqa: F401 - a tenth of a second and more, for which nobody need wait
+
         with locked(self._home(), exclusive=exclusive) as seconds:
             with self._counting:
                 self.waited += seconds
             yield
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        begin = monotonic()
+        try:
+            yield
+        finally:
+            with self._counting:
+                self.reading += monotonic() - begin
 
     @contextmanager
     def _connection(self, *, read_only: bool, path: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -84,15 +84,18 @@ def _page(runs: dict[str, RunRow]) -> None:
 def document_of(store: Store, run: str) -> dict[str, Any]:
     from harness.report import run_document
 
-    return run_document(store, store.resolve(run))
+    with store.read():
+        return run_document(store, store.resolve(run))
 
 
 def rivals_of(store: Store, run: str) -> list[str]:
     """The other runs that share a task and its protocol, the newest first."""
     tasks: dict[str, set[tuple[str, str]]] = {}
-    for task in store.tasks():
-        tasks.setdefault(task.run, set()).add((task.task, task.protocol))
-    return [each.id for each in store.runs() if each.id != run and tasks.get(each.id, set()) & tasks.get(run, set())]
+    with store.read():
+        for task in store.tasks():
+            tasks.setdefault(task.run, set()).add((task.task, task.protocol))
+        runs = store.runs()
+    return [each.id for each in runs if each.id != run and tasks.get(each.id, set()) & tasks.get(run, set())]
 
 
 def _scores(run: RunRow, document: dict[str, Any], baseline: str, names: dict[str, str]) -> None:

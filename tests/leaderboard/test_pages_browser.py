@@ -280,7 +280,7 @@ def test_a_page_follows_a_run_that_is_being_stored(tmp_path, browser):
         assert "newcomer" not in fine(seen)
         make.stored(store, name="newcomer", status="finished", model_digest="another")
         _score(store, "newcomer")
-        seen.page.get_by_text("newcomer").first.wait_for(timeout=20_000)
+        seen.page.get_by_text("newcomer").first.wait_for(timeout=60_000)
         fine(seen)
 
 
