@@ -52,7 +52,8 @@ test: setup lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-full: setup lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "full or not full" --durations 20
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not alone" --durations 20
+	$(BIN)/python -m pytest -m alone
 
 bench: setup
 	$(BIN)/python -m bench

@@ -424,5 +424,6 @@ def test_a_run_a_search_and_a_browser_at_once(tmp_path, browser):
 
 
 @pytest.mark.full
+@pytest.mark.alone
 def test_a_run_a_search_and_three_browsers_for_five_minutes(tmp_path, browser):
     beside(tmp_path, browser, 300, 3, "mmlu,bbh", 4)
