@@ -48,7 +48,9 @@ _TAG = re.compile(
     r"|(?P<final>(?:<\|start\|>assistant)?<\|channel\|>\s*final[^<]*<\|message\|>)|(?P<end_channel><\|(?:end|call)\|>)",
     re.IGNORECASE,
 )
-_PART_OF_TAG = re.compile(r"(?:[<\[◁][^<>\[\]▷\n]{0,60}|<\|(?:start|channel)\|>[^<]{0,60}<?[^<>]{0,12})\Z")
+_PART_OF_TAG = re.compile(
+    r"(?:[<\[◁][^<>\[\]▷\n]{0,60}|<\|channel>\w{0,7}|<\|(?:start|channel)\|>[^<]{0,60}(?:<[^<]{0,30}){0,2})\Z"
+)
 _BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)+|[^\S\n]+")
 _QUOTES = "`\"'"
 
