@@ -153,8 +153,8 @@ def cut(answer: str, stop: list[str]) -> str:
 
 @given(st.data(), st.sampled_from(PAIRS), st.lists(WORDS, max_size=3), WORDS, LEADS, STOPS, st.booleans())
 def test_stops_leave_thoughts_alone(data, pair, thoughts, answer, lead, stop, open_already):
-    """For any thoughts, answer and stops: the answer is cut at its first stop, and thoughts are whole. The same when the
-    text comes in any pieces: nothing stops it before, and it is stopped as soon as that is certain."""
+    """For any thoughts, answer and stops: the answer is cut at its first stop, and thoughts are whole. The same when
+    the text comes in any pieces: nothing stops it before, and it is stopped as soon as that is certain."""
     opening, closing = pair
     answer = "x" + answer
     bodies = [opening + "t" + thought + "\n" + closing for thought in thoughts]
