@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from harness import thinking
 from harness.planning import TaskPlan
 from harness.types import Choice, Generate, Item, Loglikelihood, Request, Response, Rolling, Sample
 
@@ -129,9 +130,22 @@ class _Scorer:
         self._store(rows, samples)
 
     def _score_one(self, item: Item, responses: list[Response]) -> Sample:
-        if self.strip_thinking:
-            responses = [replace(r, text=without_thinking(r.text)) for r in responses]
-        return self.plan.task.score(item, responses)
+        if not self.strip_thinking:
+            return self.plan.task.score(item, responses)
+        sample = self.plan.task.score(item, [replace(r, text=thinking.answer_of(r.text)) for r in responses])
+        unfinished = [thinking.is_unfinished(r.text) for r in responses]
+        if not any(unfinished):
+            return sample
+        note = "; ".join(filter(None, (f"no answer: {thinking.UNFINISHED}", sample.note)))
+        return replace(
+            sample, metrics=self._no_answer(sample.metrics) if all(unfinished) else sample.metrics, note=note
+        )
+
+    def _no_answer(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """No metric of which more is better is above 0: an empty text may be a right answer, a thought is none."""
+        higher = self.plan.task.settings.get("higher_is_better", {})
+        more_is_better = {name: higher.get(name.partition(",")[0], True) for name in metrics}
+        return {name: min(value, 0.0) if more_is_better[name] else value for name, value in metrics.items()}
 
     def _finished(self, wait: bool) -> list[SampleRow]:
         """Samples whose programs have run; with `wait`, at least one."""
@@ -217,13 +231,6 @@ def response_of(row: ResponseRow) -> Response:
         generated=row.generated,
         warnings=row.warnings,
     )
-
-
-def without_thinking(text: str) -> str:
-    """The answer after a reasoning model's thoughts; "" when it was still thinking."""
-    if "</think>" in text:
-        return text.rpartition("</think>")[2].lstrip("\n")
-    return "" if text.lstrip().startswith("<think>") else text
 
 
 def _prompt(request: Request) -> tuple[str, str]:

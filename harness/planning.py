@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from data.sources import DataError
-from harness import identity, tasks
+from harness import identity, tasks, thinking
 from harness.checkpoint import Checkpoint, resolve
 from harness.errors import UsageError
 from harness.served import is_address, resolve_served
@@ -130,6 +130,8 @@ def make_plan(options: Options) -> Plan:
             for p in sorted(plans, key=lambda p: p.task.name)
         ],
     }
+    if any(isinstance(request, Generate) for p in plans for request in p.requests):
+        content["texts"] = thinking.VERSION
     partial = options.limit is not None or any(p.groups for p in plans)
     return Plan(options, checkpoint, device, dtype, plans, identity.digest(content), partial)
 
@@ -252,7 +254,7 @@ def _changed(request: Generate, options: Options, departures: dict[str, None]) -
     if options.max_new_tokens is not None and options.max_new_tokens != tokens:
         departures[f"at most {options.max_new_tokens} new tokens instead of {tokens}"] = None
         tokens = options.max_new_tokens
-    return replace(request, sampling=sampling, max_tokens=tokens)
+    return replace(request, sampling=sampling, max_tokens=tokens, after_thinking=options.strip_thinking)
 
 
 def find_device(wanted: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from harness import thinking
 from harness.answering import Clock, Progress, answer_task
 from harness.errors import IncompleteError
 from harness.planning import Options, Plan, TaskPlan, make_plan
@@ -207,5 +208,8 @@ def _close_session(store: Store, run_id: str, backend: Backend, clock: Clock, be
     new = [w for w in getattr(backend, "warnings", []) if w not in before.warnings]
     warned = store.warned(run_id)
     counted = [f"{task}: {count} samples with a warning (harness samples shows them)" for task, count in warned.items()]
+    for warning in (thinking.UNFINISHED, thinking.SCORED) if warned else ():
+        of_it = store.warned_of(run_id, warning)
+        counted += [f"{task}: {n} answers: {warning} (harness samples shows them)" for task, n in of_it.items()]
     kept = [w for w in before.warnings if not w.endswith("(harness samples shows them)")]
     store.update(run_id, totals=totals, warnings=(*kept, *new, *counted))

@@ -74,6 +74,7 @@ class Generate:
     stop: tuple[str, ...]  # the text ends before the first of these
     max_tokens: int
     sampling: Sampling = Sampling()
+    after_thinking: bool = False  # stops count only after a reasoning model's thoughts (harness/thinking.py)
 
 
 Request = Choice | Loglikelihood | Rolling | Generate
@@ -83,7 +84,7 @@ Request = Choice | Loglikelihood | Rolling | Generate
 class Response:
     """What came back. Token counts: asked = the prompt's, reused = of those, not computed again."""
 
-    text: str = ""  # Generate: without the stop string
+    text: str = ""  # Generate: without the stop string; with the thoughts, if any
     logprobs: tuple[float, ...] = ()  # natural logs; Choice: one an option; otherwise one, the sum
     greedy: tuple[bool, ...] = ()  # beside each of logprobs: would greedy decoding say it
     tokens: tuple[int, ...] = ()  # Generate: the ids, the end token included

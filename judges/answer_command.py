@@ -44,7 +44,8 @@ def answer(
     top_p: Annotated[float | None, typer.Option(help="Nucleus sampling.", rich_help_panel=ASK)] = None,
     max_new_tokens: Annotated[int, typer.Option(help="Of each answer.", rich_help_panel=ASK)] = 1024,
     strip_thinking: Annotated[
-        bool, typer.Option("--strip-thinking", help="Keep what follows </think>.", rich_help_panel=ASK)
+        bool,
+        typer.Option("--strip-thinking", help="Keep what follows a model's thoughts (</think>).", rich_help_panel=ASK),
     ] = False,
     seed: Annotated[int, typer.Option(help="Of sampled answers.", rich_help_panel=ASK)] = 0,
     import_: Annotated[

@@ -17,8 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from data.prompts import Prompt, PromptSet, load
-from harness import identity
-from harness.answering import without_thinking
+from harness import identity, thinking
 from harness.errors import IncompleteError, UsageError
 from harness.planning import Options, Plan, find_model
 from harness.store import Store
@@ -129,6 +128,8 @@ def _plan(options: Options, prompts: PromptSet, wanted: Wanted) -> _Plan:
         "strip_thinking": wanted.strip_thinking,
         "seed": options.seed,
     }
+    if wanted.strip_thinking:
+        content["texts"] = thinking.VERSION
     harness = Plan(options, checkpoint, device, dtype, (), identity.digest(content), partial=False)
     return _Plan(harness, prompts, chosen, template, temperatures, top_p, wanted, harness.identity)
 
@@ -201,6 +202,9 @@ def _answer(
     finally:
         backends.close(backend)
     noted = [*record.warnings, *(w for w in getattr(backend, "warnings", []) if w not in record.warnings)]
+    rows = store.answers_of(record.id)
+    counts = {w: sum(w in row.warnings for row in rows) for w in (thinking.UNFINISHED, thinking.SCORED)}
+    noted += [f"{count} answers: {warning}" for warning, count in counts.items() if count]
     store.update_answers(record.id, status="finished", finished=datetime.now(UTC), warnings=noted)
     del backend
     gc.collect()  # the next model may need the memory
@@ -226,7 +230,8 @@ def _turn(
         seed = identity.answer_seed(plan.harness.options.seed, "preference", prompt.id, 0, turn)
         sampling = Sampling(plan.temperatures[prompt.category], plan.top_p, seed)
         asked = template.prompt(prompt.turns[:turn], said)
-        requests.append(Generate(asked, template.stop, plan.wanted.max_new_tokens, sampling))
+        strip = plan.wanted.strip_thinking
+        requests.append(Generate(asked, template.stop, plan.wanted.max_new_tokens, sampling, strip))
     done = {n for n, prompt in enumerate(prompts) if (prompt.id, turn) in known}
     stored = len(known)
     progress(record.name, stored, plan.asked)
@@ -235,7 +240,7 @@ def _turn(
     for batch in backend.answer(requests, done):
         rows = []
         for n, response in batch:
-            text = without_thinking(response.text) if plan.wanted.strip_thinking else response.text
+            text = thinking.answer_of(response.text) if plan.wanted.strip_thinking else response.text
             sampling = requests[n].sampling
             rows.append(
                 AnswerRow(

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from harness.answering import without_thinking
+from harness import thinking
 from harness.store.preference_rows import ComparisonRow, JudgeRow
 from judges.cost import Estimate, Prices, estimate, worst_tokens
-from judges.verdict import UnclearError, parse
+from judges.verdict import Said, UnclearError, parse
 
 if TYPE_CHECKING:
     from harness.remote import Remote
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from judges.judging_prompts import JudgingPrompts, Messages
     from judges.pairs import Asked, Contest
 
-VERSION = "1"  # changes whenever a verdict may come out differently for the same request
+VERSION = "2"  # changes whenever a verdict may come out differently for the same request
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +145,24 @@ def ask(remote: Remote, spec: Spec, rates: Prices | None, judge_id: str, job: Jo
         cost=rates.of(asked, said) if rates else None,
         seconds=time.perf_counter() - began,
     )
+    is_cut = choice.get("finish_reason") == "length"
     try:
-        return replace(row, verdict=parse(without_thinking(text)))
+        return replace(row, verdict=_verdict(text, is_cut))
     except UnclearError as unclear:
-        cut = " (cut off at the limit of tokens)" if choice.get("finish_reason") == "length" else ""
+        cut = " (cut off at the limit of tokens)" if is_cut else ""
         return replace(row, error=f"{unclear}{cut}")
+
+
+def _verdict(text: str, is_cut: bool) -> Said:
+    """The verdict of a judge's answer. Where no tag shows a thought, a text that is cut off may be one all the same (a
+    server's chat template may have opened it): then a verdict counts only as its first or last words."""
+    if thinking.is_unfinished(text):
+        raise UnclearError(f"no verdict: {thinking.UNFINISHED}")
+    answer = thinking.answer_of(text).strip()
+    if is_cut and not thinking.has_thought(text) and not answer.startswith("[[") and not answer.endswith("]]"):
+        parse(answer)
+        raise UnclearError("no verdict: the judge's text does not end, and its verdict may be a passing thought")
+    return parse(answer)
 
 
 def empty_row(judge_id: str, job: Job, error: str = "") -> ComparisonRow:

@@ -12,10 +12,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.backends.decoding import Output
+from harness import thinking
+from harness.backends.decoding import Output, special_tokens
 from harness.backends.jobs import Job, make_jobs, parts
 from harness.backends.limits import window_warning
 from harness.backends.tokens import Encoder
+from harness.stops import Marked
 from harness.types import Generate, Request, Response
 
 Answers = list[tuple[int, Response]]
@@ -47,6 +49,7 @@ class Writing:
     ids: list[int]
     request: Generate
     room: int  # tokens it may have: no more than asked for, or than the window has left
+    opened: str = ""  # the tag of a thought that the prompt leaves open
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,8 @@ class Calls:
         calls = []
         for (i, request), prompt in zip(asked.items(), encoded, strict=True):
             ids = prompt.ids or [self.encoder.start_token]
-            call = Writing(ids, request, min(request.max_tokens, window - len(ids)))
+            room = min(request.max_tokens, window - len(ids))
+            call = Writing(ids, request, room, thinking.opened(prompt.text))
             state.writings[i] = (call, prompt.warnings)
             calls.append(((i, 0), call))
         yield from _ordered(calls)
@@ -135,14 +139,16 @@ class Calls:
 
     def _written(self, call: Writing, warnings: tuple[str, ...], answer: Written) -> Response:
         if answer.text is None:
-            text, stopped = self.text(call, answer.tokens)
+            output = self.output(call, answer.tokens)
+            said, stopped = output.said(), output.ended
         else:
-            text, stopped = before_stop(answer.text, call.request.stop)
-        stopped = stopped or answer.stopped
+            said, stopped = thinking.said(Marked(answer.text), call.request, call.opened), False
+        stopped = stopped or said.stopped or answer.stopped
+        warnings = (*warnings, *said.warnings)
         if not stopped and call.room < call.request.max_tokens:
             warnings = (*warnings, window_warning(self.encoder.window, call.room))
         return Response(
-            text=text,
+            text=said.text,
             tokens=answer.tokens,
             finish="stop" if stopped else "length",
             asked=len(call.ids),
@@ -151,13 +157,22 @@ class Calls:
             warnings=warnings,
         )
 
-    def text(self, call: Writing, tokens: Sequence[int]) -> tuple[str, bool]:
-        """The text of generated tokens before the first stop string, and whether there was one (or an end token)."""
-        output = Output(self.encoder.tokenizer, call.ids, call.request.stop, call.request.sampling)
+    def output(self, call: Writing, tokens: Sequence[int]) -> Output:
+        """Generated tokens as the transformers backend would hold them."""
+        output = Output(self.encoder.tokenizer, call.ids, call.request, call.opened)
         output.tokens = list(tokens)
         output.ended = bool(tokens) and tokens[-1] in self.end_ids
-        text, stopped = output.text()
-        return text, stopped or output.ended
+        return output
+
+    def stops(self, request: Generate) -> tuple[list[str], list[int]]:
+        """What an engine can be told to stop at: strings, which it looks for in a text without special tokens, and
+        special tokens. Nothing where stops count only after a thought, for engines look for them from the beginning:
+        then the answer costs tokens, and is cut here."""
+        if request.after_thinking:
+            return [], sorted(self.end_ids)
+        special = {string: token for token, string in special_tokens(self.encoder.tokenizer).items()}
+        strings = [s for s in request.stop if s and s not in special]
+        return strings, sorted(self.end_ids | {special[s] for s in request.stop if s in special})
 
 
 def singly(ask: Ask) -> Ask:
@@ -219,12 +234,6 @@ class _State:
     def take_empty(self) -> Answers:
         found, self.empty = self.empty, []
         return found
-
-
-def before_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
-    """The text before the first stop string, and whether there was one."""
-    cuts = [at for s in stop if s and (at := text.find(s)) >= 0]
-    return (text[: min(cuts)], True) if cuts else (text, False)
 
 
 def _ordered(calls: list[tuple[Key, Any]]) -> list[tuple[Key, Call]]:

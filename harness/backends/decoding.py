@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from harness.types import Sampling
+from harness import thinking
+from harness.stops import Marked, Span
+from harness.thinking import Said
+from harness.types import Generate
 
 if TYPE_CHECKING:
     import torch
 
 
 class Output:
-    """One row's generated tokens and text; watches for stop strings as they come."""
+    """One row's generated tokens and text; watches for stop strings as they come. `opened`: the tag of a thought that
+    the prompt leaves open."""
 
-    def __init__(self, tokenizer: Any, prompt_ids: Sequence[int], stop: tuple[str, ...], sampling: Sampling) -> None:
-        self.tokenizer = tokenizer
-        # a few of the prompt's tokens go in front: some decoders strip a text's first space
-        self._tail = list(prompt_ids[-3:])
-        self._ids = list(self._tail)
-        self._shown, self._read = 0, len(self._ids)
-        self._text = ""
-        self.stop = tuple(s for s in stop if s)
-        self._longest = max((len(s) for s in self.stop), default=0)
-        self.sampling = sampling
-        self._random = random.Random(sampling.seed)
+    def __init__(self, tokenizer: Any, prompt_ids: Sequence[int], request: Generate, opened: str = "") -> None:
+        self.tokenizer, self.request, self.opened = tokenizer, request, opened
+        self.sampling = request.sampling
         self.tokens: list[int] = []
         self.ended = False  # by an end token
+        self._special = special_tokens(tokenizer)
+        # a few of the prompt's tokens go in front: some decoders strip a text's first space
+        self._tail = list(prompt_ids[-3:])
+        self._ids = list(self._tail)  # without special tokens
+        self._shown, self._read = 0, len(self._ids)
+        self._text, self._plain = "", ""  # with special tokens, and without
+        self._marks: list[Span] = []
+        self._longest = max(map(len, request.stop), default=0)
+        self._undecided = False
+        self._random = random.Random(request.sampling.seed)
 
     def uniform(self) -> float:
         return self._random.random()
@@ -38,29 +45,81 @@ class Output:
         if token in end_ids:
             self.ended = True
             return True
-        if not self.stop:
+        if not self._longest:
             return False
-        self._ids.append(token)
-        before = self._decode(self._ids[self._shown : self._read])
-        now = self._decode(self._ids[self._shown :])
-        if len(now) <= len(before) or now.endswith("�"):  # a character is not complete yet
+        new = self._next(token)
+        if not new:
             return False
-        new = now[len(before) :]
-        self._shown, self._read = self._read, len(self._ids)
-        self._text = self._text[-self._longest :] + new
-        return any(s in self._text for s in self.stop)
+        recent = -self._longest - len(new)
+        if not self._undecided and not any(
+            s in text[recent:] for s in self.request.stop if s for text in (self._text, self._plain)
+        ):
+            return False
+        if not self.request.after_thinking:
+            return True
+        found = thinking.read(Marked(self._text, tuple(self._marks)), self.request.stop, self.opened, ended=False)
+        self._undecided = found.undecided
+        return found.stopped
 
-    def text(self) -> tuple[str, bool]:
-        """The text before the first stop string, and whether there was one."""
+    def _next(self, token: int) -> str:
+        """What a token adds to the text; "" while a character is not complete."""
+        if token in self._special:
+            new = self._special[token]
+            self._marks.append((len(self._text), len(self._text) + len(new)))
+        else:
+            self._ids.append(token)
+            before = self._decode(self._ids[self._shown : self._read])
+            now = self._decode(self._ids[self._shown :])
+            if len(now) <= len(before) or now.endswith("�"):
+                return ""
+            new = now[len(before) :]
+            self._shown, self._read = self._read, len(self._ids)
+            self._plain += new
+        self._text += new
+        return new
+
+    def said(self) -> Said:
+        """The text of the tokens, up to its first stop string."""
+        return thinking.said(self.marked(), self.request, self.opened)
+
+    def marked(self) -> Marked:
+        """The text of the tokens with its special tokens. A token that ended it is one of these, whatever it is."""
         ids = self.tokens[:-1] if self.ended else self.tokens
+        plain: list[int] = []
+        strings: list[tuple[int, str]] = []  # (ordinary tokens before it, special token)
+        for token in ids:
+            if token in self._special:
+                strings.append((len(plain), self._special[token]))
+            else:
+                plain.append(token)
+        if self.ended:
+            end = self.tokens[-1]
+            strings.append((len(plain), self._special.get(end) or self.tokenizer.decode([end])))
+        text = self._whole(plain)
+        place = {0: 0, len(plain): len(text)}  # in the text, by ordinary tokens before it
+        whole, marks, at = "", [], 0
+        for before, string in strings:
+            if before not in place:
+                place[before] = max(at, min(len(self._whole(plain[:before]).rstrip("�")), len(text)))
+            whole += text[at : place[before]]
+            at = place[before]
+            marks.append((len(whole), len(whole) + len(string)))
+            whole += string
+        return Marked(whole + text[at:], tuple(marks))
+
+    def _whole(self, ids: Sequence[int]) -> str:
         before = self._decode(self._tail)
-        whole = self._decode(self._tail + ids)
-        text = whole[len(before) :] if whole.startswith(before) else self._decode(ids)
-        cuts = [at for s in self.stop if (at := text.find(s)) >= 0]
-        return (text[: min(cuts)], True) if cuts else (text, False)
+        whole = self._decode([*self._tail, *ids])
+        return whole[len(before) :] if whole.startswith(before) else self._decode(ids)
 
     def _decode(self, ids: Sequence[int]) -> str:
         return self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+@lru_cache(maxsize=2)
+def special_tokens(tokenizer: Any) -> dict[int, str]:
+    """The tokens that vanish from a decoded text, with what they are written as."""
+    return {token: added.content for token, added in tokenizer.added_tokens_decoder.items() if added.special}
 
 
 def choose(logits: torch.Tensor, outputs: Sequence[Output]) -> list[int]:

@@ -18,8 +18,16 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from harness import thinking
 from harness.backends.calls import Answer, Answers, Ask, Call, Calls, Key, Scored, Scoring, Writing, Written, singly
-from harness.backends.endpoint_text import MissingPartError, TextEndpoint, refuse_without_tokenizer, sampling_of
+from harness.backends.decoding import special_tokens
+from harness.backends.endpoint_text import (
+    MissingPartError,
+    TextEndpoint,
+    refuse_without_tokenizer,
+    sampling_of,
+    stop_of,
+)
 from harness.backends.limits import end_ids_of
 from harness.backends.tokens import Encoder
 from harness.errors import HarnessError, UsageError, suggest
@@ -31,6 +39,10 @@ if TYPE_CHECKING:
     from harness.planning import Plan
 
 CONCURRENCY = 16
+SPECIAL_STOP = (
+    "a stop string is a special token of the tokenizer, which this server may leave out of its texts: then answers go "
+    "on after it"
+)
 NO_WINDOW = 1 << 30  # where nobody says: the server refuses what is too long
 
 
@@ -54,6 +66,7 @@ class TokenEndpoint:
 
     def answer(self, requests: Sequence[Request], done: Collection[int] = ()) -> Iterator[Answers]:
         encoder = self._calls.encoder
+        thinking.warn_of_options(requests, encoder, self.warnings)
         ask: Ask = self._ask
         if all(isinstance(r, Generate) for r in requests):
             pass
@@ -83,12 +96,15 @@ class TokenEndpoint:
     # text
 
     def _write(self, call: Writing) -> Written:
-        request = call.request
+        knows, (stop, stop_ids) = self._knows(), self._calls.stops(call.request)
+        if not knows and len(stop) < len(call.request.stop) and not call.request.after_thinking:
+            self._warn(SPECIAL_STOP)
         body = {
             "prompt": call.ids,
             "max_tokens": call.room,
-            **sampling_of(request),
-            **({"return_token_ids": True, "stop_token_ids": sorted(self._calls.end_ids)} if self._knows() else {}),
+            **sampling_of(call.request),
+            **stop_of(stop if knows else call.request.stop, call.request.after_thinking),
+            **({"return_token_ids": True, "stop_token_ids": stop_ids} if knows else {}),
         }
         choice, usage = self._complete(body)
         tokens = choice.get("token_ids")
@@ -96,7 +112,10 @@ class TokenEndpoint:
         if not isinstance(tokens, list):
             return Written((), stopped, _reused(usage), choice["text"], usage.get("completion_tokens") or 0)
         if stopped and not choice.get("stop_reason") and not (tokens and tokens[-1] in self._calls.end_ids):
-            # vLLM names neither end token nor stop string: it met its own end token and left it out
+            # vLLM names neither end token nor stop string: it met its own end token and left it out. A special token
+            # is in no text, and may be a tag or a stop: then the tokens are read
+            if special_tokens(self._calls.encoder.tokenizer).keys() & set(tokens):
+                return Written(tuple(tokens), stopped, _reused(usage))
             return Written(tuple(tokens), stopped, _reused(usage), choice["text"], len(tokens))
         return Written(tuple(tokens), stopped, _reused(usage))
 
@@ -161,6 +180,10 @@ class TokenEndpoint:
             except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
                 raise MissingPartError("echo with logprobs") from error
         return Scored({t: targets[t] for t in call.targets}, best, tail, greedy, reused)
+
+    def _warn(self, warning: str) -> None:
+        if warning not in self.warnings:
+            self.warnings.append(warning)
 
     def _complete(self, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         reply = self.remote.complete(model=self.name, **body)

@@ -12,11 +12,13 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from harness.backends.calls import Answers, before_stop
+from harness import thinking
+from harness.backends.calls import Answers
 from harness.backends.jobs import move_space, parts
 from harness.backends.tokens import conversation
 from harness.errors import HarnessError, ModelError, UsageError
 from harness.remote import RefusedError, Remote
+from harness.stops import Marked
 from harness.types import BackendInfo, Choice, Generate, Loglikelihood, Request, Response, Rolling
 
 LISTS = (20, 5, 0)  # likeliest tokens asked for: vLLM's most, OpenAI's most, none given
@@ -64,14 +66,20 @@ class TextEndpoint:
             model=self.name,
             prompt=request.prompt.shared + request.prompt.own,
             max_tokens=request.max_tokens,
-            **sampling_of(request, STOPS),
+            **sampling_of(request),
+            **stop_of(request.stop, request.after_thinking, STOPS),
         )
-        return _response(request, reply, reply["choices"][0]["text"])
+        opened = thinking.opened(request.prompt.shared + request.prompt.own)
+        return _response(request, reply, reply["choices"][0]["text"], opened)
 
     def _chat(self, request: Generate) -> Response:
         messages = conversation(request.prompt, request.prompt.shared, self.system)
         reply = self.remote.chat(
-            model=self.name, messages=messages, max_tokens=request.max_tokens, **sampling_of(request, STOPS)
+            model=self.name,
+            messages=messages,
+            max_tokens=request.max_tokens,
+            **sampling_of(request),
+            **stop_of(request.stop, request.after_thinking, STOPS),
         )
         return _response(request, reply, reply["choices"][0]["message"].get("content"))
 
@@ -153,27 +161,37 @@ def refuse_without_tokenizer(requests: Sequence[Request], chat: bool) -> None:
         raise UsageError("Log-probabilities of whole texts need the model's tokenizer: --tokenizer FOLDER.")
 
 
-def sampling_of(request: Generate, most_stops: int | None = None) -> dict[str, Any]:
-    """Sampling and stops in the API's words. A stop that is left out costs tokens, not the right text."""
+def sampling_of(request: Generate) -> dict[str, Any]:
+    """Sampling in the API's words."""
     sampling = request.sampling
     body: dict[str, Any] = {"temperature": sampling.temperature}
     if sampling.temperature:
         body |= {"top_p": sampling.top_p, "seed": sampling.seed}
-    if stop := [s for s in request.stop if s][:most_stops]:
-        body["stop"] = stop
     return body
 
 
-def _response(request: Generate, reply: dict[str, Any], said: Any) -> Response:
-    text, stopped = before_stop(said or "", request.stop)
-    stopped = stopped or reply["choices"][0].get("finish_reason") == "stop"
+def stop_of(stop: Sequence[str], after_thinking: bool, most: int | None = None) -> dict[str, Any]:
+    """Stops in the API's words. One that is left out costs tokens, not the right text; all are where they count only
+    after a thought, for servers look for them from the beginning."""
+    stops = [string for string in stop if string][:most]
+    return {"stop": stops} if stops and not after_thinking else {}
+
+
+def _response(request: Generate, reply: dict[str, Any], content: Any, opened: str = "") -> Response:
+    content = content or ""
+    said = thinking.said(Marked(content), request, opened)
+    stopped = said.stopped or reply["choices"][0].get("finish_reason") == "stop"
+    warnings = said.warnings
+    if request.after_thinking and not stopped and not thinking.has_thought(said.text):
+        warnings = (*warnings, thinking.CUT_OFF)
     usage = reply.get("usage") or {}
     return Response(
-        text=text,
+        text=said.text,
         finish="stop" if stopped else "length",
         asked=_asked(reply),
         reused=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
         generated=usage.get("completion_tokens") or 0,
+        warnings=warnings,
     )
 
 

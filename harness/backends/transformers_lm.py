@@ -10,6 +10,7 @@ import gc
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness import thinking
 from harness.backends.decoding import Output, choose
 from harness.backends.engines import PlainEngine, SharedEngine
 from harness.backends.jobs import make_jobs, parts
@@ -68,6 +69,7 @@ class TransformersLM:
     # log-probabilities
 
     def _score_all(self, requests: Sequence[Request], which: list[int], done: Collection[int]) -> Iterator[Answers]:
+        thinking.warn_of_options([requests[i] for i in which], self.encoder, self.warnings)
         jobs = dict(zip(which, make_jobs([requests[i] for i in which], self.encoder), strict=True))
         rows = []
         for i in which:
@@ -102,24 +104,26 @@ class TransformersLM:
             if not e.ids:
                 encoded[i] = Encoded("", [self.encoder.start_token], e.warnings)
         rows = [Row(encoded[i].ids, 1, i) for i in which]
+        opened = {i: thinking.opened(e.text) for i, e in encoded.items()}
         for batch in self._batches(self._plan(rows, self.rows_together), done):
             answers = []
-            for row, output in self._generate(batch, asked):
+            for row, output in self._generate(batch, asked, opened):
                 i = row.request
                 if i in done:
                     continue
-                text, stopped = output.text()
-                warnings = list(encoded[i].warnings)
+                said = output.said()
+                stopped = said.stopped or output.ended
+                warnings = [*encoded[i].warnings, *said.warnings]
                 room = window - len(row.ids)
-                if not (stopped or output.ended) and room < asked[i].max_tokens:
+                if not stopped and room < asked[i].max_tokens:
                     warnings.append(window_warning(window, room))
                 answers.append(
                     (
                         i,
                         Response(
-                            text=text,
+                            text=said.text,
                             tokens=tuple(output.tokens),
-                            finish="stop" if stopped or output.ended else "length",
+                            finish="stop" if stopped else "length",
                             asked=len(row.ids),
                             reused=row.reused,
                             generated=len(output.tokens),
@@ -129,7 +133,7 @@ class TransformersLM:
                 )
             yield answers
 
-    def _generate(self, batch: Batch, asked: dict[int, Generate]) -> list[tuple[Row, Output]]:
+    def _generate(self, batch: Batch, asked: dict[int, Generate], opened: dict[int, str]) -> list[tuple[Row, Output]]:
         def run(passes: list[list[Segment]]) -> list[tuple[Row, Output]]:
             leaves, logits = [], []
             for segments in passes:
@@ -140,8 +144,8 @@ class TransformersLM:
             outputs = []
             for s in leaves:
                 assert s.row is not None
-                request = asked[s.row.request]
-                outputs.append((s.row, Output(self.tokenizer, s.row.ids, request.stop, request.sampling)))
+                i = s.row.request
+                outputs.append((s.row, Output(self.tokenizer, s.row.ids, asked[i], opened[i])))
             self._decode(leaves, [o for _, o in outputs], _cat_rows(logits), asked)
             return outputs
 

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import thinking
 from harness.backends import served_adapter
 from harness.backends.calls import Answer, Answers, Call, Calls, Key, Scored, Scoring, Writing, Written, singly
 from harness.backends.limits import end_ids_of, window_of
@@ -59,6 +60,7 @@ class VllmEngine:
         self.lora: Any = None
 
     def answer(self, requests: Sequence[Request], done: Collection[int] = ()) -> Iterator[Answers]:
+        thinking.warn_of_options(requests, self._calls.encoder, self.warnings)
         ask, warning = (self.ask, PROMPT_LOGPROBS) if self.lora is None else (singly(self.ask), SINGLY)
         for batch in self._calls.answer(requests, done, ask):
             if self._calls.prompt_logprobs and warning not in self.warnings:
@@ -84,14 +86,14 @@ class VllmEngine:
                 **_targets(call.targets),
             )
         sampling = call.request.sampling
-        stop = [s for s in call.request.stop if s]
+        stop, stop_ids = self._calls.stops(call.request)
         return SamplingParams(
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             seed=sampling.seed if sampling.temperature else None,
             max_tokens=call.room,
             stop=stop,
-            stop_token_ids=sorted(self._calls.end_ids),
+            stop_token_ids=stop_ids,
             detokenize=bool(stop),  # it looks for stops in its own text; ours is made of the tokens
             include_stop_str_in_output=True,
         )

@@ -42,7 +42,8 @@ def run(
     chat: Annotated[bool, typer.Option("--chat", help="Use the model's chat template.", rich_help_panel=ASK)] = False,
     system: Annotated[str | None, typer.Option(help="System text, with --chat.", rich_help_panel=ASK)] = None,
     strip_thinking: Annotated[
-        bool, typer.Option("--strip-thinking", help="Score what follows </think>.", rich_help_panel=ASK)
+        bool,
+        typer.Option("--strip-thinking", help="Score what follows a model's thoughts (</think>).", rich_help_panel=ASK),
     ] = False,
     samples: Annotated[int, typer.Option(help="Answers to each generated item.", rich_help_panel=ASK)] = 1,
     temperature: Annotated[float | None, typer.Option(help="0 is greedy.", rich_help_panel=ASK)] = None,

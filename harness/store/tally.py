@@ -19,6 +19,13 @@ WHERE tasks.run = ? AND len(warnings) > 0 GROUP BY tasks.task ORDER BY tasks.tas
 """
 
 
+_WARNED_OF = """
+SELECT tasks.task, count(DISTINCT (item, repeat)) AS n
+FROM responses JOIN tasks ON responses.task = tasks.key
+WHERE tasks.run = ? AND list_contains(warnings, ?) GROUP BY tasks.task ORDER BY tasks.task
+"""
+
+
 class Tally(Door):
     def tokens(self, run_id: str) -> dict[str, int]:
         """asked: of the prompts; reused: of those, not computed again; generated; computed: what went
@@ -30,3 +37,9 @@ class Tally(Door):
         """Samples with a warning, by task."""
         with self.read() as connection:
             return {row["task"]: row["n"] for row in codec.records(connection.execute(_WARNED, [run_id]))}
+
+    def warned_of(self, run_id: str, warning: str) -> dict[str, int]:
+        """Samples with this warning, by task."""
+        with self.read() as connection:
+            rows = codec.records(connection.execute(_WARNED_OF, [run_id, warning]))
+        return {row["task"]: row["n"] for row in rows}

@@ -221,6 +221,7 @@ class Scripted:
         self.warnings: list[str] = []
         self.batch, self.say, self.fault = batch, say or self._words, fault
         self.answered = 0  # batches
+        self.warnings_of: Callable[[str], tuple[str, ...]] = lambda text: ()
 
     @staticmethod
     def _words(request: Generate) -> str:
@@ -238,7 +239,14 @@ class Scripted:
         asked = len(_prompt(request)) // 4
         if isinstance(request, Generate):
             text = self.say(request)
-            return Response(text=text, tokens=tuple(map(ord, text)), finish="stop", asked=asked, generated=len(text))
+            return Response(
+                text=text,
+                tokens=tuple(map(ord, text)),
+                finish="stop",
+                asked=asked,
+                generated=len(text),
+                warnings=self.warnings_of(text),
+            )
         count = len(request.options) if isinstance(request, Choice) else 1
         values = tuple(-1.0 - (_number(request) >> n) % 5 for n in range(count))
         return Response(logprobs=values, greedy=(False,) * count, asked=asked)

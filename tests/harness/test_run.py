@@ -17,6 +17,7 @@ from harness.errors import IncompleteError, ModelError, StoreError, UsageError
 from harness.planning import Options, Plan
 from harness.run import Result, run
 from harness.store import Store
+from harness.thinking import SCORED, UNFINISHED
 from harness.types import Request, Response
 from tests.harness.runs import MMLU, Scripted, cli, nursery
 from tests.models import make_model
@@ -235,6 +236,30 @@ def test_thinking_is_kept_in_the_answer_and_not_scored(model, store):
     result = run(settings, make=scripted(Scripted(say=lambda request: passage + "the answer")))
     assert {r.text for r in store.responses(result.run.id, "drop")} == {passage + "the answer"}
     assert {s.answer for s in store.samples(result.run.id, "drop")} == {"the answer"}
+
+
+@pytest.mark.parametrize("tasks", ["drop", "humaneval", "bbh"])
+def test_a_thought_that_never_ends_scores_nothing_and_is_counted(model, store, tasks):
+    warnings = {"drop": 2, "humaneval": 2, "bbh": 2}
+    settings = options(model, store, tasks=tasks, strip_thinking=True, chat=True, limit=2)
+    thinks = Scripted(say=lambda request: "<think>So the answer is (A). It is 5.\n```python\ndef f(): pass\n```")
+    thinks.warnings_of = lambda text: (UNFINISHED,)
+    result = run(settings, make=scripted(thinks))
+    samples = store.samples(result.run.id, tasks)
+    assert {value for s in samples for value in s.metrics.values()} == {0.0}
+    assert all(s.note.startswith(f"no answer: {UNFINISHED}") for s in samples)
+    assert [w for w in result.run.warnings if w.startswith(f"{tasks}: {len(samples)} answers: {UNFINISHED}")]
+    assert len(samples) >= warnings[tasks]
+
+
+def test_thoughts_that_are_scored_are_said_and_how_to_leave_them_out(model, store):
+    thinks = Scripted(say=lambda request: "<think>a")
+    thinks.warnings_of = lambda text: (SCORED,)
+    (warning,) = [
+        w for w in run(options(model, store, tasks="drop"), make=scripted(thinks)).run.warnings if SCORED in w
+    ]
+    assert "--strip-thinking" in warning
+    assert warning.startswith("drop: 2 answers: ")
 
 
 def test_notes_are_recorded_once_and_named_once(model, store, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from judges.llm import _verdict
 from judges.verdict import UnclearError, parse
 
 MEANS = {"A": "first", "B": "second", "C": "tie"}
@@ -47,3 +48,25 @@ def test_what_is_read_stands_in_the_text_alone(text):
 
 def test_other_brackets_do_not_disturb():
     assert parse("as `a[[0]]` shows, and [[1]] says: [[B]]") == "second"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_cut", "verdict"),
+    [
+        ("<think>[[A]] or [[B]]?</think>So: [[B]]", False, "second"),
+        ("[[A]]? No.</think>\n\n[[B]]", False, "second"),  # the chat template has opened the thought
+        ("<think>It is [[A]], I think", False, None),
+        ("<think>It is [[A]], I think", True, None),
+        ("It is [[A]], I think, but", True, None),  # perhaps a thought
+        ("It is [[A]], I think, but", False, "first"),
+        ("[[A]] because it is shor", True, "first"),
+        ("All told: [[A]]", True, "first"),
+        ("[THINK]It is [[A]].[/THINK][[C]] as both are sho", True, "tie"),
+    ],
+)
+def test_what_a_thought_says_is_no_verdict(text, is_cut, verdict):
+    if verdict is None:
+        with pytest.raises(UnclearError, match="no verdict"):
+            _verdict(text, is_cut)
+    else:
+        assert _verdict(text, is_cut) == verdict

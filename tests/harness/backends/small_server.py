@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,17 @@ class SmallModel:
         return tuple(t for t in top if t[0] == " " and t[1:].isascii() and t[1:].isalpha())
 
     def generate(
-        self, ids: list[int], most: int, temperature: float, top_p: float, seed: int, stop: list[str]
+        self,
+        ids: list[int],
+        most: int,
+        temperature: float,
+        top_p: float,
+        seed: int,
+        stop: list[str],
+        stop_ids: Sequence[int] = (),
     ) -> tuple[list[int], str]:
-        """Tokens (the end token included) and why they ended. Stops are looked for after each token, as servers do."""
+        """Tokens (the end token included) and why they ended. Stops are looked for after each token, as servers do, in
+        a text without special tokens."""
         import torch
 
         generator = torch.Generator().manual_seed(seed)
@@ -54,7 +63,36 @@ class SmallModel:
             else:
                 said.append(int(last.argmax()))
             new = said[-1:]
-            if said[-1] in self.ends or any(s in self.tokenizer.decode(said) for s in stop):
+            if self.stops(said, stop, stop_ids):
+                return said, "stop"
+        return said, "length"
+
+    def stops(self, said: list[int], stop: list[str], stop_ids: Sequence[int]) -> bool:
+        if said[-1] in self.ends or said[-1] in stop_ids:
+            return True
+        text = self.tokenizer.decode(said, skip_special_tokens=True) if stop else ""
+        return any(s in text for s in stop)
+
+
+class Scripted(SmallModel):
+    """Says `script`, token by token, whatever it is asked."""
+
+    script: Sequence[int] = ()
+
+    def generate(
+        self,
+        ids: list[int],
+        most: int,
+        temperature: float,
+        top_p: float,
+        seed: int,
+        stop: list[str],
+        stop_ids: Sequence[int] = (),
+    ) -> tuple[list[int], str]:
+        said: list[int] = []
+        for token in self.script[:most]:
+            said.append(token)
+            if self.stops(said, stop, stop_ids):
                 return said, "stop"
         return said, "length"
 
@@ -99,7 +137,13 @@ class SmallServer:
             return error(400, "This model's maximum context length is 2048 tokens.")
         stop = body.get("stop") or []
         said, finish = model.generate(
-            ids, body["max_tokens"], body["temperature"], body.get("top_p", 1.0), body.get("seed", 0), stop
+            ids,
+            body["max_tokens"],
+            body["temperature"],
+            body.get("top_p", 1.0),
+            body.get("seed", 0),
+            stop,
+            body.get("stop_token_ids") or [],
         )
         shown = said[:-1] if said and said[-1] in model.ends else said
         text = model.tokenizer.decode(shown, skip_special_tokens=True)

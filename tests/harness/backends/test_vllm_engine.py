@@ -72,7 +72,9 @@ class StandIn:
     def one(self, ids: list[int], p: Any) -> Any:
         assert len(ids) + p.max_tokens <= contract.WINDOW
         assert not p.stop or p.detokenize
-        said, why = self.model.generate(ids, p.max_tokens, p.temperature, p.top_p, p.seed or 0, p.stop)
+        said, why = self.model.generate(
+            ids, p.max_tokens, p.temperature, p.top_p, p.seed or 0, p.stop, p.stop_token_ids
+        )
         output: dict[str, Any] = {"token_ids": said, "finish_reason": why, "logprobs": None}
         own = None
         if p.logprob_token_ids is not None or p.logprobs is not None:
