@@ -24,24 +24,26 @@ PROSE = 4  # words from which a column of a name that says nothing is taken for 
 
 # The last word of a name that says something about a row and is no part of it: question_id, task_type, lang.
 _ABOUT = frozenset(
-    (
+    re.findall(
+        r"\w+",
         "id ids uid uuid guid idx index number no row line hash digest key name title category categories type kind "
         "task topic topics subject domain tag tags keyword keywords label labels class source sources origin dataset "
         "datasets corpus split subset license licence url urls link path file filename lang language locale model "
         "generator engine author annotator worker user contributor date time timestamp created updated year version "
         "revision score scores rating quality difficulty level length len count tokens seed metadata meta comment "
-        "comments note notes status flag weight temperature"
-    ).split()  # noqa: SIM905
+        "comments note notes status flag weight temperature",
+    )
 )
 # A word in the name of what belongs to a prompt.
 _OF_PROMPT = frozenset(
-    (
+    re.findall(
+        r"\w+",
         "input inputs context contexts ctx prompt instruction instructions question questions query passage passages "
         "text texts article document documents doc docs paragraph paragraphs history system messages message "
         "conversation conversations turns dialog dialogue content contents premise hypothesis sentence sentences "
         "choices options option examples demonstrations code table story evidence background knowledge facts excerpt "
-        "snippet body material given abstract review reference references"
-    ).split()  # noqa: SIM905
+        "snippet body material given abstract review reference references",
+    )
 )
 
 
