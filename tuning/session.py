@@ -166,7 +166,7 @@ def _create(store: Store, made: Plan, options: Options, command: Sequence[str]) 
         command=" ".join(command or sys.argv),
         config=study.to_dict(),
         provenance=provenance(),
-        warnings=tuple(dict.fromkeys((*made.checkpoint.warnings, *made.splits.notes))),
+        warnings=tuple(dict.fromkeys((*made.checkpoint.warnings, *made.notes, *made.splits.notes))),
     )
     store.create_study(row)
     return row
