@@ -148,9 +148,7 @@ def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str
                 rung=last.fraction if last else None,
                 seconds=sum(a.seconds for a in own),
                 train_loss=last.train_loss if last else None,
-                validation_loss=last.validation_nats / last.validation_tokens
-                if last and last.validation_tokens
-                else None,
+                validation_loss=last.validation_nats / measured_on if last and measured_on else None,
                 curve=curves.get((trial.number, last.purpose, last.fraction, last.seed), ()) if last else (),
                 scores={name: each.value for name, each in found.items()},
                 intervals={name: each.interval for name, each in found.items() if each.interval},

@@ -76,6 +76,7 @@ def run(
             and not (store.enqueued(row.id) and budget > ledger.started)
         ):
             return Result(store.update_study(row.id, **{**changed, "budget": row.budget}), ledger, computed=False)
+        ledger.try_again()
         row = store.update_study(row.id, status="running", **changed)
         return _session(options, made, store, row, ledger, progress, setup(made, options))
 
