@@ -14,7 +14,7 @@ from dataclasses import astuple, dataclass, replace
 from typing import Literal
 
 from data.instructions import Instruction
-from data.near_copies import first_of_each
+from data.near_copies import first_of_rows
 from data.sources import DataError, near
 
 Way = Literal["disjoint", "paper"]
@@ -60,14 +60,28 @@ class Splits:
 
 
 def distinct(rows: Sequence[Instruction]) -> tuple[list[Instruction], list[str]]:
-    """Rows that say something and are no near copies (by instruction and input, the first is kept), and notes."""
-    said = [row for row in rows if row.output.strip()]
-    kept = [said[index] for index in first_of_each([f"{row.instruction}\n{row.input}" for row in said])]
+    """Rows that ask and say something and are no copies of another (by instruction and input, the first is kept), and
+    notes on how many are left out, and why."""
+    asking = [row for row in rows if row.instruction.strip() or row.input.strip()]
+    said = [row for row in asking if row.output.strip()]
+    first: dict[tuple[str, str], Instruction] = {}
+    once: list[Instruction] = []
+    other: list[Instruction] = []
+    for row in said:
+        (other if (row.instruction, row.input) in first else once).append(row)
+        first.setdefault((row.instruction, row.input), row)
+    kept = [once[index] for index in first_of_rows([(row.instruction, row.input) for row in once])]
     notes = []
-    if len(said) < len(rows):
-        notes.append(f"{len(rows) - len(said)} of {len(rows)} rows have no output and are left out.")
-    if len(kept) < len(said):
-        notes.append(f"{len(said) - len(kept)} of {len(said)} rows are near copies of others and are left out.")
+    if blank := len(rows) - len(asking):
+        notes.append(f"{blank} of {len(rows)} rows have no instruction and no input and are left out.")
+    if silent := len(asking) - len(said):
+        notes.append(f"{silent} of {len(rows)} rows have no output and are left out.")
+    if other:
+        differing = sum(row.output != first[row.instruction, row.input].output for row in other)
+        more = f" ({differing} of them with another output, which is lost)" if differing else ""
+        notes.append(f"{len(other)} of {len(said)} rows are exact copies of others and are left out{more}.")
+    if near_copies := len(once) - len(kept):
+        notes.append(f"{near_copies} of {len(said)} rows are near copies of others and are left out.")
     return kept, notes
 
 
@@ -91,6 +105,8 @@ def split(
         by_source.setdefault(row.source, []).append(row)
     for source in sorted(by_source):
         rng.shuffle(by_source[source])
+    if not by_source:
+        raise DataError(" ".join(["there are no instruction rows to split.", *notes]))
     shares = _shares(mix, by_source)
     # with replacement a small source serves any share, and the paper drew as many rows as there are
     most = len(kept) if way == "paper" else int(min(len(by_source[s]) / share for s, share in shares.items()) + 1e-9)
@@ -103,7 +119,10 @@ def split(
         parts = _disjoint(rng, by_source, shares, counts)
     for name, wanted in zip(PARTS, astuple(sizes), strict=True):
         if wanted and not parts[name]:
-            raise DataError(f"{len(rows)} rows make no {name} part of {wanted} rows{_mixed(shares)}. Give more rows.")
+            left_out = "".join(f" {note}" for note in notes)
+            raise DataError(
+                f"{len(rows)} rows make no {name} part of {wanted} rows{_mixed(shares)}.{left_out} Give more rows."
+            )
     train, validation, test = (tuple(parts[name]) for name in PARTS)
     digests = {name: digest(parts[name]) for name in PARTS}
     return Splits(train, validation, test, digests, tuple(notes))
@@ -117,8 +136,6 @@ def digest(rows: Sequence[Instruction]) -> str:
 
 def _shares(mix: Mapping[str, float] | None, by_source: Mapping[str, Sequence[Instruction]]) -> dict[str, float]:
     """Of each source, adding up to 1."""
-    if not by_source:
-        raise DataError("there are no instruction rows to split.")
     wanted = mix or {source: len(rows) for source, rows in sorted(by_source.items())}
     for source, share in wanted.items():
         if not share > 0:

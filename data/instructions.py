@@ -4,7 +4,8 @@
     dolly    JSON lines of instruction, context, response (databricks-dolly-15k), or of prompt, answer where the
              Alpaca template stands in the prompt already; the paper's `###eos_token###` is taken off
 
-A folder holds `alpaca/` and `dolly/` with such files, or the files themselves (`alpaca*.json`, `dolly*.jsonl`).
+Either may name its columns as the other does, or in other usual ways (`instruction_columns.py`). A folder holds
+`alpaca/` and `dolly/` with such files, or the files themselves (`alpaca*.json`, `dolly*.jsonl`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data import hub_rows, sources
+from data import hub_rows, instruction_columns, sources
 from data.sources import WHAT_TO_DO, DataError, Source
 
 NAMES = ("alpaca", "dolly")
@@ -35,6 +36,8 @@ WITHOUT_INPUT = (
     "### Instruction:\n{instruction}\n\n### Response:"
 )
 END_MARK = "###eos_token###"  # ends the answers of the paper's Dolly files
+_MARKS = ("### Instruction:", "### Response:")  # a prompt with one of them is in a template
+_WRAPPERS = ("data", "rows", "examples", "train")  # keys under which a JSON object holds its list of rows
 _PATTERNS = {"alpaca": "*.json", "dolly": "*.jsonl"}
 
 
@@ -50,7 +53,8 @@ def load(source: str | Path | None = None, names: Sequence[str] = NAMES) -> list
     """The rows of each named set, one set after the other, in the order of their files.
 
     `source` as everywhere (`data.sources.resolve`): a folder, "sample", "hub" or None. DataError names the file
-    and the line of what is odd. No row is left out or changed, but for line ends and the end mark."""
+    and the line of what is odd, a column of text that would not be read among it. No row is left out or changed, but
+    for line ends, the end mark, and an input of nothing but spaces, which is none."""
     for name in names:
         if name not in NAMES:
             raise DataError(f"{name} is not an instruction set: choose {', '.join(NAMES)}.{sources.near(name, NAMES)}")
@@ -111,6 +115,9 @@ def _parsed(text: str, where: str) -> Any:
 
 def _alpaca(path: Path) -> Iterator[Instruction]:
     rows = _parsed(_text(path), str(path))
+    if isinstance(rows, Mapping):
+        lists = [value for key, value in rows.items() if key in _WRAPPERS and isinstance(value, list)]
+        rows = lists[0] if len(lists) == 1 else None
     if not isinstance(rows, list) or not rows:
         raise DataError(f"{path}: should be a list of rows with instruction, input and output.")
     for number, row in enumerate(rows, 1):
@@ -133,20 +140,18 @@ _READERS: dict[str, Callable[[Path], Iterator[Instruction]]] = {"alpaca": _alpac
 def _row(name: str, raw: Any, where: str) -> Instruction:
     if not isinstance(raw, Mapping):
         raise DataError(f"{where}: a row should be an object and is {type(raw).__name__}.")
-    if "prompt" in raw and "answer" in raw:
-        instruction, given = from_prompt(_field(raw, "prompt", where), where)
-        return Instruction(name, instruction, given, _field(raw, "answer", where).removesuffix(END_MARK))
-    given, output = ("context", "response") if "response" in raw else ("input", "output")
-    instruction = _field(raw, "instruction", where)
-    return Instruction(name, instruction, _field(raw, given, where, ""), _field(raw, output, where))
-
-
-def _field(raw: Mapping[str, Any], key: str, where: str, absent: str | None = None) -> str:
-    value = raw.get(key, absent)
-    if not isinstance(value, str):
-        found = f"is {type(value).__name__}" if key in raw else f"is not there; there are {', '.join(map(str, raw))}"
-        raise DataError(f"{where}: {key} should be text and {found}.")
-    return value
+    texts, names = instruction_columns.read(raw, where)
+    asked, answered = (instruction_columns.folded(names[meaning]) for meaning in ("instruction", "output"))
+    if asked == "prompt" and (answered == "answer" or any(mark in texts["instruction"] for mark in _MARKS)):
+        instruction, given = from_prompt(texts["instruction"], where)
+        if given and texts["input"]:
+            raise DataError(f"{where}: the prompt has an input in it, and {names['input']} is another. Take one out.")
+        texts = {**texts, "instruction": instruction, "input": given or texts["input"]}
+    texts["input"] = texts["input"] if texts["input"].strip() else ""
+    texts["output"] = texts["output"].removesuffix(END_MARK)
+    row = Instruction(name, texts["instruction"], texts["input"], texts["output"])
+    instruction_columns.check_rest(raw, texts, prompt_of(row), where)
+    return row
 
 
 def from_prompt(prompt: str, where: str) -> tuple[str, str]:

@@ -1,9 +1,13 @@
-"""Texts that are nearly the same: Jaccard >= 0.8 on their 5-gram shingles.
+"""Texts, and rows of instruction and input, that are nearly the same: Jaccard >= 0.8 on their 5-gram shingles.
 
 Shingles are 5-grams of characters of the normalised text (case, accents' form, punctuation and spaces put aside).
 Instructions are short: of words' 5-grams one word in ten changes half, so that copies with a word changed would
 pass; whatever is a near copy by words is one by characters too. Candidates come from MinHash (Broder 1997) in
 bands; each is then verified on the shingles themselves.
+
+Two rows with an input are near copies where the instructions are and the inputs are: a long instruction that many rows
+share would hide that their short inputs differ. A row with an input and one without are near copies where the whole
+texts are and the input stands in the other's instruction.
 """
 
 from __future__ import annotations
@@ -43,16 +47,70 @@ def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
 
 def first_of_each(texts: Sequence[str]) -> list[int]:
     """Indices of the texts that are no near copy of a text kept before them; no two kept ones are near copies."""
-    sets = [shingles(text) for text in texts]
-    buckets: dict[tuple[int, bytes], list[int]] = {}
+    return first_of_rows([(text, "") for text in texts])
+
+
+def first_of_rows(rows: Sequence[tuple[str, str]]) -> list[int]:
+    """The same of rows, each (instruction, input); the input is blank where there is none."""
+    given = [index for index, (_, text) in enumerate(rows) if text.strip()]
+    whole = [shingles("\n".join(row)) for row in rows]
+    instructions = {index: shingles(rows[index][0]) for index in given}
+    inputs = {index: shingles(rows[index][1]) for index in given}
+    keys = _bands(whole)
+    instruction_keys = dict(zip(given, _bands(list(instructions.values())), strict=True))
+    input_keys = dict(zip(given, _bands(list(inputs.values())), strict=True))
+
+    without, with_input, by_instruction, by_input = _Buckets(), _Buckets(), _Buckets(), _Buckets()  # of those kept
     kept = []
-    for index, keys in enumerate(_bands(sets)):
-        found = [buckets.setdefault((band, key), []) for band, key in enumerate(keys)]
-        if not any(near(sets[index], sets[other]) for other in {other for bucket in found for other in bucket}):
-            kept.append(index)
-            for bucket in found:
-                bucket.append(index)
+    for index in range(len(rows)):
+        if index in inputs:
+            # the smaller of the two: an instruction, or an input, that thousands of rows share makes no pairs of all
+            alike = min(by_instruction.at(instruction_keys[index]), by_input.at(input_keys[index]), key=_size)
+            copy = any(
+                near(inputs[index], inputs[other]) and near(instructions[index], instructions[other])
+                for other in set().union(*alike)
+            ) or any(
+                near(whole[index], whole[other]) and _within(inputs[index], whole[other])
+                for other in set().union(*without.at(keys[index]))
+            )
+        else:
+            copy = any(near(whole[index], whole[other]) for other in set().union(*without.at(keys[index]))) or any(
+                near(whole[index], whole[other]) and _within(inputs[other], whole[index])
+                for other in set().union(*with_input.at(keys[index]))
+            )
+        if copy:
+            continue
+        kept.append(index)
+        if index in inputs:
+            with_input.add(index, keys[index])
+            by_instruction.add(index, instruction_keys[index])
+            by_input.add(index, input_keys[index])
+        else:
+            without.add(index, keys[index])
     return kept
+
+
+class _Buckets:
+    """Indices by the bytes of each band."""
+
+    def __init__(self) -> None:
+        self._of: dict[tuple[int, bytes], list[int]] = {}
+
+    def at(self, keys: Sequence[bytes]) -> list[list[int]]:
+        """Of each band that has any, the indices that share it."""
+        return [self._of[place] for place in enumerate(keys) if place in self._of]
+
+    def add(self, index: int, keys: Sequence[bytes]) -> None:
+        for place in enumerate(keys):
+            self._of.setdefault(place, []).append(index)
+
+
+def _size(buckets: Sequence[Sequence[int]]) -> int:
+    return sum(map(len, buckets))
+
+
+def _within(part: frozenset[str], whole: frozenset[str]) -> bool:
+    return len(part & whole) >= NEAR * len(part)
 
 
 def near(a: frozenset[str], b: frozenset[str]) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.store import Store, StudyRow, TrialRow
 from harness.store.study_rows import BASE
+from tuning import remarks
 from tuning.ledger import Ledger, hyper_of
 from tuning.views import StudyView, TrialView
 
@@ -65,7 +66,7 @@ def study_document(row: StudyRow, ledger: Ledger, merged: Path | None = None) ->
             "rungs": row.config["fractions"],
             "data_digests": row.config["data_digests"],
             "compute_tokens": compute(ledger),
-            "warnings": list(row.warnings),
+            "warnings": [*row.warnings, *remarks.warnings(ledger)],
         },
         "trials": trials,
         "best": best and {**trials[best.number - 1], "adapter": adapter, "merged": str(merged) if merged else None},
@@ -96,6 +97,7 @@ def trial_document(row: StudyRow, ledger: Ledger, trial: TrialRow) -> dict[str, 
         "rung": highest.fraction if highest else None,
         "seconds": round(sum(a.seconds for a in attempts), 3),
         "reason": trial.reason,
+        "warnings": list(dict.fromkeys(text for a in attempts for text in a.warnings)),
     }
 
 
@@ -133,6 +135,7 @@ def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str
             a for a in ledger.attempts.values() if a.trial == trial.number and a.seed == ledger.seed and not a.failed
         ]
         last = max(own, key=lambda a: a.fraction, default=None)
+        measured_on = last.validation_tokens if last else 0
         found = measured.get(trial.number, {})
         trials.append(
             TrialView(
@@ -145,7 +148,7 @@ def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str
                 rung=last.fraction if last else None,
                 seconds=sum(a.seconds for a in own),
                 train_loss=last.train_loss if last else None,
-                validation_loss=last.validation_nats / last.validation_tokens if last else None,
+                validation_loss=last.validation_nats / measured_on if last and measured_on else None,
                 curve=curves.get((trial.number, last.purpose, last.fraction, last.seed), ()) if last else (),
                 scores={name: each.value for name, each in found.items()},
                 intervals={name: each.interval for name, each in found.items() if each.interval},
@@ -161,7 +164,7 @@ def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str
         objectives=tuple(row.config["objectives"]),
         searched=tuple(sorted(searched)),
         trials=tuple(trials),
-        notes=tuple(row.warnings),
+        notes=(*row.warnings, *remarks.warnings(ledger), *remarks.failures(ledger)),
         base={name: each.value for name, each in measured.get(BASE, {}).items()},
         rows=f"{row.base_digest} {row.data_digest}",
     )

@@ -17,6 +17,7 @@ from typing import Any
 from harness.identity import digest
 from harness.store import AttemptRow, StepRow, Store, TrialRow
 from harness.store.study_rows import Source
+from tuning.failures import one_reason
 from tuning.rungs import Curve, Estimate, estimate
 from tuning.types import Hyperparameters, Outcome, Point, Step
 from tuning.workers import Job, Reply
@@ -131,6 +132,18 @@ class Ledger:
             estimated=True,
             reason=guess.sentence(self.fractions),
         )
+
+    @property
+    def failed(self) -> list[TrialRow]:
+        """Trials that have failed and are not settled yet."""
+        return [t for t in self.unsettled if any(attempt.failed for attempt in self.searched(t.number))]
+
+    def try_again(self) -> None:
+        """Forget the failures of a study in which all trials failed for one reason, which may be put right by now."""
+        if not one_reason(self.attempts.values(), 1):
+            return
+        self.store.forget_failures(self.study)
+        self.load()
 
     def outcome(self, number: int) -> Outcome:
         """What the optimizer is told."""

@@ -95,8 +95,21 @@ def slices(objectives: Sequence[str], constraints: Sequence[str]) -> list[Slice]
     return [Slice.of(word) for word in words if word.startswith("benchmark:")]
 
 
+def _validation(measured: Measured) -> float:
+    """UsageError where there is nothing to measure on: it is no trial's fault."""
+    loss = measured.trained.validation
+    if loss.tokens:
+        return loss.mean
+    if not loss.rows:
+        raise UsageError("There are no validation rows (--sizes), and the objective is the loss on them.")
+    raise UsageError(
+        f"None of {len(loss.rows)} validation rows has any of its response left: their prompts alone fill --max-tokens "
+        "(or the base's positions). Raise --max-tokens, or give shorter rows."
+    )
+
+
 _KINDS: dict[str, Measure] = {
-    "validation": lambda measured: measured.trained.validation.mean,
+    "validation": _validation,
     "seconds": lambda measured: measured.trained.seconds,
     "memory": lambda measured: float(measured.trained.peak_bytes),
     "adapter-size": lambda measured: float(measured.adapter_bytes),

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from harness.errors import StoreError, UsageError
+from harness.errors import IncompleteError, StoreError, UsageError
 from harness.store import AttemptRow, TrialRow
 from harness.store.study_rows import Source
-from tuning import rungs
+from tuning import failures, rungs
 from tuning.crew import Crew
 from tuning.ledger import Ledger
 from tuning.objectives import Measure, Measured
@@ -62,15 +62,23 @@ class Search:
         store could not go on with; whatever was finished is recorded."""
         try:
             ending = self._search()
+            self._stop_if_all_fail(1)
             self._whole()
         except Halted:
             ending = "halted"
         except BaseException:
             with suppress(StoreError):  # what went wrong is said already
+                self.ledger.settle(self.ledger.failed)
                 self.ledger.flush()
             raise
         self.ledger.flush()
         return ending
+
+    def _stop_if_all_fail(self, few: int = failures.FEW) -> None:
+        """IncompleteError where every trial, and few at least, failed for one reason that the next would meet too."""
+        attempts = self.ledger.attempts.values()
+        if reason := failures.one_reason(attempts, few):
+            raise IncompleteError(failures.sentence(reason, len({a.trial for a in attempts})))
 
     def _search(self) -> Ending:
         ledger = self.ledger
@@ -151,6 +159,7 @@ class Search:
             left.discard(job)
             if (job.trial, job.purpose, job.fraction, job.seed) not in self.ledger.attempts:
                 record(self.ledger, job, said, self.objectives, self.constraints)
+                self._stop_if_all_fail()
 
         note = lambda text: self.ledger.store.note(self.ledger.study, text)  # noqa: E731
         self.crew.run(batches, self.ledger.step, reply, self.may_start, note)

@@ -76,6 +76,7 @@ def run(
             and not (store.enqueued(row.id) and budget > ledger.started)
         ):
             return Result(store.update_study(row.id, **{**changed, "budget": row.budget}), ledger, computed=False)
+        ledger.try_again()
         row = store.update_study(row.id, status="running", **changed)
         return _session(options, made, store, row, ledger, progress, setup(made, options))
 
@@ -166,7 +167,7 @@ def _create(store: Store, made: Plan, options: Options, command: Sequence[str]) 
         command=" ".join(command or sys.argv),
         config=study.to_dict(),
         provenance=provenance(),
-        warnings=tuple(dict.fromkeys((*made.checkpoint.warnings, *made.splits.notes))),
+        warnings=tuple(dict.fromkeys((*made.checkpoint.warnings, *made.notes, *made.splits.notes))),
     )
     store.create_study(row)
     return row

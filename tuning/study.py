@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, suggest
 from harness.identity import digest
-from tuning import objectives, rungs
+from tuning import objectives, rungs, targets
 from tuning.options import Options
 from tuning.presets import fixed_points, preset
 from tuning.space import Space
@@ -112,6 +112,7 @@ class Plan:
     checkpoint: Checkpoint
     splits: Splits
     budget: int
+    notes: tuple[str, ...] = ()  # what was chosen where the options leave it open: belongs on the study
 
 
 def plan(options: Options) -> Plan:
@@ -148,6 +149,11 @@ def plan(options: Options) -> Plan:
         objectives.constraint_of(word, where)
     goals = tuple(objectives.kept(word, where) for word in goals)
     checkpoint = resolve(options.model, None, options.revision)
+    on, notes = targets.settle(checkpoint, space, defaults, start, named="target_modules" in held)
+    if on != defaults.target_modules:
+        held = {**held, "target_modules": ",".join(on)}
+        defaults = _held(chosen.defaults, held)
+        start = _start(space, defaults, _held(chosen.first, held), _warm(options))
     device = find_device(options.device)
     mix, sizes = _mix(options.mix), _sizes(options.sizes)
     splits = _rows(options.data, mix, sizes, options.split, options.data_seed)
@@ -176,7 +182,7 @@ def plan(options: Options) -> Plan:
         max_tokens=options.max_tokens,
         load_in_4bit=options.load_in_4bit,
     )
-    return Plan(study, checkpoint, splits, budget)
+    return Plan(study, checkpoint, splits, budget, notes)
 
 
 def again(study: Study) -> tuple[Checkpoint, Splits]:

@@ -21,9 +21,10 @@ from harness.checkpoint import Checkpoint, resolve
 from harness.errors import UsageError
 from tuning.adapters import One, adapted, detach, lora_config, write
 from tuning.course import Course
-from tuning.encoded import Tokens, encode
+from tuning.encoded import Tokens
 from tuning.likelihood import likelihood
 from tuning.packed import Stack, packable
+from tuning.row_limits import encode_within, none_left, require_responses
 from tuning.steps import Steps
 from tuning.types import Hyperparameters, Likelihood, Step, Trained, TrialError
 
@@ -85,6 +86,7 @@ class Trainer:
         on the same rows, and small rungs would spend most on validation. The cosine ends with the last row. An
         exception of `on_step` (to stop early) ends the training, with nothing written. TrialError where the trial
         cannot end well."""
+        self._require("train")
         if self.settings.processes > 1:
             from tuning.train_child import launch
 
@@ -107,6 +109,7 @@ class Trainer:
 
         What cannot be packed together (other batch, epochs or target modules; DoRA) is packed with its like or
         trained alone. `seconds` is each trial's share of the time."""
+        self._require("train")
         results: dict[int, Trained | TrialError] = {}
         left = list(range(len(hypers)))
         while left:
@@ -125,9 +128,8 @@ class Trainer:
         part, ModelError for an adapter that does not fit."""
         from harness.adapter import attach
 
+        self._require(part)
         rows = self._rows(part)
-        if not any(row.responses for row in rows):
-            raise UsageError(f"there are no {part} rows to evaluate on.")
         if adapter is None:
             return self._likelihood(self.model, rows)[0]
         found = resolve(str(adapter), str(self.checkpoint.path))
@@ -175,10 +177,26 @@ class Trainer:
 
     def _rows(self, part: str) -> list[Tokens]:
         if part not in self._encoded:
-            self._encoded[part], self._warnings[part] = encode(
-                self._tokenizer, self.splits.part(part), self.settings.max_tokens
+            self._encoded[part], self._warnings[part] = encode_within(
+                self._tokenizer, self.splits.part(part), self.settings.max_tokens, *self._positions
             )
         return self._encoded[part]
+
+    @cached_property
+    def _positions(self) -> tuple[int | None, bool]:
+        """Of the base: how many, and whether no row can be longer."""
+        from transformers import AutoConfig
+
+        from harness.backends.limits import positions_of
+
+        config = AutoConfig.from_pretrained(
+            self.checkpoint.path, trust_remote_code=self.checkpoint.remote_code, local_files_only=True
+        )
+        return positions_of(config)
+
+    def _require(self, part: str) -> None:
+        """UsageError where no trial could learn from the rows of a part, or be measured on them."""
+        require_responses(part, self._rows(part), self.settings.max_tokens, *self._positions)
 
     @property
     def _steps(self) -> Steps:
@@ -197,10 +215,13 @@ class Trainer:
     ) -> list[Trained | TrialError]:
         """One trial as peft has it, or several packed. A trial that fails does not stop the others."""
         began = time.perf_counter()
-        rows = [row for row in self._rows("train")[: len(self.splits.subset(fraction).train)] if row.responses]
+        part = self._rows("train")[: len(self.splits.subset(fraction).train)]
+        rows = [row for row in part if row.responses]
         guess = math.log(self.model.get_input_embeddings().weight.shape[0])
         _reset_peak(self.settings.device)
         try:
+            if not rows:
+                raise TrialError(none_left("train", part, self.settings.max_tokens, *self._positions))
             courses = [Course(hyper, seed, len(rows), guess) for hyper, seed in zip(hypers, seeds, strict=True)]
             with self._carried(hypers, seeds) as (model, adapters):
                 for k, course in enumerate(courses):

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 DEFAULT_WINDOW = 2048
+_POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length", "n_ctx")
+# order comes from recurrence or the mask
+_NO_POSITIONS = frozenset({"inkling_text", "jamba", "kimi_linear", "nemotron_h", "rwkv", "zamba"})
 
 
 def window_of(config: Any) -> int:
@@ -14,6 +17,19 @@ def window_of(config: Any) -> int:
         if isinstance(value := getattr(config, name, None), int):
             return value
     return DEFAULT_WINDOW
+
+
+def positions_of(config: Any) -> tuple[int | None, bool]:
+    """(positions, whether a longer text is impossible) of a model's configuration; None where it names no limit.
+
+    Learned and tabled positions end where their table does: a longer text is an IndexError. Rotary positions go on,
+    only no text was that long in training, and some architectures have no positions at all."""
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    named = (getattr(text, name, None) for name in _POSITIONS)
+    most = next((value for value in named if isinstance(value, int) and value > 0), None)
+    written = text.to_dict()
+    rotary = any(name.startswith("rope") and value is not None for name, value in written.items())
+    return most, not rotary and getattr(text, "model_type", "") not in _NO_POSITIONS
 
 
 def end_ids(*sources: Any) -> frozenset[int]:

@@ -133,6 +133,18 @@ class Studies(Door):
                 AND a.fraction = s.fraction AND a.seed = s.seed)"""
             connection.execute(query, [study_id])
 
+    def forget_failures(self, study_id: str) -> None:
+        """Drop the failed attempts of a study and their loss curves; their trials are under way again."""
+        with self.write() as connection:
+            query = """DELETE FROM steps s WHERE s.study = $1 AND EXISTS (
+                SELECT 1 FROM attempts a WHERE a.study = s.study AND a.trial = s.trial AND a.purpose = s.purpose
+                AND a.fraction = s.fraction AND a.seed = s.seed AND a.failed)"""
+            connection.execute(query, [study_id])
+            connection.execute("DELETE FROM attempts WHERE study = $1 AND failed", [study_id])
+            query = """UPDATE trials SET state = 'running', reason = '', finished = NULL
+                WHERE study = $1 AND state = 'failed'"""
+            connection.execute(query, [study_id])
+
     def add_steps(self, steps: Sequence[StepRow]) -> None:
         with self.write() as connection:
             _insert(connection, "steps", steps)

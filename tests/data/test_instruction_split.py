@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from data.instruction_split import PAPER_MIX, PAPER_SIZES, Sizes, Splits, leak, split
 from data.instructions import Instruction, load
-from data.near_copies import NEAR, first_of_each, jaccard, near, shingles
+from data.near_copies import NEAR, first_of_each, first_of_rows, jaccard, near, shingles
 from data.sources import DataError
 
 PARTS = ("train", "validation", "test")
@@ -151,12 +151,56 @@ def test_subsets_are_nested() -> None:
 def test_what_is_left_out_is_said() -> None:
     given_ = rows(50)
     silent = dataclasses.replace(given_[0], instruction="quite another text", output=" \n")
-    splits = split([*given_, given_[3], silent], 0)
+    blank = dataclasses.replace(given_[0], instruction=" ", input="\n")
+    near_copy = dataclasses.replace(given_[5], instruction=given_[5].instruction.upper())
+    other_output = dataclasses.replace(given_[4], output="no")
+    splits = split([*given_, given_[3], near_copy, other_output, silent, blank], 0)
     assert splits.notes == (
-        "1 of 52 rows have no output and are left out.",
-        "1 of 51 rows are near copies of others and are left out.",
+        "1 of 55 rows have no instruction and no input and are left out.",
+        "1 of 55 rows have no output and are left out.",
+        "2 of 53 rows are exact copies of others and are left out (1 of them with another output, which is lost).",
+        "1 of 53 rows are near copies of others and are left out.",
     )
     assert sum(len(splits.part(name)) for name in PARTS) == 50
+
+
+def test_too_few_rows_are_said_with_what_was_left_out() -> None:
+    with pytest.raises(DataError, match=r"40 rows make no .* part of .*39 of 40 rows are exact copies of others"):
+        split(rows(1) * 40, 0, Sizes(12, 6, 6))
+
+
+LONG = "Read the review below and say whether it is positive, negative or neutral. Answer with one word, in lower case."
+
+
+def test_rows_with_an_input_are_near_copies_where_both_parts_are() -> None:
+    """One long instruction and short inputs of their own, or one long input that many short instructions are about."""
+    rng = random.Random(0)
+    short = [f"{rng.getrandbits(80):020x}" for _ in range(40)]
+    for made in (
+        [Instruction("alpaca", LONG, text, "yes") for text in short],
+        [Instruction("alpaca", text, LONG * 3, "yes") for text in short],
+    ):
+        splits = split(made, 0)
+        assert sum(len(splits.part(name)) for name in PARTS) == 40
+        assert splits.notes == ()
+        copies = [dataclasses.replace(r, input=r.input.upper(), instruction=f"{r.instruction} !") for r in made[:7]]
+        assert any("7 of 47 rows are near copies" in note for note in split([*made, *copies], 0).notes)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "kept"),
+    [
+        ([(LONG, ""), (LONG, "The soup was cold."), (LONG, "We came again.")], [0, 1, 2]),  # the input is what differs
+        ([(LONG, "The soup was cold."), (LONG, "")], [0, 1]),
+        ([(f"{LONG} The soup was cold.", ""), (LONG, "The soup was cold.")], [0]),  # the same text, otherwise parted
+        ([(LONG, "The soup was cold."), (f"{LONG} The soup was cold.", "")], [0]),
+        ([(LONG, ""), (LONG, " \n")], [0]),
+        ([("Add.", "1 2"), ("Add.", "1 3"), ("add", "1  2")], [0, 1]),
+        ([("Say it.", LONG), ("Count it.", LONG), ("SAY it!", LONG)], [0, 1]),
+    ],
+)
+def test_near_copies_of_rows(pairs: list[tuple[str, str]], kept: list[int]) -> None:
+    assert first_of_rows(pairs) == kept
 
 
 @pytest.mark.parametrize(
@@ -187,6 +231,23 @@ def test_first_of_each_is_the_exact_greedy_choice(texts: list[str]) -> None:
         if not any(near(shingles(text), shingles(texts[other])) for other in kept):
             kept.append(index)
     assert first_of_each(texts) == kept
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(words, words), max_size=25))
+def test_first_of_rows_is_the_exact_greedy_choice(rows_: list[tuple[str, str]]) -> None:
+    def copies(a: tuple[str, str], b: tuple[str, str]) -> bool:
+        if bool(a[1]) == bool(b[1]):
+            return all(near(shingles(x), shingles(y)) for x, y in zip(a, b, strict=True) if x or y)
+        one, other = (a, b) if a[1] else (b, a)
+        inner, whole = shingles(one[1]), shingles("\n".join(other))
+        return near(shingles("\n".join(one)), whole) and len(inner & whole) >= NEAR * len(inner)
+
+    kept: list[int] = []
+    for index, row in enumerate(rows_):
+        if not any(copies(row, rows_[other]) for other in kept):
+            kept.append(index)
+    assert first_of_rows(rows_) == kept
 
 
 def test_minhash_misses_no_pair_at_the_threshold() -> None:

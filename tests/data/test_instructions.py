@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data import hub_rows
-from data.instructions import Instruction, from_prompt, load, prompt_of, response_of
+from data import hub_rows, instruction_columns
+from data.instructions import WITH_INPUT, Instruction, from_prompt, load, prompt_of, response_of
 from data.sources import DataError
 
 
@@ -89,6 +89,102 @@ def test_a_response_follows_after_one_space() -> None:
     assert response_of(WANTED[1]) == " A saw."
 
 
+NAMINGS = [
+    ("instruction", "input", "output"),
+    ("instruction", "input", "response"),
+    ("instruction", "context", "output"),
+    ("Instruction", "Context", "Response"),
+    ("question", "context", "answer"),
+    ("query", "INPUT", "completion"),
+    ("prompt", "input", "target"),
+    (" instruction", "context ", "Output"),
+]
+
+
+@pytest.mark.parametrize("name", ["alpaca/x.json", "dolly/x.jsonl"])
+@pytest.mark.parametrize("naming", NAMINGS)
+def test_rows_by_any_usual_name_are_the_same_rows(tmp_path: Path, name: str, naming: tuple[str, str, str]) -> None:
+    """No input is lost because its column, or that of the response, has another name."""
+    texts = [("Add.", "1 2", "3"), ("Name a tool.", "", "A saw.")]
+    put(tmp_path, name, [{**dict(zip(naming, row, strict=True)), "category": "qa", "id": 7} for row in texts])
+    source = name.partition("/")[0]
+    assert load(tmp_path, [source]) == [Instruction(source, *row) for row in texts]
+
+
+@given(
+    st.permutations(["instruction", "input", "output"]),
+    st.sampled_from(instruction_columns.MEANINGS["input"]),
+    st.sampled_from(instruction_columns.MEANINGS["output"]),
+    st.sampled_from([str.upper, str.title, str]),
+)
+def test_order_and_case_of_columns_do_not_matter(order: list[str], input_: str, output: str, case: type[str]) -> None:
+    names = {"instruction": "instruction", "input": input_, "output": output}
+    texts = {"instruction": "Add.", "input": "1 2", "output": "3"}
+    found, _ = instruction_columns.read({case(names[key]): texts[key] for key in order}, "here")
+    assert found == texts
+
+
+WHOLE = f"{WITH_INPUT} b".format(instruction="a", input="c")  # as the column `text` of tatsu-lab/alpaca
+
+
+@pytest.mark.parametrize(
+    ("row", "wanted"),
+    [
+        ({"instruction": "a", "input": None, "output": "b"}, ("a", "", "b")),
+        ({"instruction": "a", "input": " \n", "output": "b"}, ("a", "", "b")),
+        ({"instruction": "a", "input": "", "context": "c", "response": "b"}, ("a", "c", "b")),
+        ({"instruction": "a", "input": "c", "context": "c", "response": "b"}, ("a", "c", "b")),
+        ({"instruction": "a", "output": None, "response": "b"}, ("a", "", "b")),
+        ({"instruction": "a", "input": "c", "output": "b", "text": WHOLE}, ("a", "c", "b")),
+        ({"instruction": "a", "output": "b", "source": "a page of some long name", "history": [], "system": ""},
+         ("a", "", "b")),
+        ({"instruction": "a", "output": "b", "context_length": 12, "question_id": "who is it then"}, ("a", "", "b")),
+        ({"prompt": "Name ### things.", "completion": "b"}, ("Name ### things.", "", "b")),
+        ({"prompt": prompt_of(Instruction("", "a", "c", "")), "response": "b"}, ("a", "c", "b")),
+    ],
+)  # fmt: skip
+def test_what_is_read_of_a_row(tmp_path: Path, row: dict[str, object], wanted: tuple[str, str, str]) -> None:
+    put(tmp_path, "alpaca/x.json", [row])
+    assert load(tmp_path, ["alpaca"]) == [Instruction("alpaca", *wanted)]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"passage": "Ada was there."}, r"x.json, row 1: the column passage is not read.*Rename it to input"),
+        ({"Text": "Ada"}, "column Text is not read"),
+        ({"docText": "Ada"}, "column docText is not read"),
+        ({"choices": ["a", "b"]}, "column choices is not read"),
+        ({"history": [["a", "b"]]}, "column history is not read"),
+        ({"system": "Be brief."}, "column system is not read"),
+        ({"zusatz": "Ada was there at noon."}, "column zusatz is not read"),
+        ({"inputs": "Ada"}, "column inputs is not read"),
+        ({"input": "one", "context": "other"}, "input and context both hold text, and a row has one input"),
+        ({"question": "Who?"}, "both hold text, and a row has one instruction. Rename one of them to input"),
+        ({"response": "other"}, "output and response both hold text"),
+        ({"input": 3}, "input should be text and is int"),
+        ({"context": ["a"]}, "context should be text and is list"),
+    ],
+)
+def test_what_would_be_lost_is_an_error(tmp_path: Path, more: dict[str, object], said: str) -> None:
+    put(tmp_path, "alpaca/x.json", [{"instruction": "a", "output": "b", **more}])
+    with pytest.raises(DataError, match=said):
+        load(tmp_path, ["alpaca"])
+
+
+def test_a_prompt_in_the_template_has_no_second_input(tmp_path: Path) -> None:
+    prompt = prompt_of(Instruction("", "a", "c", ""))
+    put(tmp_path, "dolly/x.jsonl", [{"prompt": prompt, "context": "d", "answer": "b"}])
+    with pytest.raises(DataError, match="has an input in it, and context is another"):
+        load(tmp_path, ["dolly"])
+
+
+@pytest.mark.parametrize("key", ["data", "rows", "train"])
+def test_a_list_of_rows_under_a_key(tmp_path: Path, key: str) -> None:
+    put(tmp_path, "alpaca/x.json", {"version": "1", key: ALPACA})
+    assert load(tmp_path, ["alpaca"]) == WANTED[:2]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -96,6 +192,9 @@ def test_a_response_follows_after_one_space() -> None:
         ("alpaca/x.json", "[1]", r"x.json, row 1: a row should be an object"),
         ("alpaca/x.json", '[{"instruction": "a", "output": null}]', r"row 1: output should be text and is NoneType"),
         ("alpaca/x.json", '[{"output": "a"}]', r"row 1: instruction should be text and is not there; there are output"),
+        ("alpaca/x.json", '[{"input": "a", "targets": "b"}]', r"row 1: instruction should be text and is not there"),
+        ("alpaca/x.json", '[{"instruction": "a", "outputs": "b"}]', r"Rename outputs to output"),
+        ("alpaca/x.json", '{"train": [{}], "data": [{}]}', "should be a list"),
         ("alpaca/x.json", "[", "not valid JSON"),
         ("alpaca/x.json", "[" * 100_000, "not valid JSON"),
         ("dolly/x.jsonl", '\n{"prompt": "Hello", "answer": "b"}', r"x.jsonl, line 2: the prompt is not in the Alpaca"),

@@ -1,0 +1,142 @@
+"""Which columns of a training row are its instruction, its input and its response.
+
+Sets in circulation name them differently, and a column that is not read is lost from every prompt without a trace.
+So the usual names are known, in any case of letters, and a text column that is none of them is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from data.sources import DataError
+
+MEANINGS: dict[str, tuple[str, ...]] = {
+    "instruction": ("instruction", "question", "query", "prompt"),
+    "input": ("input", "context"),
+    "output": ("output", "response", "answer", "completion", "target"),
+}
+_MEANING_OF = {name: meaning for meaning, names in MEANINGS.items() for name in names}
+_PLURALS = {f"{name}s": name for name in _MEANING_OF}
+PROSE = 4  # words from which a column of a name that says nothing is taken for text of the task
+
+# The last word of a name that says something about a row and is no part of it: question_id, task_type, lang.
+_ABOUT = frozenset(
+    re.findall(
+        r"\w+",
+        "id ids uid uuid guid idx index number no row line hash digest key name title category categories type kind "
+        "task topic topics subject domain tag tags keyword keywords label labels class source sources origin dataset "
+        "datasets corpus split subset license licence url urls link path file filename lang language locale model "
+        "generator engine author annotator worker user contributor date time timestamp created updated year version "
+        "revision score scores rating quality difficulty level length len count tokens seed metadata meta comment "
+        "comments note notes status flag weight temperature",
+    )
+)
+# A word in the name of what belongs to a prompt.
+_OF_PROMPT = frozenset(
+    re.findall(
+        r"\w+",
+        "input inputs context contexts ctx prompt instruction instructions question questions query passage passages "
+        "text texts article document documents doc docs paragraph paragraphs history system messages message "
+        "conversation conversations turns dialog dialogue content contents premise hypothesis sentence sentences "
+        "choices options option examples demonstrations code table story evidence background knowledge facts excerpt "
+        "snippet body material given abstract review reference references",
+    )
+)
+
+
+def read(raw: Mapping[str, Any], where: str) -> tuple[dict[str, str], dict[str, str]]:
+    """(texts, names): of each meaning its text ("" for an input that is absent or null) and the column it stood in
+    ("" where there is none). DataError where a text is missing, no text, or stands in two columns."""
+    texts: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for meaning in MEANINGS:
+        names[meaning], texts[meaning] = _one(raw, meaning, where)
+    return texts, names
+
+
+def check_rest(raw: Mapping[str, Any], texts: Mapping[str, str], prompt: str, where: str) -> None:
+    """DataError where a column that is not read looks like part of the row. One that repeats the row whole, as the
+    `text` of tatsu-lab/alpaca does, is none; `prompt` is the row's prompt in its template."""
+    for name, value in raw.items():
+        if folded(name) in _MEANING_OF or not _looks_like_text_of_the_row(str(name), value):
+            continue
+        if isinstance(value, str) and _repeats(value, texts, prompt):
+            continue
+        empty = "instruction" if not texts["instruction"] else "input"
+        raise DataError(
+            f"{where}: the column {name} is not read, and looks like part of the prompt. Rename it to {empty}, or take "
+            f"it out. The columns that are read: {_known()}."
+        )
+
+
+def folded(name: object) -> str:
+    """ "Instruction ", "input-text" as names are compared."""
+    return re.sub(r"[\s\-]+", "_", str(name).strip()).lower()
+
+
+def _one(raw: Mapping[str, Any], meaning: str, where: str) -> tuple[str, str]:
+    """The column of a meaning, and its text."""
+    present = [name for name in raw if _MEANING_OF.get(folded(name)) == meaning]
+    filled = [name for name in present if raw[name] is not None and not _blank(raw[name])]
+    for name in filled:
+        if not isinstance(raw[name], str):
+            raise DataError(f"{where}: {name} should be text and is {type(raw[name]).__name__}.")
+    if len({raw[name] for name in filled}) > 1:
+        more = " and ".join(filled)
+        rename = "Rename one of them to input" if meaning == "instruction" else f"Put them together as {meaning}"
+        raise DataError(f"{where}: {more} both hold text, and a row has one {meaning}. {rename}, or take one out.")
+    # one that is filled before one that is empty, and the usual name before others
+    name = next(iter([*filled, *present]), "")
+    if meaning == "input":
+        return name, raw[name] if filled else ""
+    if not name:
+        near = [key for key in raw if _PLURALS.get(folded(key)) in MEANINGS[meaning]]
+        hint = f" Rename {near[0]} to {meaning}." if near else f" The columns that are read: {_known()}."
+        there = ", ".join(map(str, raw)) or "none"
+        raise DataError(f"{where}: {meaning} should be text and is not there; there are {there}.{hint}")
+    if not isinstance(raw[name], str):
+        raise DataError(f"{where}: {name} should be text and is {type(raw[name]).__name__}.")
+    return name, raw[name]
+
+
+def _blank(value: object) -> bool:
+    return (isinstance(value, str) and not value.strip()) or (isinstance(value, list | dict) and not value)
+
+
+def _looks_like_text_of_the_row(name: str, value: object) -> bool:
+    if value is None or isinstance(value, bool | int | float) or _blank(value):
+        return False
+    about, of_prompt = _words(name)
+    if of_prompt:
+        return True
+    return not about and isinstance(value, str) and len(value.split()) >= PROSE
+
+
+@cache
+def _words(name: str) -> tuple[bool, bool]:
+    """(is it about the row, is it of its prompt), by the words of a column's name."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip()).lower()
+    parts = [part for part in re.split(r"[^\w]+|_+|\d+", words) if part]
+    about = bool(parts) and parts[-1] in _ABOUT
+    return about, not about and any(part in _OF_PROMPT for part in parts)
+
+
+def _repeats(value: str, texts: Mapping[str, str], prompt: str) -> bool:
+    """Is it one of the row's own texts, its prompt, or all of it from the instruction to the end of the response?"""
+    plain = _spaced(value)
+    own = {meaning: _spaced(text) for meaning, text in texts.items()}
+    if plain in {*own.values(), _spaced(prompt)}:
+        return True
+    begin = plain.removesuffix(own["output"])
+    return begin != plain and own["instruction"] in begin and own["input"] in begin
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _known() -> str:
+    return "; ".join(f"{meaning} (or {', '.join(names[1:])})" for meaning, names in MEANINGS.items())
