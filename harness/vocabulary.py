@@ -58,7 +58,7 @@ def rows_of(config: Any) -> int | None:
 
 
 def resize_for(model: PreTrainedModel, tensors: Mapping[str, Tensor], adapter: Checkpoint) -> bool:
-    """Give the base as many rows as the adapter's own embeddings have, where these are whole; True where it was changed.
+    """Give the base as many rows as the adapter's own whole embeddings have; True where that changed it.
     The adapter's tensors then fill all rows. ModelError where it holds only one of two embeddings."""
     ends = {"input": model.get_input_embeddings(), "output": model.get_output_embeddings()}
     own = {id(module): name for name, module in model.named_modules() if any(module is end for end in ends.values())}

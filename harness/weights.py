@@ -20,7 +20,7 @@ _BITS |= {"U16": 16, "I8": 8, "U8": 8, "BOOL": 8, "F8_E4M3": 8, "F8_E5M2": 8}
 _LONGEST_HEADER = 100_000_000  # the format's own limit
 _BUFFER = re.compile(
     r"(^|\.)(masked_bias|(\w+_)?inv_freq|(cos|sin)_cached|position_ids|causal_mask|embed_positions\.weights|"
-    r"num_batches_tracked|_float_tensor)$"
+    r"_float_tensor)$"
 )
 _MASK = re.compile(r"(^|\.)(\w*attn|\w*attention)\.bias$")
 _AGAIN = "Download or copy it again."
