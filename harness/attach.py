@@ -97,13 +97,14 @@ def _moved(tensors: dict[str, Tensor], model: PreTrainedModel, config: LoraConfi
     has "model.layers", the whole "model.language_model.layers", and once it was "language_model.model.layers".
     `config` is kept to the modules that have tensors, where the base has others of the same name."""
     modules = {name for name, _ in model.named_modules()}
-    here = text_part(model)
+    here, output = text_part(model), model.get_output_embeddings()
+    head = next((name for name, module in model.named_modules() if module is output), "")
     renamed: dict[str, str] = {}
     for name in tensors:
         module = _module(name).removeprefix(_PREFIX)
         if module not in modules:
             ends = [here + module[len(old) :] for old in _TEXT_PARTS if module.startswith(old + ".")]
-            ends += [module.removeprefix("language_model.")]  # the head
+            ends += [head] * (module.rpartition(".")[2] == head.rpartition(".")[2])
             if place := next((end for end in ends if end in modules), None):
                 renamed[name] = _PREFIX + place + name[len(_PREFIX + module) :]
     adapted = {_module(renamed.get(name, name)).removeprefix(_PREFIX) for name in tensors if ".lora_" in name}
