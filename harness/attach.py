@@ -40,7 +40,7 @@ def attach(base_model: PreTrainedModel, adapter: Checkpoint, resize: bool = True
     config.inference_mode = True
     key_mapping = getattr(base_model, "_checkpoint_conversion_mapping", {})  # a remote class may have one
     tensors = load_peft_weights(str(adapter.path), device="cpu", key_mapping=key_mapping)
-    tensors = _moved(tensors, base_model, config)
+    tensors = _moved(_once(tensors), base_model, config)
     if damaged := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
         # which attention on a CPU would hide: it takes scores that are NaN for zero
         raise ModelError(
@@ -90,6 +90,16 @@ def _module(tensor: str) -> str:
 
 def _names(modules: Iterable[str]) -> str:
     return listed(sorted({module.removeprefix(_PREFIX) for module in modules}))
+
+
+def _once(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Where the vocabulary was resized, peft writes a whole embedding three times: as it was trained (under the name
+    of the module, and of its wrapper), and as it was before, which is not used."""
+    kept = {name: tensor for name, tensor in tensors.items() if ".original_module." not in name}
+    for name in [name for name in kept if ".modules_to_save." in name]:
+        tensor = kept.pop(name)
+        kept.setdefault(name.replace(".modules_to_save.", "."), tensor)
+    return kept
 
 
 def _moved(tensors: dict[str, Tensor], model: PreTrainedModel, config: LoraConfig) -> dict[str, Tensor]:

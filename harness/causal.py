@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
 _ADVICE = "Give a decoder such as Llama, Mistral, Qwen or GPT-2."
-# Standard deviations of the logits. Random encoders of two layers measure 0.01; a decoder's difference is rounding alone
+# Standard deviations of the logits. Random encoders of two layers measure 0.01; decoders differ by rounding alone
 _LOOKS_AHEAD = 1e-3
 _LOOKS_AHEAD_SHORT = 0.05  # in shorter types
 

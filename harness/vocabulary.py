@@ -82,6 +82,6 @@ def resize_for(model: PreTrainedModel, tensors: Mapping[str, Tensor], adapter: C
 
 def _rows(tensors: Mapping[str, Tensor], module: str) -> int | None:
     """The rows of a whole embedding among an adapter's tensors."""
-    ends = [f".{module}{inner}.weight" for inner in ("", ".base_layer", ".modules_to_save")]
+    ends = [f".{module}{inner}.weight" for inner in ("", ".base_layer")]
     whole = [tensor.shape[0] for name, tensor in tensors.items() if name.endswith(tuple(ends))]
     return whole[0] if whole else None
