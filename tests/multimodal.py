@@ -83,7 +83,7 @@ def _vision(kind: str) -> dict[str, Any]:
             "fullatt_block_indexes": [0],
             "deepstack_visual_indexes": [0],
         }
-    own = {
+    own: dict[str, dict[str, Any]] = {
         "mistral3": {"model_type": "pixtral"},
         "llava": {"model_type": "clip_vision_model"},
         "llama4": {"vision_output_dim": 32, "projector_input_dim": 32, "projector_output_dim": 32},
