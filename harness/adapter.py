@@ -15,15 +15,14 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from harness.attach import attach, base_of
 from harness.checkpoint import BASE_DIGEST_FILE, Checkpoint, resolve, tokenizer_files
 from harness.errors import ModelError, UsageError
-from harness.loading import listed
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 TOLERANCE = {"float32": 1e-4, "float16": 0.1, "bfloat16": 0.5}
-_NAME = "default"  # peft's name for the one adapter
-_PREFIX = "base_model.model."
 
 
 def write_base_digest(folder: Path, digest: str) -> None:
@@ -45,58 +42,6 @@ def write_base_digest(folder: Path, digest: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def attach(base_model: PreTrainedModel, adapter: Checkpoint) -> PeftModel:
-    """Put the adapter on its base (which is changed in place). Every tensor must find its module, and every
-    module its tensors; ModelError names those that do not."""
-    import torch
-    from peft import LoraConfig, PeftModel, load_peft_weights, set_peft_model_state_dict
-
-    try:
-        config = LoraConfig.from_pretrained(str(adapter.path))
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"{adapter.path / 'adapter_config.json'} is not one that peft can read: {error}") from error
-    config.inference_mode = True
-    tensors = load_peft_weights(
-        str(adapter.path), device="cpu", key_mapping=getattr(base_model, "_checkpoint_conversion_mapping", {})
-    )
-    if damaged := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
-        # which attention on a CPU would hide: it takes scores that are NaN for zero
-        raise ModelError(
-            f"The adapter {adapter.given} holds numbers that are not finite: {_names(map(_module, damaged))}."
-        )
-    modules = {_PREFIX + name for name, _ in base_model.named_modules()}
-    lost = sorted({module for module in map(_module, tensors) if module not in modules})
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what matters is raised
-            model = PeftModel(base_model, config, _NAME)
-            report = set_peft_model_state_dict(model, tensors, _NAME)
-    except (ValueError, KeyError) as error:
-        what = f"the base has no {_names(lost)}" if lost else " ".join(str(error).split())[:300]
-        raise ModelError(f"The adapter {adapter.given} does not fit {_base(adapter)}: {what}.") from error
-    except RuntimeError as error:  # torch lists every tensor of another shape
-        shapes = [line.strip() for line in str(error).splitlines() if "size mismatch" in line] or [str(error)]
-        raise ModelError(f"The adapter {adapter.given} does not fit {_base(adapter)}: {listed(shapes, 2)}.") from error
-    if report.unexpected_keys:
-        raise ModelError(
-            f"Part of the adapter {adapter.given} fits no module of {_base(adapter)} and would be left out: "
-            f"{_names(map(_module, report.unexpected_keys))}."
-        )
-    given = {tensor.data_ptr() for name, tensor in model.named_parameters() if name not in report.missing_keys}
-    parameters = dict(model.named_parameters())
-    missing = [
-        name
-        for name in report.missing_keys
-        if f".{_NAME}" in name and name in parameters and parameters[name].data_ptr() not in given
-    ]
-    if missing:
-        raise ModelError(
-            f"adapter_config.json of {adapter.given} targets modules for which the adapter holds no tensors: "
-            f"{_names(map(_module, missing))}."
-        )
-    return model.eval()
-
-
 def probe(model: PeftModel, adapter: Checkpoint) -> tuple[Tensor, float]:
     """Stop unless the adapter changes the logits. Return `logits` of the live adapter, and the standard deviation
     of its change to them."""
@@ -106,7 +51,9 @@ def probe(model: PeftModel, adapter: Checkpoint) -> tuple[Tensor, float]:
     with model.disable_adapter():
         base = logits(model)
     if not torch.isfinite(base).all():
-        raise ModelError(f"{_base(adapter)} gives logits that are not finite, before any adapter: its weights are bad.")
+        raise ModelError(
+            f"{base_of(adapter)} gives logits that are not finite, before any adapter: its weights are bad."
+        )
     if not torch.isfinite(live).all():
         raise ModelError(f"With the adapter {adapter.given} the logits are not finite.")
     if torch.equal(live, base):
@@ -300,17 +247,3 @@ def _untie(model: PeftModel) -> None:
 
 def _dtype(model: PreTrainedModel) -> str:
     return str(model.dtype).removeprefix("torch.")
-
-
-def _module(tensor: str) -> str:
-    """'base_model.model.h.0.attn.lora_A.weight' → 'base_model.model.h.0.attn'."""
-    name = tensor.split(".lora_")[0].split(".modules_to_save")[0].split(".token_adapter")[0]
-    return name if name != tensor else tensor.rpartition(".")[0]
-
-
-def _names(modules: Iterable[str]) -> str:
-    return listed(sorted({module.removeprefix(_PREFIX) for module in modules}))
-
-
-def _base(adapter: Checkpoint) -> str:
-    return f"the base {adapter.base.given}" if adapter.base else "its base"

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from harness.digests import file_digests
 from harness.errors import ModelError, UsageError, suggest
-from harness.weights import find_weights
+from harness.weights import find_weights, other_format
 
 BASE_DIGEST_FILE = "harness.json"  # our trainer writes {"base_digest": …} into an adapter's folder
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -32,7 +32,10 @@ _TOKENIZER_FILES = (
     *("merges.txt", "tiktoken.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
     *("chat_template.jinja", "chat_template.json"),
 )
-_OTHER_CAUSAL = ("GPT2LMHeadModel", "OpenAIGPTLMHeadModel", "CTRLLMHeadModel")  # causal, by an older style of name
+_OTHER_HEADS = re.compile(  # of classes that cannot say the next token. Of all others, loading decides
+    r"For(MaskedLM|PreTraining|(Sequence|Token|Image|Audio)\w*Classification|QuestionAnswering|MultipleChoice|"
+    r"NextSentencePrediction|RewardModel\w*|SpeechSeq2Seq|Seq2SeqLM)$"
+)
 _ORIGIN_KEYS = {"_name_or_path", "name_or_path", "transformers_version", "torch_dtype", "dtype"}
 _ADAPTER_ORIGIN_KEYS = {"base_model_name_or_path", "revision", "inference_mode", "peft_version", "lora_dropout"}
 
@@ -44,7 +47,7 @@ class Checkpoint:
     path: Path  # the local folder
     digest: str  # sha256, hexadecimal
     dtype: str  # of the stored weights: "float32", "bfloat16", "float16"
-    architecture: str  # "LlamaForCausalLM"; an adapter's is its base's
+    architecture: str  # "LlamaForCausalLM", or its model type where no class is named; an adapter's is its base's
     tokenizer: Path  # the folder that holds the tokenizer
     base: Checkpoint | None = None  # adapters only
     revision: str = ""  # hub only: the commit
@@ -69,8 +72,8 @@ def _is_adapter(path: Path) -> bool:
 
 
 def _whole_model(given: str, path: Path, commit: str, remote_code: bool) -> Checkpoint:
-    config = _read_json(path / "config.json", f"{path} is not a checkpoint: it has no config.json.")
-    architecture = _causal(config, path)
+    config = _read_json(path / "config.json", f"{path} is not a checkpoint: it has no config.json.{other_format(path)}")
+    architecture = _class_name(config, path)
     weights = find_weights(path)
     tokenizer = tokenizer_parts(path)
     if tokenizer is None:
@@ -201,18 +204,24 @@ def _download(model: str, revision: str | None) -> tuple[Path, str]:
     return Path(folder), Path(folder).name
 
 
-def _causal(config: dict[str, Any], path: Path) -> str:
-    names = config.get("architectures") or []
-    if not names:
+def _class_name(config: dict[str, Any], path: Path) -> str:
+    """The model class that config.json names, or else its model type. ModelError where that can be no causal model;
+    whether it is one, loading decides (harness/causal.py)."""
+    names = config.get("architectures") or [config.get("model_type")]
+    if not isinstance(names, list) or not isinstance(names[0], str) or not names[0]:
         raise ModelError(
             f'{path}/config.json names no model class. Add "architectures", for example ["LlamaForCausalLM"].'
         )
-    name = str(names[0])
-    causal = name.endswith("ForCausalLM") or name in _OTHER_CAUSAL
-    if not causal or config.get("is_encoder_decoder") or config.get("is_decoder") is False:
+    name = names[0]
+    reason = ""
+    if config.get("is_encoder_decoder"):
+        reason = "it is an encoder with a decoder, which answers a text and does not continue it"
+    elif _OTHER_HEADS.search(name):
+        reason = "its head is for another work, and it cannot say the next token"
+    if reason:
         raise ModelError(
-            f"{path} holds a {name}, which is not a causal language model: it cannot say the next token, so it cannot "
-            "be measured here. Give a decoder such as Llama, Mistral, Qwen or GPT-2."
+            f"{path} holds a {name}, which is not a causal language model: {reason}. Give a decoder such as Llama, "
+            "Mistral, Qwen or GPT-2."
         )
     return name
 

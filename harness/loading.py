@@ -8,10 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from harness.checkpoint import Checkpoint
-from harness.errors import MissingError, ModelError, UsageError
+from harness.errors import HarnessError, MissingError, ModelError, UsageError
+from harness.weights import left_over
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -21,27 +22,59 @@ def load_model(
 ) -> PreTrainedModel:
     """The model, ready to answer. `dtype` is one of DTYPES, or None for the stored one.
 
-    ModelError where weights are missing, left over or of another shape: transformers only warns of these, and
-    fills what is missing with random numbers. For an adapter, load its `base`.
+    ModelError where it is no causal language model, and where weights are missing, left over or of another shape:
+    transformers only warns of these, and fills what is missing with random numbers. For an adapter, load its `base`.
     """
-    if checkpoint.base is not None:
-        raise ValueError("an adapter is not a model: load its base, then use harness.adapter")
     import torch
 
-    _require(device)
-    with _lean_imports():
-        from transformers import AutoModelForCausalLM
-    import transformers
+    from harness.causal import check_direction
 
-    transformers.utils.logging.set_verbosity_error()  # what matters is raised below
-    transformers.utils.logging.disable_progress_bar()
+    _require(device)
     options: dict[str, Any] = {"dtype": getattr(torch, _known(dtype or checkpoint.dtype))}
     if device.startswith("cuda"):
         options["device_map"] = {"": device}  # straight to the GPU, shard by shard
     if load_in_4bit:
         options["quantization_config"] = _four_bits(options["dtype"], device)
-    try:
-        model, report = AutoModelForCausalLM.from_pretrained(
+    model = _load(checkpoint, device, options)
+    model = model.to(device).eval() if "device_map" not in options else model.eval()
+    check_direction(model, checkpoint)
+    return model
+
+
+def check_loads(checkpoint: Checkpoint) -> None:
+    """All of load_model's refusals that need no numbers, in seconds and without memory for the weights: before a study
+    begins. Weights that are quantised in the file are not matched: their libraries want the device itself."""
+    from harness.causal import causal_class
+
+    config = load_config(checkpoint)
+    causal_class(config, checkpoint)
+    if getattr(config, "quantization_config", None) is None:
+        _load(checkpoint, "meta", {"device_map": {"": "meta"}})
+
+
+def load_config(checkpoint: Checkpoint) -> PreTrainedConfig:
+    """transformers' configuration of a whole checkpoint. ModelError where it cannot be read."""
+    from transformers import AutoConfig
+
+    with _sentences(checkpoint, "cpu"):
+        return AutoConfig.from_pretrained(
+            checkpoint.path, trust_remote_code=checkpoint.remote_code, local_files_only=True
+        )
+
+
+def _load(checkpoint: Checkpoint, device: str, options: dict[str, Any]) -> PreTrainedModel:
+    """The model as transformers loads it, all weights in their places."""
+    if checkpoint.base is not None:
+        raise ValueError("an adapter is not a model: load its base, then use harness.adapter")
+    with _lean_imports():
+        import transformers
+
+        from harness.causal import causal_class
+    transformers.utils.logging.set_verbosity_error()  # what matters is raised below
+    transformers.utils.logging.disable_progress_bar()
+    loader = causal_class(load_config(checkpoint), checkpoint)
+    with _sentences(checkpoint, device):
+        model, report = loader.from_pretrained(
             checkpoint.path,
             use_safetensors=True,
             trust_remote_code=checkpoint.remote_code,
@@ -50,24 +83,35 @@ def load_model(
             ignore_mismatched_sizes=True,  # raised below, with the names
             **options,
         )
-    except ImportError as error:
-        raise MissingError(f"{checkpoint.given} needs a package that is not installed: {_first_line(error)}") from error
-    except torch.OutOfMemoryError as error:
-        raise ModelError(f"{checkpoint.given} does not fit into the memory of {device}. Try --load-in-4bit.") from error
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ModelError(f"{checkpoint.given} cannot be loaded: {_first_line(error)}") from error
     shapes = [f"{name} {tuple(file)} for {tuple(own)}" for name, file, own in sorted(report["mismatched_keys"])]
     for names, meaning in (
         (shapes, "has weights of another shape:"),
         (sorted(report["missing_keys"]), "lacks weights:"),
-        (sorted(report["unexpected_keys"]), "has weights that its model class does not use:"),
+        (left_over(checkpoint.path, report["unexpected_keys"]), "has weights that its model class does not use:"),
     ):
         if names:
             raise ModelError(
                 f"{checkpoint.given} {meaning} {listed(names)}. Its config.json ({checkpoint.architecture}) and its "
                 "safetensors do not belong together."
             )
-    return model.to(device).eval() if "device_map" not in options else model.eval()
+    return model
+
+
+@contextmanager
+def _sentences(checkpoint: Checkpoint, device: str) -> Iterator[None]:
+    """What transformers raises, as errors for people."""
+    import torch
+
+    try:
+        yield
+    except HarnessError:
+        raise
+    except ImportError as error:
+        raise MissingError(f"{checkpoint.given} needs a package that is not installed: {_first_line(error)}") from error
+    except torch.OutOfMemoryError as error:
+        raise ModelError(f"{checkpoint.given} does not fit into the memory of {device}. Try --load-in-4bit.") from error
+    except Exception as error:  # a class fails in its own way on a config that does not fit it
+        raise ModelError(f"{checkpoint.given} cannot be loaded: {_first_line(error)}") from error
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,11 @@ from harness.errors import ModelError
 _BITS = {"F64": 64, "I64": 64, "U64": 64, "F32": 32, "I32": 32, "U32": 32, "F16": 16, "BF16": 16, "I16": 16}
 _BITS |= {"U16": 16, "I8": 8, "U8": 8, "BOOL": 8, "F8_E4M3": 8, "F8_E5M2": 8}
 _LONGEST_HEADER = 100_000_000  # the format's own limit
+_BUFFER = re.compile(
+    r"(^|\.)(masked_bias|(\w+_)?inv_freq|(cos|sin)_cached|position_ids|causal_mask|embed_positions\.weights|"
+    r"_float_tensor)$"
+)
+_MASK = re.compile(r"(^|\.)(\w*attn|\w*attention)\.bias$")
 _AGAIN = "Download or copy it again."
 
 
@@ -72,7 +79,32 @@ def find_weights(folder: Path, stem: str = "model") -> list[Path]:
             f"{folder} has its weights only as pickle ({pickles[0]}), which can run code when it is read. "
             f"Only safetensors are read. {_conversion(folder, stem)}"
         )
-    raise ModelError(f"{folder} has no weights: neither {single.name} nor {index.name} is there.")
+    raise ModelError(f"{folder} has no weights: neither {single.name} nor {index.name} is there.{other_format(folder)}")
+
+
+def other_format(folder: Path) -> str:
+    """A sentence on weights in a format that is not read here, or nothing."""
+    for pattern, name in (("*.gguf", "GGUF"), ("*.onnx", "ONNX"), ("*.h5", "TensorFlow"), ("*.msgpack", "Flax")):
+        if files := sorted(folder.glob(pattern)):
+            return f" It holds {name} ({files[0].name}), which is not read here: give the model as safetensors."
+    return ""
+
+
+def left_over(folder: Path, unexpected: Iterable[str], stem: str = "model") -> list[str]:
+    """Of the tensors that a model class did not use, those that are weights, sorted. Older versions of transformers
+    also wrote buffers that are computed from the configuration: masks, rotary frequencies, positions."""
+    names = sorted(unexpected)
+    if not any(_BUFFER.search(name) or _MASK.search(name) for name in names):
+        return names
+    shapes = {name: shape for path in find_weights(folder, stem) for name, shape in read_header(path).items()}
+    return [name for name in names if not _is_buffer(name, shapes.get(name))]
+
+
+def _is_buffer(name: str, shape: tuple[int, ...] | None) -> bool:
+    if _BUFFER.search(name):
+        return True
+    # a mask [.., n, n] has the name of a bias [n]
+    return bool(_MASK.search(name)) and shape is not None and len(shape) >= 2 and shape[-1] == shape[-2]
 
 
 def _conversion(folder: Path, stem: str) -> str:

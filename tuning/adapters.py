@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.adapter import write_base_digest
+from harness.causal import pattern_beside_text
 from harness.checkpoint import Checkpoint
 from harness.loading import listed
 from tuning.types import Hyperparameters, TrialError
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def lora_config(hyper: Hyperparameters, base: Checkpoint) -> LoraConfig:
+def lora_config(hyper: Hyperparameters, base: Checkpoint, model: Any = None) -> LoraConfig:
+    """For `model` where it is given: the text part alone is adapted, whatever else has modules of these names."""
     from peft import LoraConfig
 
     return LoraConfig(
@@ -28,6 +30,7 @@ def lora_config(hyper: Hyperparameters, base: Checkpoint) -> LoraConfig:
         lora_alpha=int(hyper.alpha) if float(hyper.alpha).is_integer() else hyper.alpha,
         lora_dropout=hyper.dropout,
         target_modules=list(hyper.target_modules),
+        exclude_modules=None if model is None else pattern_beside_text(model),
         use_rslora=hyper.rslora,
         use_dora=hyper.dora,
         bias="none",
@@ -50,7 +53,7 @@ def adapted(model: Any, hyper: Hyperparameters, base: Checkpoint, seed: int) -> 
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                live = get_peft_model(model, lora_config(hyper, base))
+                live = get_peft_model(model, lora_config(hyper, base, model))
         except (ValueError, TypeError, NotImplementedError) as error:
             detach(model)
             raise TrialError(_misfit(model, hyper, error)) from error

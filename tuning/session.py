@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import StoreError
+from harness.loading import check_loads
 from harness.store import Store, StudyRow, TrialRow
 from tuning import objectives
 from tuning.crew import Crew, local_crew
@@ -64,7 +65,10 @@ def run(
     stored. `setup` says how a worker gets its trainer."""
     made = plan(options)
     store = Store(options.db)
-    row = store.find_study(made.study.identity) or _create(store, made, options, command)
+    known = store.find_study(made.study.identity)
+    if known is None or known.status != "finished":
+        check_loads(made.checkpoint)
+    row = known or _create(store, made, options, command)
     with store.lease(row.id):
         row = store.resolve_study(row.id)
         budget = options.budget or row.budget

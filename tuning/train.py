@@ -126,7 +126,7 @@ class Trainer:
     def evaluate(self, adapter: Path | None, part: Part = "validation") -> Likelihood:
         """Of the responses of a part under the base (None) or an adapter of it, in nats. UsageError for an empty
         part, ModelError for an adapter that does not fit."""
-        from harness.adapter import attach
+        from harness.attach import attach
 
         self._require(part)
         rows = self._rows(part)
@@ -134,7 +134,7 @@ class Trainer:
             return self._likelihood(self.model, rows)[0]
         found = resolve(str(adapter), str(self.checkpoint.path))
         try:
-            return self._likelihood(attach(self.model, found), rows)[0]
+            return self._likelihood(attach(self.model, found, resize=False), rows)[0]
         finally:
             detach(self.model)
 
@@ -167,9 +167,12 @@ class Trainer:
 
     @cached_property
     def _tokenizer(self) -> Any:
-        from harness.loading import load_tokenizer
+        from harness.loading import load_config, load_tokenizer
+        from harness.vocabulary import fit_tokenizer, rows_of
 
-        return load_tokenizer(self.checkpoint)
+        tokenizer = load_tokenizer(self.checkpoint)
+        self._warnings["tokenizer"] = fit_tokenizer(tokenizer, rows_of(load_config(self.checkpoint)), self.checkpoint)
+        return tokenizer
 
     @cached_property
     def _encoded(self) -> dict[str, list[Tokens]]:
@@ -297,7 +300,7 @@ class Trainer:
         if micro < self.settings.micro_batch:
             warnings.append(f"Memory sufficed for {micro} of {self.settings.micro_batch} rows a pass.")
         if self._workers is None or self._workers.is_main_process:
-            write(lora_config(course.hyper, self.checkpoint), state, self.checkpoint, to)
+            write(lora_config(course.hyper, self.checkpoint, self.model), state, self.checkpoint, to)
         return Trained(
             adapter=to,
             validation=found,

@@ -53,16 +53,19 @@ def close(backend: Any) -> None:
 def _transformers(plan: Plan) -> tuple[Any, list[str]]:
     from harness.backends.transformers_lm import TransformersLM
     from harness.loading import load_model, load_tokenizer
+    from harness.vocabulary import fit_tokenizer
 
     options, checkpoint = plan.options, plan.checkpoint
     tokenizer = load_tokenizer(checkpoint)
     if options.chat and not tokenizer.chat_template:
         raise UsageError(f"{options.model} has no chat template, so --chat cannot be used with it.")
-    warnings: list[str] = []
     model = load_model(checkpoint.base or checkpoint, plan.dtype, plan.device, options.load_in_4bit)
+    warnings: list[str] = []
     if checkpoint.base is not None:
         from harness.adapter import merge_for_run
 
-        model, warnings = merge_for_run(model, checkpoint)
+        model, merging = merge_for_run(model, checkpoint)
+        warnings += merging
+    warnings += fit_tokenizer(tokenizer, model.get_input_embeddings().weight.shape[0], checkpoint)
     backend = TransformersLM(model.to(plan.device), tokenizer, options.chat, options.system, options.batch_tokens)
     return backend, warnings

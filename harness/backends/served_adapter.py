@@ -15,7 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data import cache
-from harness.adapter import Probe, attach, probe, write_merged
+from harness.adapter import Probe, probe, write_merged
+from harness.attach import attach
 from harness.checkpoint import Checkpoint
 from harness.errors import ModelError
 
@@ -48,7 +49,13 @@ def live(adapter: Checkpoint, dtype: str) -> Probe:
     folder = _folder(adapter, dtype) / "live"
     if not (folder / Probe.FILE).is_file():
         assert adapter.base is not None
-        model = attach(load_model(adapter.base, dtype), adapter)
+        base = load_model(adapter.base, dtype)
+        rows = base.get_input_embeddings().weight.shape[0]
+        model = attach(base, adapter)
+        if model.get_input_embeddings().weight.shape[0] != rows:
+            raise ModelError(
+                f"The adapter {adapter.given} has a vocabulary of its own, which is not served live. Use --lora merge."
+            )
         told = Probe.of(model, probe(model, adapter)[0])
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".live.", dir=folder.parent))

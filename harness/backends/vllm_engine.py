@@ -156,8 +156,12 @@ def make(plan: Plan) -> tuple[VllmEngine, list[str]]:
     require()
     from transformers import AutoConfig
 
-    from harness.loading import load_tokenizer
+    from harness.causal import causal_class
+    from harness.loading import load_config, load_tokenizer
+    from harness.vocabulary import fit_tokenizer, rows_of
 
+    whole = adapter.base or adapter
+    causal_class(load_config(whole), whole)  # an engine may serve encoders too
     tokenizer = load_tokenizer(plan.checkpoint)
     if options.chat and not tokenizer.chat_template:
         raise UsageError(f"{options.model} has no chat template, so --chat cannot be used with it.")
@@ -171,6 +175,7 @@ def make(plan: Plan) -> tuple[VllmEngine, list[str]]:
         path, told = served_adapter.merged(adapter, plan.dtype)
     config = AutoConfig.from_pretrained(path, trust_remote_code=adapter.remote_code, local_files_only=True)
     window = window_of(config.get_text_config())
+    warnings = fit_tokenizer(tokenizer, rows_of(config), adapter)
     calls = CALLS.get(plan.device, GPU_CALLS)
     arguments = {
         "model": str(path),
@@ -204,7 +209,7 @@ def make(plan: Plan) -> tuple[VllmEngine, list[str]]:
     except BaseException:
         backend.close()
         raise
-    return backend, []
+    return backend, warnings
 
 
 def require() -> None:

@@ -14,7 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from harness import adapter as adapters
-from harness.adapter import attach, logits, merge, merge_for_run, probe, write_base_digest
+from harness.adapter import logits, merge, merge_for_run, probe, write_base_digest
+from harness.attach import attach
 from harness.checkpoint import Checkpoint, resolve
 from harness.errors import ModelError, UsageError
 from harness.loading import load_model, load_tokenizer

@@ -185,10 +185,11 @@ def test_configs_that_are_no_causal_model(copy: Path, tmp_path: Path):
     with pytest.raises(ModelError, match="BertForMaskedLM, which is not a causal language model"):
         resolve(str(make_model(tmp_path / "bert", "bert")))
     for changes, message in (
-        ({"architectures": ["T5ForConditionalGeneration"]}, "not a causal"),
+        ({"architectures": ["T5ForConditionalGeneration"], "is_encoder_decoder": True}, "not a causal"),
         ({"architectures": ["BartForCausalLM"], "is_encoder_decoder": True}, "not a causal"),
-        ({"architectures": ["BertForCausalLM"], "is_decoder": False}, "not a causal"),
-        ({"architectures": None}, "names no model class"),
+        ({"architectures": ["BertForSequenceClassification"]}, "not a causal"),
+        ({"architectures": None, "model_type": None}, "names no model class"),
+        ({"architectures": "LlamaForCausalLM"}, "names no model class"),
     ):
         shutil.copy(copy / "config.json", tmp_path / "kept.json")
         _edit(copy / "config.json", **changes)
