@@ -5,13 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-DEFAULT_WINDOW = 2048
+DEFAULT_WINDOW = 2048  # for those that say nothing: recurrent models, Bloom
+WINDOW_NAMES = (
+    "max_position_embeddings",
+    "max_target_positions",
+    "n_positions",
+    "n_ctx",
+    "max_seq_len",  # MPT, DBRX
+    "max_sequence_length",
+    "model_max_length",
+    "seq_length",
+    "context_length",  # RWKV
+)
 
 
 def window_of(config: Any) -> int:
     """Tokens a prompt and its answer may take together, of a model's text configuration."""
-    for name in ("max_position_embeddings", "n_positions", "n_ctx", "seq_length"):
-        if isinstance(value := getattr(config, name, None), int):
+    for name in WINDOW_NAMES:
+        value = getattr(config, name, None)
+        if isinstance(value, int) and value > 0:  # XLNet says -1 for "any"
             return value
     return DEFAULT_WINDOW
 

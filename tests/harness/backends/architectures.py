@@ -1,0 +1,51 @@
+"""Every causal architecture that transformers knows, made small from its own configuration class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+VOCABULARY = 320
+POSITIONS = 256
+WINDOW = 24  # shorter than the prompts
+
+# What configurations call their sizes: set wherever a class knows the name.
+SIZES: dict[str, Any] = {
+    **dict.fromkeys(("vocab_size", "vocab_size_per_layer_input", "decoder_vocab_size"), VOCABULARY),
+    **dict.fromkeys(("hidden_size", "d_model", "n_embd", "dim", "emb_dim", "embedding_size"), 64),
+    **dict.fromkeys(("input_embedding_size", "output_embedding_size", "attention_hidden_size", "dense_dim"), 64),
+    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers", "num_blocks"), 4),
+    **dict.fromkeys(("encoder_layers", "num_encoder_layers", "num_decoder_layers"), 2),
+    **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads"), 4),
+    **dict.fromkeys(("decoder_attention_heads", "encoder_attention_heads", "num_decoder_attention_heads"), 4),
+    **dict.fromkeys(("num_key_value_heads", "n_kv_heads", "num_kv_heads"), 2),
+    **dict.fromkeys(("swa_num_attention_heads", "swa_num_key_value_heads"), 4),
+    **dict.fromkeys(("head_dim", "global_head_dim", "swa_head_dim", "v_head_dim", "attention_head_size"), 16),
+    **dict.fromkeys(("swa_v_head_dim", "linear_key_head_dim", "linear_value_head_dim", "mamba_head_dim"), 16),
+    **dict.fromkeys(("qk_nope_head_dim", "qk_head_dim", "kv_lora_rank", "q_lora_rank", "index_head_dim"), 16),
+    **dict.fromkeys(("qk_rope_head_dim", "rotary_dim", "mamba_d_head", "mamba_d_state", "state_size"), 8),
+    **dict.fromkeys(("ssm_state_size", "hidden_size_per_layer_input", "low_rank_dim"), 8),
+    **dict.fromkeys(("linear_num_key_heads", "index_n_heads", "mamba_n_heads", "mamba_num_heads", "n_mamba_heads"), 4),
+    "linear_num_value_heads": 4,
+    **dict.fromkeys(("intermediate_size", "ffn_dim", "decoder_ffn_dim", "encoder_ffn_dim", "ffn_hidden_size"), 96),
+    **dict.fromkeys(("intermediate_size_mlp", "n_inner", "dff", "d_inner", "dim_ff", "lru_width"), 96),
+    **dict.fromkeys(("moe_intermediate_size", "shared_intermediate_size", "expert_ffn_hidden_size"), 32),
+    **dict.fromkeys(("shared_expert_intermediate_size", "moe_shared_expert_intermediate_size"), 32),
+    **dict.fromkeys(("dense_intermediate_size", "decoder_ffn_size", "feed_forward_size"), 96),
+    **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"), 4),
+    **dict.fromkeys(("num_experts_per_tok", "num_experts_per_token", "moe_topk", "moe_k", "top_k_experts"), 2),
+    **dict.fromkeys(("n_group", "topk_group", "num_expert_group", "n_shared_experts"), 1),
+    **dict.fromkeys(("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_target_positions"), POSITIONS),
+    **dict.fromkeys(("context_length", "model_max_length", "seq_length", "max_source_positions"), POSITIONS),
+    **dict.fromkeys(("sliding_window", "attention_chunk_size", "window_size", "local_attention"), WINDOW),
+    **dict.fromkeys(("attention_window_size", "keep_window_size", "sliding_window_size", "floor_scale"), WINDOW),
+    **dict.fromkeys(("chunk_size", "mamba_chunk_size", "index_topk", "block_size", "index_block_size"), 16),
+    **dict.fromkeys(("pad_token_id", "bos_token_id"), 0),
+    "eos_token_id": 1,
+}
+
+
+def changes(config: Any) -> dict[str, Any]:
+    """The sizes above that a configuration has, by its own names."""
+    names = set(config.to_dict()) | set(getattr(config, "attribute_map", {}))
+    mapped = {k: v for k, v in getattr(config, "attribute_map", {}).items()}
+    return {mapped.get(n, n): v for n, v in SIZES.items() if n in names and getattr(config, n, None) is not None}
