@@ -44,8 +44,42 @@ SIZES: dict[str, Any] = {
 }
 
 
-def changes(config: Any) -> dict[str, Any]:
-    """The sizes above that a configuration has, by its own names."""
-    names = set(config.to_dict()) | set(getattr(config, "attribute_map", {}))
-    mapped = {k: v for k, v in getattr(config, "attribute_map", {}).items()}
-    return {mapped.get(n, n): v for n, v in SIZES.items() if n in names and getattr(config, n, None) is not None}
+# What a class needs beside them, or cannot take of them (None: left as the class has it).
+OVERRIDES: dict[str, dict[str, Any]] = {
+    "bamba": {"mamba_n_heads": 8, "mamba_d_head": 16, "attn_layer_indices": [1, 3]},
+    "dbrx": {"attn_config": {"kv_n_heads": 2, "rope_theta": 10000.0}, "ffn_config": {"ffn_hidden_size": 32}},
+    "dots1": {"n_routed_experts": 4, "n_shared_experts": 1},
+    "falcon_h1": {"mamba_n_heads": 4, "mamba_d_head": 16, "mamba_d_ssm": 64},
+    "gemma3n_text": {"num_kv_shared_layers": 2, "layer_types": ["sliding_attention", "full_attention"] * 2},
+    "gpt_neo": {"attention_types": [[["global", "local"], 2]]},
+    "granitemoehybrid": {"mamba_n_heads": 8, "mamba_d_head": 16, "layer_types": ["mamba", "attention"] * 2},
+    "hunyuan_v1_dense": {"head_dim": 16},
+    "hunyuan_v1_moe": {"head_dim": 16},
+    "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 2},
+    "mamba2": {"num_heads": 8, "head_dim": 16},
+    "ministral": {"head_dim": 16},
+    "nemotron": {"head_dim": 16, "num_key_value_heads": 2},
+    "reformer": {"is_decoder": True, "axial_pos_embds": False},
+    "zamba": {"num_hidden_layers": 6},
+    "zamba2": {"num_hidden_layers": 4, "layers_block_type": ["linear_attention", "hybrid"] * 2},
+    "zaya": {"num_experts_per_tok": 1},
+}
+
+
+def small(model_type: str) -> Any:
+    """A configuration of this type with few and small layers. Raises whatever its class raises."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    made = CONFIG_MAPPING[model_type]
+    return made(**{**_sizes(made()), **OVERRIDES.get(model_type, {})})
+
+
+def _sizes(config: Any) -> dict[str, Any]:
+    """The sizes above that a configuration has, by its own names, and of its parts."""
+    mapped = dict(getattr(config, "attribute_map", {}))
+    names = set(config.to_dict()) | set(mapped)
+    sizes = {mapped.get(n, n): v for n, v in SIZES.items() if n in names and config.to_dict().get(mapped.get(n, n)) is not None}
+    for part in getattr(config, "sub_configs", {}):
+        if (inner := getattr(config, part, None)) is not None:
+            sizes[part] = _sizes(inner)
+    return sizes
