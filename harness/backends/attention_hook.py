@@ -147,7 +147,7 @@ def _attention(
 
         value = torch.nn.functional.pad(value, (0, query.shape[-1] - width))
     out = _active.state.attend(layer, query[0], key[0], value[0], scale, window)
-    return out[..., :width].transpose(0, 1).unsqueeze(0), None  # [1, T, heads, head_dim]
+    return out[..., :width].transpose(0, 1).contiguous().unsqueeze(0), None  # [1, T, heads, head_dim]
 
 
 class Switch:

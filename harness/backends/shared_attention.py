@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from harness.backends.prefix_tree import Segment
 
+
 def attend_plain(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float, visible: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:

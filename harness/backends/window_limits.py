@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 # sliding_window, attention_chunk_size, local_attention, index_topk, floor_scale, compress_rates and the like
-LIMIT = re.compile(r"window|chunk|local_att|block_size|index_topk|floor_scale|compress_rate|max_distance|mem_len|segment")
+LIMIT = re.compile(r"window|chunk|local_att|block_size|index_topk|floor_scale|compress_rate|max_distance|mem_len")
 NO_LIMIT = re.compile(r"max_window_layers|chunk_size_feed_forward|chunk_size_lm_head|pattern|types?$|dropout|use_")
 SMALL = 7  # tokens: what a limit too large to be reached is set to in a check
 
@@ -50,7 +50,7 @@ def reduced(model: Any, config: Any, limit: Limit) -> Iterator[None]:
     *way, last = limit.path
     holder: Any = config
     for key in way:
-        holder = holder[key] if isinstance(holder, dict | list | tuple) else getattr(holder, str(key))
+        holder = getattr(holder, str(key)) if holder is config else holder[key]
     names = {k for k in limit.path if isinstance(k, str)}
     copies = [
         (module, name)
@@ -71,9 +71,7 @@ def reduced(model: Any, config: Any, limit: Limit) -> Iterator[None]:
 
 
 def _put(holder: Any, key: str | int, value: int) -> None:
-    if isinstance(holder, dict | list):
+    if hasattr(holder, "__setitem__"):
         holder[key] = value
-    elif isinstance(key, str):
-        setattr(holder, key, value)
-    else:
-        raise TypeError(f"a {type(holder).__name__} in a configuration cannot be changed")
+    else:  # of a tuple this raises: it cannot be checked
+        setattr(holder, str(key), value)

@@ -21,8 +21,10 @@ SIZES: dict[str, Any] = {
     **dict.fromkeys(("swa_num_attention_heads", "swa_num_key_value_heads"), 4),
     **dict.fromkeys(("head_dim", "global_head_dim", "swa_head_dim", "v_head_dim", "attention_head_size"), 16),
     **dict.fromkeys(("swa_v_head_dim", "linear_key_head_dim", "linear_value_head_dim", "mamba_head_dim"), 16),
-    **dict.fromkeys(("qk_nope_head_dim", "qk_head_dim", "kv_lora_rank", "q_lora_rank", "index_head_dim"), 16),
-    **dict.fromkeys(("qk_rope_head_dim", "rotary_dim", "mamba_d_head", "mamba_d_state", "state_size"), 8),
+    **dict.fromkeys(
+        ("qk_rope_head_dim", "qk_nope_head_dim", "qk_head_dim", "kv_lora_rank", "q_lora_rank", "index_head_dim"), 16
+    ),
+    **dict.fromkeys(("rotary_dim", "mamba_d_head", "mamba_d_state", "state_size"), 8),
     **dict.fromkeys(("ssm_state_size", "hidden_size_per_layer_input", "low_rank_dim"), 8),
     **dict.fromkeys(("linear_num_key_heads", "index_n_heads", "mamba_n_heads", "mamba_num_heads", "n_mamba_heads"), 4),
     "linear_num_value_heads": 4,
@@ -34,7 +36,9 @@ SIZES: dict[str, Any] = {
     **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"), 4),
     **dict.fromkeys(("num_experts_per_tok", "num_experts_per_token", "moe_topk", "moe_k", "top_k_experts"), 2),
     **dict.fromkeys(("n_group", "topk_group", "num_expert_group", "n_shared_experts"), 1),
-    **dict.fromkeys(("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_target_positions"), POSITIONS),
+    **dict.fromkeys(
+        ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_target_positions"), POSITIONS
+    ),
     **dict.fromkeys(("context_length", "model_max_length", "seq_length", "max_source_positions"), POSITIONS),
     **dict.fromkeys(("sliding_window", "attention_chunk_size", "window_size", "local_attention"), WINDOW),
     **dict.fromkeys(("attention_window_size", "keep_window_size", "sliding_window_size", "floor_scale"), WINDOW),
@@ -47,22 +51,37 @@ SIZES: dict[str, Any] = {
 # What a class needs beside them, or cannot take of them (None: left as the class has it).
 OVERRIDES: dict[str, dict[str, Any]] = {
     "bamba": {"mamba_n_heads": 8, "mamba_d_head": 16, "attn_layer_indices": [1, 3]},
-    "dbrx": {"attn_config": {"kv_n_heads": 2, "rope_theta": 10000.0}, "ffn_config": {"ffn_hidden_size": 32}},
-    "dots1": {"n_routed_experts": 4, "n_shared_experts": 1},
+    "blt": {"encoder_hash_byte_group_vocab": 100},
+    "dbrx": {
+        "attn_config": {"kv_n_heads": 2, "rope_theta": 10000.0, "clip_qkv": 8.0},
+        "ffn_config": {"ffn_hidden_size": 32},
+    },
+    "dots1": {"n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 2},
     "falcon_h1": {"mamba_n_heads": 4, "mamba_d_head": 16, "mamba_d_ssm": 64},
     "gemma3n_text": {"num_kv_shared_layers": 2, "layer_types": ["sliding_attention", "full_attention"] * 2},
     "gpt_neo": {"attention_types": [[["global", "local"], 2]]},
     "granitemoehybrid": {"mamba_n_heads": 8, "mamba_d_head": 16, "layer_types": ["mamba", "attention"] * 2},
     "hunyuan_v1_dense": {"head_dim": 16},
     "hunyuan_v1_moe": {"head_dim": 16},
+    "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 2},
     "mamba2": {"num_heads": 8, "head_dim": 16},
     "ministral": {"head_dim": 16},
     "nemotron": {"head_dim": 16, "num_key_value_heads": 2},
     "reformer": {"is_decoder": True, "axial_pos_embds": False},
-    "zamba": {"num_hidden_layers": 6},
     "zamba2": {"num_hidden_layers": 4, "layers_block_type": ["linear_attention", "hybrid"] * 2},
     "zaya": {"num_experts_per_tok": 1},
+}
+
+# Those that cannot be made alone or small, and why.
+NOT_MADE = {
+    "cohere_compass_text": "its own configuration lacks a rotary embedding for full attention",
+    "gemma3n": "its image part needs timm",
+    "gemma4_assistant": "a draft model, which reads another model's states",
+    "gemma4_unified_assistant": "a draft model, which reads another model's states",
+    "musicgen": "music: needs a text encoder's configuration",
+    "musicgen_melody": "music: needs a text encoder's configuration",
+    "zamba": "its class ties layers that a few layers do not have",
 }
 
 
@@ -78,7 +97,10 @@ def _sizes(config: Any) -> dict[str, Any]:
     """The sizes above that a configuration has, by its own names, and of its parts."""
     mapped = dict(getattr(config, "attribute_map", {}))
     names = set(config.to_dict()) | set(mapped)
-    sizes = {mapped.get(n, n): v for n, v in SIZES.items() if n in names and config.to_dict().get(mapped.get(n, n)) is not None}
+    values = config.to_dict()
+    sizes = {mapped.get(n, n): v for n, v in SIZES.items() if n in names and values.get(mapped.get(n, n)) is not None}
+    if "qk_rope_head_dim" in values and "num_key_value_heads" in values:  # multi-latent attention has no groups
+        sizes["num_key_value_heads"] = 4
     for part in getattr(config, "sub_configs", {}):
         if (inner := getattr(config, part, None)) is not None:
             sizes[part] = _sizes(inner)

@@ -25,12 +25,51 @@ from tests.harness.backends import architectures
 from tests.models import make_tokenizer
 
 ALLOWED = 1e-4  # of a log-probability, and of greedy texts where two tokens are further apart than this
-NEW_TOKENS = 5
+NEW_TOKENS = 4
 # These must keep sharing prompts: the models that people measure most. Others may come to it.
 SHARING = frozenset(
-    "apertus arcee cohere cohere2 cwm deepseek_v3 ernie4_5 exaone4 gemma gemma3_text glm glm4 gpt2 gpt_neox granite "
-    "granitemoe helium hunyuan_v1_dense llama ministral mistral mixtral nemotron olmo olmo2 olmo3 olmoe opt persimmon "
-    "phi phi3 phimoe qwen2 qwen2_moe qwen3 qwen3_moe seed_oss smollm3 stablelm starcoder2".split()
+    [
+        "apertus",
+        "arcee",
+        "cohere",
+        "cohere2",
+        "cwm",
+        "deepseek_v3",
+        "ernie4_5",
+        "exaone4",
+        "gemma",
+        "gemma3_text",
+        "glm",
+        "glm4",
+        "gpt2",
+        "gpt_neox",
+        "granite",
+        "granitemoe",
+        "helium",
+        "hunyuan_v1_dense",
+        "llama",
+        "ministral",
+        "mistral",
+        "mixtral",
+        "nemotron",
+        "olmo",
+        "olmo2",
+        "olmo3",
+        "olmoe",
+        "opt",
+        "persimmon",
+        "phi",
+        "phi3",
+        "phimoe",
+        "qwen2",
+        "qwen2_moe",
+        "qwen3",
+        "qwen3_moe",
+        "seed_oss",
+        "smollm3",
+        "stablelm",
+        "starcoder2",
+    ]
 )
 
 
@@ -50,7 +89,7 @@ def small_model(model_type: str) -> Any:
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config).float().eval()
     for name, parameter in model.named_parameters():
-        if parameter.ndim >= 2 and not name.endswith(("A_log", "conv1d.weight")):
+        if parameter.ndim >= 2 or name.endswith("self_attn.A"):  # Doge's A is 0, which makes ties of all its keys
             torch.nn.init.normal_(parameter, std=0.1)
     return model
 
@@ -78,8 +117,13 @@ def worst(model: Any, tokenizer: Any, asked: list[Request], answers: dict[int, R
     import torch
 
     def logprobs(ids: list[int]) -> torch.Tensor:
+        row = torch.tensor([ids])
         with torch.inference_mode():
-            return model(input_ids=torch.tensor([ids])).logits[0].float().log_softmax(-1)
+            try:
+                logits = model(input_ids=row).logits
+            except Exception:  # some decoders of encoder-decoders fail at making their cache
+                logits = model(input_ids=row, use_cache=False).logits
+        return logits[0].float().log_softmax(-1)
 
     apart = 0.0
     for n, request in enumerate(asked):
@@ -90,13 +134,13 @@ def worst(model: Any, tokenizer: Any, asked: list[Request], answers: dict[int, R
                 joined = tokenizer.encode(request.prompt.shared + request.prompt.own + option)
                 rest = joined[len(context) :]
                 assert joined[: len(context)] == context
-                plain = logprobs(joined)[range(len(context) - 1, len(joined) - 1), rest].sum().item()
+                plain = logprobs(joined[:-1])[range(len(context) - 1, len(joined) - 1), rest].sum().item()
                 apart = max(apart, abs(plain - ours)) if plain == plain else float("nan")
         else:  # every token must be the likeliest after those before it
             tokens = list(answers[n].tokens)
-            plain = logprobs(context + tokens)[len(context) - 1 : -1]
-            taken = plain[range(len(tokens)), tokens]
-            apart = max(apart, (plain.max(-1).values - taken).max().item())
+            for place, token in enumerate(tokens):
+                plain = logprobs(context + tokens[:place])[-1]
+                apart = max(apart, (plain.max() - plain[token]).item())
     return apart
 
 
