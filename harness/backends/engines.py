@@ -9,6 +9,7 @@ architecture that transformers can run, and the measure that the other one is ch
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +22,21 @@ if TYPE_CHECKING:
     import torch
 
 
+# of settings of sparse attention: DeepSeek's index_topk, MiniMax's index_topk_blocks, Doge's keep_window_size
+CHOOSING = re.compile(r"index_topk|topk_blocks|sparse_att|compress_rates|keep_window_size|num_random_blocks|lsh_")
+
+
 class SharedEngine:
     """Computes each shared segment once. Raises UnsupportedError for models that it cannot run as `plain` does;
     those are left as they were."""
 
     def __init__(self, model: Any, plain: PlainEngine) -> None:
         config = model.config.get_text_config()
-        if reason := _unsupported(model, config):
+        parameters = inspect.signature(model.forward).parameters
+        for name in ("position_ids", "logits_to_keep"):
+            if name not in parameters:
+                raise UnsupportedError(f"its forward pass takes no {name}")
+        if reason := unsupported(config):
             raise UnsupportedError(reason)
         self.model = model
         self.computed = 0  # positions that went through the model
@@ -208,15 +217,14 @@ def _equal_lengths(lengths: list[int], most: int) -> Iterator[list[int]]:
             yield group[at : at + most]
 
 
-def _unsupported(model: Any, config: Any) -> str:
-    parameters = inspect.signature(model.forward).parameters
-    for name in ("position_ids", "logits_to_keep"):
-        if name not in parameters:
-            return f"its forward pass takes no {name}"
+def unsupported(config: Any) -> str:
+    """What a text configuration says that no check on short prompts would find; empty where there is nothing."""
     rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
     kinds = {str(v.get("rope_type")) for v in [rope, *rope.values()] if isinstance(v, dict)}
     if kinds & {"dynamic", "longrope"}:
         return "its rotary embedding depends on the length of what is computed together"
     if getattr(config, "attention_chunk_size", None):
         return "its attention is chunked"
+    if any(CHOOSING.search(name) and value for name, value in config.to_dict().items()):
+        return "its attention chooses which tokens it sees"
     return ""
