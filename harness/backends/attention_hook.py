@@ -8,7 +8,7 @@ is refused (UnsupportedError), for leaving it out would change the scores.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,9 +45,11 @@ class UnsupportedError(Exception):
 
 @dataclass(frozen=True)
 class Mask:
-    """Stands where a mask would: `window` tokens back, itself among them; None for all of them."""
+    """Stands where a mask would: `window` tokens back, itself among them; None for all of them. `problem`: why it is
+    neither, which matters only where a layer uses it."""
 
     window: int | None
+    problem: str = ""
 
 
 @dataclass
@@ -58,7 +60,6 @@ class Active:
     state: Pass | Decode
     windows: dict[int, int | None]
     learn: bool = False
-    _mask: Mask = field(default=Mask(None), init=False)
 
     def __enter__(self) -> None:
         global _active
@@ -70,6 +71,8 @@ class Active:
 
     def window_of(self, layer: int, mask: Mask | None, sliding_window: int | None) -> int | None:
         if self.learn:
+            if mask is not None and mask.problem:
+                raise UnsupportedError(mask.problem)
             window = mask.window if mask is not None else None
             if sliding_window is not None and sliding_window != window and sliding_window < FAR:
                 raise UnsupportedError(
@@ -97,7 +100,14 @@ def _mask(mask_function: Any, **kwargs: Any) -> Mask:
     and the mask would be one of packed tokens."""
     if _active is None:
         raise UnsupportedError("its mask is made outside a forward pass")
-    return Mask(window_of_mask(mask_function)) if _active.learn else Mask(None)
+    if not _active.learn:
+        return Mask(None)
+    try:
+        return Mask(window_of_mask(mask_function))
+    except UnsupportedError as error:
+        return Mask(None, str(error))
+    except Exception:  # masks of images' and packed tokens know their own length only
+        return Mask(None, "its mask is made for one length")
 
 
 def window_of_mask(mask_function: Any) -> int | None:

@@ -70,12 +70,32 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "mamba2": {"num_heads": 8, "head_dim": 16},
     "minimax_m3_vl_text": {"index_topk_blocks": 2},
     "ministral": {"head_dim": 16},
+    "nemotron_h": {"n_groups": 1},
     "nemotron": {"head_dim": 16, "num_key_value_heads": 2},
     "reformer": {"is_decoder": True, "axial_pos_embds": False},
     "zamba2": {"num_hidden_layers": 4, "layers_block_type": ["linear_attention", "hybrid"] * 2},
     "zaya": {"num_experts_per_tok": 1},
 }
 
+# Encoders that are causal only when their configuration says so; asked for both ways.
+ENCODERS = [
+    "bert",
+    "bert-generation",
+    "big_bird",
+    "camembert",
+    "data2vec-text",
+    "electra",
+    "ernie",
+    "megatron-bert",
+    "rembert",
+    "roberta",
+    "roberta-prelayernorm",
+    "roc_bert",
+    "roformer",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "xmod",
+]
 # Those that cannot be made alone or small, and why.
 NOT_MADE = {
     "cohere_compass_text": "its own configuration lacks a rotary embedding for full attention",
@@ -89,11 +109,14 @@ NOT_MADE = {
 
 
 def small(model_type: str) -> Any:
-    """A configuration of this type with few and small layers. Raises whatever its class raises."""
+    """A configuration of this type with few and small layers; of `TYPE (decoder)`, with is_decoder. Raises whatever
+    its class raises."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+    model_type, _, decoder = model_type.partition(" ")
     made = CONFIG_MAPPING[model_type]
-    return made(**{**_sizes(made()), **OVERRIDES.get(model_type, {})})
+    options = {**_sizes(made()), **OVERRIDES.get(model_type, {})}
+    return made(**{**options, "is_decoder": True} if decoder else options)
 
 
 def _sizes(config: Any) -> dict[str, Any]:

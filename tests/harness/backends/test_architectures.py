@@ -76,7 +76,7 @@ SHARING = frozenset(
 def causal_architectures() -> list[str]:
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-    return list(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
+    return [*MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, *(f"{name} (decoder)" for name in architectures.ENCODERS)]
 
 
 def small_model(model_type: str) -> Any:
