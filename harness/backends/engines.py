@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 # of settings of sparse attention: DeepSeek's index_topk, MiniMax's index_topk_blocks, Doge's keep_window_size
-CHOOSING = re.compile(r"index_topk|topk_blocks|sparse_att|compress_rates|keep_window_size|num_random_blocks|lsh_")
+CHOOSING = re.compile(r"index_topk|indexer_budget|topk_blocks|sparse_att|compress_rat|keep_window_size|lsh_")
 
 
 class SharedEngine:
@@ -225,6 +225,9 @@ def unsupported(config: Any) -> str:
         return "its rotary embedding depends on the length of what is computed together"
     if getattr(config, "attention_chunk_size", None):
         return "its attention is chunked"
+    odd = set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
+    if odd:
+        return f"it has layers of {', '.join(sorted(odd))}"
     if any(CHOOSING.search(name) and value for name, value in config.to_dict().items()):
         return "its attention chooses which tokens it sees"
     return ""
