@@ -32,3 +32,17 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("HARNESS_HOME", str(tmp_path_factory.getbasetemp() / "harness-home"))
         patch.delenv("HARNESS_DB", raising=False)
         yield
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tables that tests make of what they measured, a row each (`record_property("table", row)`)."""
+    rows = [
+        str(value)
+        for status in ("passed", "failed")
+        for report in terminalreporter.stats.get(status, [])
+        for name, value in report.user_properties
+        if name == "table"
+    ]
+    if rows:
+        terminalreporter.section("measured")
+        terminalreporter.write_line("\n".join(sorted(rows)))

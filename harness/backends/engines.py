@@ -2,38 +2,56 @@
 
 Both take the plan's segments and give logits at the positions that rows read, then decode. The plain
 engine computes each row whole, with rows of equal length together and no padding: right for any
-architecture that transformers can run, and the measure that the other one is checked against.
+architecture that transformers can run, and the measure that the other one is checked against
+(self_check.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+import re
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.backends.attention_hook import Active, Switch, UnsupportedError
 from harness.backends.prefix_tree import Segment
-from harness.backends.shared_attention import NAME, Decode, Pass, UnsupportedError, active, register
+from harness.backends.self_check import check_shared, first_line, gap, is_out_of_memory, tolerance
+from harness.backends.shared_attention import Decode, Pass
 
 if TYPE_CHECKING:
     import torch
 
 
-class SharedEngine:
-    """Computes each shared segment once. Raises UnsupportedError for models that it cannot run."""
+# of settings of sparse attention: DeepSeek's index_topk, MiniMax's index_topk_blocks, Doge's keep_window_size
+CHOOSING = re.compile(r"index_topk|indexer_budget|topk_blocks|sparse_att|compress_rat|keep_window_size|lsh_")
 
-    def __init__(self, model: Any) -> None:
+
+class SharedEngine:
+    """Computes each shared segment once. Raises UnsupportedError for models that it cannot run as `plain` does;
+    those are left as they were."""
+
+    def __init__(self, model: Any, plain: PlainEngine) -> None:
         config = model.config.get_text_config()
-        if reason := _unsupported(model, config):
+        parameters = inspect.signature(model.forward).parameters
+        for name in ("position_ids", "logits_to_keep"):
+            if name not in parameters:
+                raise UnsupportedError(f"its forward pass takes no {name}")
+        if reason := unsupported(config):
             raise UnsupportedError(reason)
         self.model = model
         self.computed = 0  # positions that went through the model
-        self._plain = model.config._attn_implementation
-        register()
-        model.set_attn_implementation(NAME)
+        self.windows: dict[int, int | None] = {}  # of each layer: how many tokens it sees, None for all
+        self._plain = plain
+        self._layers: int | None = getattr(config, "num_hidden_layers", None)
+        self._switch = Switch(model)
         try:
-            self._check(config)
-        except Exception:
-            model.set_attn_implementation(self._plain)
-            raise
+            self._switch.to_ours()
+            check_shared(self)
+        except Exception as error:  # the model may do anything with our segments
+            self._switch.to_usual()
+            if isinstance(error, UnsupportedError) or is_out_of_memory(error):
+                raise
+            raise UnsupportedError(f"shared prompts cannot go through it ({first_line(error)})") from error
 
     def prefill(self, segments: list[Segment], keep_rows: bool) -> torch.Tensor:
         """Compute segments (ancestors that are not in memory included). Returns float32 logits
@@ -58,54 +76,33 @@ class SharedEngine:
     def decode(self, segments: list[Segment]) -> Decoder:
         return Decoder(self, Decode(segments))
 
-    def _forward(self, state: Pass | Decode, ids: Any, positions: Any, keep: Any) -> torch.Tensor:
+    def learn_windows(self, trunk: Segment) -> None:
+        """Compute a segment without ancestors, and take from it how far back each layer sees."""
         import torch
 
-        with torch.inference_mode(), active(state):
+        self.windows = {}
+        state = Pass([trunk], self.model.device)
+        trunk.memory = {}
+        last = torch.tensor([len(trunk.ids) - 1], device=self.model.device)
+        self._forward(state, state.ids, state.positions, last, learn=True)
+        if self._layers is not None and len(self.windows) < self._layers:
+            raise UnsupportedError(f"{self._layers - len(self.windows)} of its {self._layers} layers are not attention")
+
+    def plain_logits(self, ids: list[int], reads: int) -> torch.Tensor:
+        """Of one row, by the plain engine and the model's usual attention: float32 [reads, vocabulary]."""
+        self._switch.to_usual()
+        try:
+            return self._plain.logits([ids], reads)[0]
+        finally:
+            self._switch.to_ours()
+
+    def _forward(self, state: Pass | Decode, ids: Any, positions: Any, keep: Any, learn: bool = False) -> torch.Tensor:
+        import torch
+
+        with torch.inference_mode(), Active(state, self.windows, learn):
             out = self.model(input_ids=ids[None], position_ids=positions[None], use_cache=False, logits_to_keep=keep)
         self.computed += len(ids)
         return out.logits[0].float()
-
-    def _check(self, config: Any) -> None:
-        """Compare a small tree with plain forward passes; the model may do anything with our segments."""
-        import torch
-
-        generator = torch.Generator().manual_seed(0)
-        ids = torch.randint(0, config.vocab_size, (44,), generator=generator).tolist()
-        trunk = Segment(ids[:20], 0, None, None)
-        branch = Segment(ids[20:30], 20, trunk, None)
-        from harness.backends.prefix_tree import Row
-
-        rows = [Row(ids[:30] + ids[30:37], 1, 0), Row(ids[:30] + ids[37:], 1, 1), Row(ids[:20] + ids[39:], 1, 2)]
-        leaves = [
-            Segment(rows[0].ids[30:], 30, branch, rows[0]),
-            Segment(rows[1].ids[30:], 30, branch, rows[1]),
-            Segment(rows[2].ids[20:], 20, trunk, rows[2]),
-        ]
-        computed = self.computed
-        first = Pass([trunk], self.model.device)
-        trunk.memory = {}
-        self._forward(first, first.ids, first.positions, torch.tensor([0], device=self.model.device))
-        got = self.prefill([branch, *leaves], keep_rows=True)
-        token = torch.tensor([5, 6, 7], device=self.model.device) % config.vocab_size
-        after = self.decode(leaves).step(token.tolist())
-        self.computed = computed
-        windows = getattr(config, "layer_types", None) or []
-        if any(w in ("sliding_attention", "chunked_attention") for w in windows) and first.windows <= {None}:
-            raise UnsupportedError("its window of attention is not told to the attention function")
-        self.model.set_attn_implementation(self._plain)
-        wanted, wanted_after = [], []
-        with torch.inference_mode():
-            for row, t in zip(rows, token.tolist(), strict=True):
-                logits = self.model(torch.tensor([[*row.ids, t]], device=self.model.device)).logits[0].float()
-                wanted.append(logits[-2])
-                wanted_after.append(logits[-1])
-        self.model.set_attn_implementation(NAME)
-        tolerance = {torch.float32: 1e-4, torch.float16: 2e-2}.get(self.model.dtype, 6e-2)
-        for ours, plain in ((got, torch.stack(wanted)), (after, torch.stack(wanted_after))):
-            gap = (ours - plain).abs().max().item() / max(1.0, plain.abs().max().item())
-            if not gap <= tolerance:
-                raise UnsupportedError(f"logits with shared prompts differ from plain ones by {gap:.1e}")
 
 
 class Decoder:
@@ -129,24 +126,62 @@ class Decoder:
 
 
 class PlainEngine:
-    """Each row computed whole. Only for models that SharedEngine refuses."""
+    """Each row computed whole. What questions are answered with only for models that SharedEngine refuses."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
         self.computed = 0
+        self.together = 16  # rows of equal length in one forward pass
+        self._options: dict[str, Any] = {}
+        self._keeps_some = False  # whether logits can be asked for at the last positions only
+
+    def find_options(self, ids: list[int]) -> None:
+        """Try which of the options that save memory leave the logits of `ids` as they are."""
+        import torch
+
+        parameters = inspect.signature(self.model.forward).parameters
+        without = {"use_cache": False} if "use_cache" in parameters else {}
+        row = torch.tensor([ids], device=self.model.device)
+        try:
+            with torch.inference_mode():
+                usual = self.model(input_ids=row).logits[0].float()
+        except Exception as error:
+            if is_out_of_memory(error) or not without:
+                raise
+            self._options = without  # some fail at making their cache
+            return
+        reads = len(ids) // 2
+        for options, keeps_some in ((without, "logits_to_keep" in parameters), (without, False)):
+            self._options, self._keeps_some = options, keeps_some
+            try:
+                logits = self.logits([ids], reads)[0]
+                if logits.shape[0] == reads and not gap(logits, usual[-reads:]) > tolerance(self.model):
+                    return
+            except Exception as error:
+                if is_out_of_memory(error):
+                    raise
+        self._options, self._keeps_some = {}, False
+
+    def logits(self, rows: Sequence[list[int]], reads: int) -> torch.Tensor:
+        """Of rows of equal length, float32 [rows, reads, vocabulary], at each one's last `reads` positions."""
+        import torch
+
+        ids = torch.tensor(list(rows), device=self.model.device)
+        keep = {"logits_to_keep": reads} if self._keeps_some else {}
+        with torch.inference_mode():
+            out = self.model(input_ids=ids, **self._options, **keep)
+        self.computed += ids.numel()
+        return out.logits[:, -reads:].float()
 
     def prefill(self, segments: list[Segment], keep_rows: bool) -> torch.Tensor:
         import torch
 
         rows = [s.row for s in segments if s.row is not None]
         found: dict[int, torch.Tensor] = {}
-        for group in _equal_lengths([len(r.ids) for r in rows]):
-            ids = torch.tensor([rows[i].ids for i in group], device=self.model.device)
-            with torch.inference_mode():
-                logits = self.model(input_ids=ids).logits
-            self.computed += ids.numel()
+        for group in _equal_lengths([len(r.ids) for r in rows], self.together):
+            logits = self.logits([rows[i].ids for i in group], max(rows[i].reads for i in group))
             for place, i in enumerate(group):
-                found[i] = logits[place, -rows[i].reads :].float()
+                found[i] = logits[place, logits.shape[1] - rows[i].reads :]
         return torch.cat([found[i] for i in range(len(rows))]) if rows else torch.empty(0)
 
     def decode(self, segments: list[Segment]) -> PlainDecoder:
@@ -165,19 +200,15 @@ class PlainDecoder:
         for row, token in zip(self.rows, tokens, strict=True):
             row.append(token)
         found: dict[int, torch.Tensor] = {}
-        for group in _equal_lengths([len(r) for r in self.rows]):
-            ids = torch.tensor([self.rows[i] for i in group], device=self.engine.model.device)
-            with torch.inference_mode():
-                logits = self.engine.model(input_ids=ids).logits[:, -1].float()
-            self.engine.computed += ids.numel()
-            found.update(zip(group, logits, strict=True))
+        for group in _equal_lengths([len(r) for r in self.rows], self.engine.together):
+            found.update(zip(group, self.engine.logits([self.rows[i] for i in group], 1)[:, 0], strict=True))
         return torch.stack([found[i] for i in range(len(self.rows))])
 
     def keep(self, rows: list[int]) -> None:
         self.rows = [self.rows[r] for r in rows]
 
 
-def _equal_lengths(lengths: list[int], most: int = 16) -> Iterator[list[int]]:
+def _equal_lengths(lengths: list[int], most: int) -> Iterator[list[int]]:
     by_length: dict[int, list[int]] = {}
     for i, n in enumerate(lengths):
         by_length.setdefault(n, []).append(i)
@@ -186,17 +217,17 @@ def _equal_lengths(lengths: list[int], most: int = 16) -> Iterator[list[int]]:
             yield group[at : at + most]
 
 
-def _unsupported(model: Any, config: Any) -> str:
-    import inspect
-
-    parameters = inspect.signature(model.forward).parameters
-    for name in ("position_ids", "logits_to_keep"):
-        if name not in parameters:
-            return f"its forward pass takes no {name}"
+def unsupported(config: Any) -> str:
+    """What a text configuration says that no check on short prompts would find; empty where there is nothing."""
     rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
     kinds = {str(v.get("rope_type")) for v in [rope, *rope.values()] if isinstance(v, dict)}
     if kinds & {"dynamic", "longrope"}:
         return "its rotary embedding depends on the length of what is computed together"
     if getattr(config, "attention_chunk_size", None):
         return "its attention is chunked"
+    odd = set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
+    if odd:
+        return f"it has layers of {', '.join(sorted(odd))}"
+    if any(CHOOSING.search(name) and value for name, value in config.to_dict().items()):
+        return "its attention chooses which tokens it sees"
     return ""

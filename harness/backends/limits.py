@@ -5,16 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-DEFAULT_WINDOW = 2048
-_POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length", "n_ctx")
+DEFAULT_WINDOW = 2048  # for those that say nothing: recurrent models, Bloom
+WINDOW_NAMES = (
+    "max_position_embeddings",
+    "max_target_positions",
+    "n_positions",
+    "n_ctx",
+    "max_seq_len",  # MPT, DBRX
+    "max_sequence_length",
+    "model_max_length",
+    "seq_length",
+    "context_length",  # RWKV
+)
+# those of these that may be the size of a table of positions: the others only say how long a text was in training
+_POSITIONS = tuple(name for name in WINDOW_NAMES if name not in ("model_max_length", "seq_length", "context_length"))
 # order comes from recurrence or the mask
 _NO_POSITIONS = frozenset({"inkling_text", "jamba", "kimi_linear", "nemotron_h", "rwkv", "zamba"})
 
 
 def window_of(config: Any) -> int:
     """Tokens a prompt and its answer may take together, of a model's text configuration."""
-    for name in ("max_position_embeddings", "n_positions", "n_ctx", "seq_length"):
-        if isinstance(value := getattr(config, name, None), int):
+    for name in WINDOW_NAMES:
+        value = getattr(config, name, None)
+        if isinstance(value, int) and value > 0:  # XLNet says -1 for "any"
             return value
     return DEFAULT_WINDOW
 

@@ -1,9 +1,8 @@
 """Attention over a prefix tree: what rows share is attended to by all of them at once.
 
-transformers lets an attention function be registered by name. Ours takes packed tokens [1, heads, T,
-head_dim] of many segments, without padding. A token sees its own segment up to itself and all of each
-ancestor segment; the parts are merged exactly by their log-sum-exps (as in FlashAttention, Dao et al.
-2022, section 3.1). Keys and values live here, not in a transformers cache.
+Takes packed tokens of many segments, without padding, from attention_hook.py. A token sees its own segment
+up to itself and all of each ancestor segment; the parts are merged exactly by their log-sum-exps (as in
+FlashAttention, Dao et al. 2022, section 3.1). Keys and values live here, not in a transformers cache.
 """
 
 from __future__ import annotations
@@ -14,58 +13,6 @@ if TYPE_CHECKING:
     import torch
 
     from harness.backends.prefix_tree import Segment
-
-NAME = "harness_shared_prefix"
-_active: Any = None  # the Pass or Decode that the running forward pass belongs to
-
-
-class UnsupportedError(Exception):
-    """This model's attention has something that we do not do; the message says what."""
-
-
-def register() -> str:
-    from transformers import AttentionInterface
-
-    AttentionInterface.register(NAME, _attention)
-    return NAME
-
-
-def _attention(
-    module: Any,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    scaling: float | None = None,
-    sliding_window: int | None = None,
-    **kwargs: Any,
-) -> tuple[torch.Tensor, None]:
-    for name in ("softcap", "s_aux", "position_bias", "head_mask", "cu_seq_lens_q"):
-        if kwargs.get(name) is not None:
-            raise UnsupportedError(f"its attention takes {name}")
-    if attention_mask is not None or _active is None or getattr(module, "layer_idx", None) is None:
-        raise UnsupportedError("its attention does not go through the common interface")
-    if getattr(module, "is_causal", True) is False:
-        raise UnsupportedError("its attention is not causal")
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    _active.windows.add(sliding_window)
-    out = _active.attend(module.layer_idx, query[0], key[0], value[0], scale, sliding_window)
-    return out.transpose(0, 1).unsqueeze(0), None  # [1, T, heads, head_dim]
-
-
-class active:
-    """`with active(state): model(...)`: the state that this forward pass reads and fills."""
-
-    def __init__(self, state: Pass | Decode) -> None:
-        self.state = state
-
-    def __enter__(self) -> None:
-        global _active
-        _active = self.state
-
-    def __exit__(self, *exc: object) -> None:
-        global _active
-        _active = None
 
 
 def attend_plain(
@@ -126,7 +73,6 @@ class Pass:
         import torch
 
         self.segments = segments
-        self.windows: set[int | None] = set()
         self.bounds: dict[int, tuple[int, int]] = {}
         at = 0
         for s in segments:
@@ -254,10 +200,9 @@ class Decode:
     def __init__(self, segments: list[Segment]) -> None:
         import torch
 
-        self.windows: set[int | None] = set()
         self.segments = segments
         memories = [s.memory for s in segments]
-        device = memories[0][0][0].device
+        device = next(iter(memories[0].values()))[0].device
         self.starts = torch.tensor([s.start for s in segments], device=device)
         self.lengths = torch.tensor([len(s.ids) for s in segments], device=device)
         room = max(len(s.ids) for s in segments) + 32

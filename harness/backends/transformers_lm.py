@@ -11,12 +11,13 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness import thinking
+from harness.backends.attention_hook import UnsupportedError
 from harness.backends.decoding import Output, choose
 from harness.backends.engines import PlainEngine, SharedEngine
 from harness.backends.jobs import make_jobs, parts
 from harness.backends.limits import end_ids, window_of, window_warning
 from harness.backends.prefix_tree import Batch, Row, Segment, plan
-from harness.backends.shared_attention import UnsupportedError
+from harness.backends.self_check import check_plain, is_out_of_memory
 from harness.backends.tokens import Encoded, Encoder
 from harness.errors import ModelError
 from harness.types import BackendInfo, Generate, Request, Response
@@ -36,11 +37,14 @@ class TransformersLM:
     ) -> None:
         self.model, self.tokenizer = model.eval(), tokenizer
         self.warnings: list[str] = []
+        plain = PlainEngine(model)
+        check_plain(plain)
         self.engine: SharedEngine | PlainEngine
         try:
-            self.engine = SharedEngine(model)
+            self.engine = SharedEngine(model, plain)
         except UnsupportedError as reason:
-            self.engine = PlainEngine(model)
+            self.engine = plain
+            plain.computed = 0
             self.warnings.append(f"shared prompts are computed again for each question with this model: {reason}")
         self.batch_tokens = batch_tokens or _budget(model)
         self.rows_together = GENERATE_ROWS.get(model.device.type, 256)
@@ -220,7 +224,7 @@ class TransformersLM:
             try:
                 return [found for part in parts for found in run(part)]
             except Exception as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 smallest = all(len([s for s in p if s.row is not None]) <= 1 for part in parts for p in part)
                 tokens = max(len(s.ids) + s.start for part in parts for p in part for s in p)
@@ -247,15 +251,6 @@ def _split(passes: list[list[Segment]], halvings: int) -> list[list[list[Segment
     count = min(2**halvings, len(segments))
     size = -(-len(segments) // count)
     return [[segments[at : at + size]] for at in range(0, len(segments), size)]
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    import torch
-
-    text = str(error).lower()
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
-    )
 
 
 def _empty_cache(model: Any) -> None:
