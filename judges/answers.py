@@ -20,13 +20,14 @@ from data.prompts import Prompt, PromptSet, load
 from harness import identity
 from harness.answering import without_thinking
 from harness.errors import IncompleteError, UsageError
-from harness.planning import Options, Plan, find_model
+from harness.planning import Options, Plan, find_model, pinned, prompt_content
 from harness.store import Store
 from harness.store.preference_rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
 from harness.types import Generate, Sampling
 from judges import templates
 
 if TYPE_CHECKING:
+    from harness.checkpoint import Checkpoint
     from harness.types import Backend
     from judges.templates import Template
 
@@ -105,8 +106,8 @@ def _plan(options: Options, prompts: PromptSet, wanted: Wanted) -> _Plan:
     paper = wanted.preset == "paper"
     checkpoint, device, dtype = find_model(options)
     template = templates.choose(wanted.template or ("alpaca" if paper else "auto"), checkpoint)
-    # a server's own template: it makes the conversation
-    options = replace(options, chat=checkpoint.kind == "served" and template == "chat")
+    options = pinned(replace(options, chat=template == "chat"), checkpoint)  # the backend writes the conversation
+    _check_prompting(options, checkpoint)
     chosen = _chosen(prompts, wanted.sample or (PAPER_PROMPTS if paper else None))
     temperatures = {
         prompt.category: (0.9 if paper else FASTCHAT.get(prompt.category, 0.7))
@@ -128,6 +129,7 @@ def _plan(options: Options, prompts: PromptSet, wanted: Wanted) -> _Plan:
         "max_new_tokens": wanted.max_new_tokens,
         "strip_thinking": wanted.strip_thinking,
         "seed": options.seed,
+        **prompt_content(options),
     }
     harness = Plan(options, checkpoint, device, dtype, (), identity.digest(content), partial=False)
     return _Plan(harness, prompts, chosen, template, temperatures, top_p, wanted, harness.identity)
@@ -145,6 +147,16 @@ def _check(options: Options, wanted: Wanted) -> None:
         raise UsageError(f"--seed is from 0 up and below 2**63, not {options.seed}.")
     if options.name is not None and not options.name.strip():
         raise UsageError("--name needs a word.")
+
+
+def _check_prompting(options: Options, checkpoint: Checkpoint) -> None:
+    for name, value in (("chat-template", options.chat_template), ("date", options.date)):
+        if value and not options.chat:
+            raise UsageError(f"--{name} goes with a chat template, and these prompts are put in another.")
+    if checkpoint.kind == "served":
+        for name in ("chat_template", "date", "add_bos"):
+            if getattr(options, name):
+                raise UsageError(f"--{name.replace('_', '-')} changes prompts that are made here; a server makes its own.")
 
 
 def _chosen(prompts: PromptSet, sample: int | None) -> tuple[Prompt, ...]:
@@ -181,12 +193,13 @@ def _answer(
     from harness import backends
 
     record = known
+    longest = max(len(prompt.turns) for prompt in plan.chosen)
+    template = templates.make(plan.template, plan.harness.checkpoint, plan.harness.options, longest)
     backend, warnings = make(plan.harness)
     try:
-        template = templates.make(plan.template, plan.harness.checkpoint)
         record = known or _create(store, plan, backend, warnings)
         before = len(store.answers_of(record.id))
-        for turn in range(1, max(len(prompt.turns) for prompt in plan.chosen) + 1):
+        for turn in range(1, longest + 1):
             _turn(store, plan, record, backend, template, turn, progress)
         there = len(store.answers_of(record.id))
         if there != plan.asked:
@@ -243,7 +256,7 @@ def _turn(
                     question=prompts[n].id,
                     turn=turn,
                     text=text.strip(),
-                    prompt=requests[n].prompt.own,
+                    prompt=template.shown(requests[n].prompt),
                     temperature=sampling.temperature,
                     top_p=sampling.top_p,
                     answer_seed=sampling.seed,
@@ -268,6 +281,7 @@ def _create(store: Store, plan: _Plan, backend: Backend, warnings: list[str]) ->
         "top_p": plan.top_p,
         "max_new_tokens": plan.wanted.max_new_tokens,
         "strip_thinking": plan.wanted.strip_thinking,
+        **prompt_content(plan.harness.options),
         "backend_details": dict(backend.info.details),
         "window": backend.info.window,
     }

@@ -51,18 +51,20 @@ def close(backend: Any) -> None:
 
 
 def _transformers(plan: Plan) -> tuple[Any, list[str]]:
+    from harness.backends.prompting import prompting
     from harness.backends.transformers_lm import TransformersLM
     from harness.loading import load_model, load_tokenizer
 
     options, checkpoint = plan.options, plan.checkpoint
     tokenizer = load_tokenizer(checkpoint)
-    if options.chat and not tokenizer.chat_template:
-        raise UsageError(f"{options.model} has no chat template, so --chat cannot be used with it.")
-    warnings: list[str] = []
+    template, warnings = prompting(plan, tokenizer)
     model = load_model(checkpoint.base or checkpoint, plan.dtype, plan.device, options.load_in_4bit)
     if checkpoint.base is not None:
         from harness.adapter import merge_for_run
 
-        model, warnings = merge_for_run(model, checkpoint)
-    backend = TransformersLM(model.to(plan.device), tokenizer, options.chat, options.system, options.batch_tokens)
+        model, of_adapter = merge_for_run(model, checkpoint)
+        warnings += of_adapter
+    backend = TransformersLM(
+        model.to(plan.device), tokenizer, options.chat, options.system, options.batch_tokens, template
+    )
     return backend, warnings
