@@ -67,7 +67,7 @@ def encode(
             as_text += 1
             again = control.encode(text)
             ids, offsets = again.ids, again.offsets
-        begin = next(at for at, (_, end) in enumerate(offsets) if end > len(prompt))
+        begin = next((at for at, (_, end) in enumerate(offsets) if end > len(prompt)), len(offsets))
         whole = [*ids, *ends] if ids[-1:] != ends else ids
         cut += len(whole) > max_tokens
         encoded.append(Tokens(tuple(whole[:max_tokens]), min(begin, max_tokens)))
