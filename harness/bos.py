@@ -18,7 +18,7 @@ _ALWAYS = ("gemma", "cohere", "llama4", "jamba", "lfm2")
 # Whose published tokenizers do too, where their BOS is of their own kind: others use these classes with GPT-2's
 # vocabulary (SmolLM, Granite, Yi), and add none.
 _WITH_OWN_BOS = ("llama", "mistral", "mixtral", "ministral", "mllama", "deepseek_v2", "deepseek_v3", "minicpm")
-_OWN_BOS = ("<s>", "<|begin_of_text|>", "<｜begin▁of▁sentence｜>")  # noqa: RUF001
+_OWN_BOS = ("<s>", "<|begin_of_text|>", "<｜begin▁of▁sentence｜>")
 
 
 def adds_bos(tokenizer: Any) -> bool:

@@ -57,7 +57,9 @@ def pick(templates: dict[str, str], name: str | None, of: str) -> str:
         )
     if name is None:
         (only,) = templates
-        raise UsageError(f"The only chat template of {of} is {only!r}, not a default. Take it with --chat-template {only}.")
+        raise UsageError(
+            f"The only chat template of {of} is {only!r}, not a default. Take it with --chat-template {only}."
+        )
     if name not in templates:
         raise UsageError(f"{of} has no chat template {name!r}.{suggest(name, templates)} There are {known}.")
     return templates[name]

@@ -39,7 +39,9 @@ class ControlTokens:
         self.names: dict[str, int] = {
             token.content: number
             for number, token in added.items()
-            if (token.special or token.content in special or (token.content in turns and _MARK.fullmatch(token.content)))
+            if (
+                token.special or token.content in special or (token.content in turns and _MARK.fullmatch(token.content))
+            )
             and token.content not in THOUGHT
             and not self._is_plain(token.content, number)
         }

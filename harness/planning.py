@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 from data.sources import DataError
-from harness import chat_templates, identity, tasks
+from harness import identity, prompt_options, tasks
 from harness.checkpoint import Checkpoint, resolve
 from harness.errors import UsageError
 from harness.served import is_address, resolve_served
@@ -43,7 +42,7 @@ class Options:
     chat: bool = False
     system: str | None = None
     chat_template: str | None = None  # its name, where the checkpoint has several
-    date: str | None = None  # that a chat template with a clock is given; see planning.pinned
+    date: str | None = None  # that a chat template with a clock is given; see prompt_options.pinned
     add_bos: bool = False
     strip_thinking: bool = False
     samples: int = 1
@@ -104,7 +103,7 @@ def make_plan(options: Options) -> Plan:
     """Raises the errors of checkpoints, tasks and data; touches neither store nor model weights' values."""
     _check(options)
     checkpoint, device, dtype = find_model(options)
-    options = pinned(options, checkpoint)
+    options = prompt_options.pinned(options, checkpoint)
     selected = tasks.load(
         options.tasks, options.data, options.protocol, options.shots, options.chat, options.include_path
     )
@@ -118,7 +117,7 @@ def make_plan(options: Options) -> Plan:
         "seed": options.seed,
         "chat": options.chat,
         "system": options.system,
-        **prompt_content(options),
+        **prompt_options.content(options),
         "strip_thinking": options.strip_thinking,
         "limit": options.limit,
         "temperature": options.temperature,
@@ -153,30 +152,6 @@ def find_model(options: Options) -> tuple[Checkpoint, str, str]:
     return checkpoint, device, dtype
 
 
-def pinned(options: Options, checkpoint: Checkpoint) -> Options:
-    """The options with the date that the chat template is given: a fixed one unless --date says another, and None where
-    no clock is read. UsageError where several templates are there and none is meant."""
-    if options.date is not None:
-        chat_templates.checked_date(options.date)
-    if not options.chat or checkpoint.tokenizer == Path():
-        return options
-    templates = chat_templates.read(checkpoint.tokenizer)
-    if not templates and options.chat_template is None:
-        return options  # code of its own may bring one: seen when the tokenizer is loaded
-    template = chat_templates.pick(templates, options.chat_template, checkpoint.given)
-    if chat_templates.reads_clock(template):
-        return replace(options, date=options.date or chat_templates.DATE)
-    if options.date is not None:
-        raise UsageError(f"The chat template of {checkpoint.given} asks for no date: leave --date out.")
-    return options
-
-
-def prompt_content(options: Options) -> dict[str, Any]:
-    """What changes prompts, for an identity; {} where nothing does, so that identities from before stay."""
-    content = {"chat_template": options.chat_template, "date": options.date, "add_bos": options.add_bos}
-    return {name: value for name, value in content.items() if value}
-
-
 def _check(options: Options) -> None:
     for name, value in (
         ("limit", options.limit),
@@ -205,9 +180,9 @@ def _check(options: Options) -> None:
     if options.lora not in ("merge", "live"):
         raise UsageError(f"--lora is merge or live, not {options.lora}.")
     _check_place(options)
-    for name, value in (("system", options.system), ("chat-template", options.chat_template), ("date", options.date)):
-        if value and not options.chat:
-            raise UsageError(f"--{name} goes with --chat: without a chat template there is no place for it.")
+    if options.system and not options.chat:
+        raise UsageError("--system goes with --chat: without a chat template there is no place for it.")
+    prompt_options.check(options, is_address(options.model))
 
 
 def _check_place(options: Options) -> None:
@@ -217,13 +192,6 @@ def _check_place(options: Options) -> None:
     here += ["lora", "tensor_parallel", "data_parallel", "gpu_memory"]
     there = ["served_name", "base_name", "tokenizer", "concurrency"]
     served = is_address(options.model)
-    if served and options.tokenizer is None:
-        for name in ("chat_template", "date", "add_bos"):
-            if getattr(options, name):
-                raise UsageError(
-                    f"--{name.replace('_', '-')} changes prompts that are made here, and this server makes its own: give "
-                    "the served model's --tokenizer."
-                )
     for name in here if served else there:
         if getattr(options, name) != getattr(default, name):
             what = "a model on this machine, and this one is a server's" if served else "a server (--model http://…)"
@@ -298,6 +266,7 @@ def find_device(wanted: str) -> str:
     if wanted != "auto":
         return wanted
     import sys
+    from pathlib import Path
 
     if not (Path("/proc/driver/nvidia").exists() or Path("/dev/kfd").exists() or sys.platform == "darwin"):
         return "cpu"

@@ -43,7 +43,8 @@ def answer(
         typer.Option(help="For a chat template that writes the date. [default: 2024-07-26]", rich_help_panel=ASK),
     ] = None,
     add_bos: Annotated[
-        bool, typer.Option("--add-bos", help="Put BOS before each text, if the tokenizer does not.", rich_help_panel=ASK)
+        bool,
+        typer.Option("--add-bos", help="Put BOS before each text, if the tokenizer does not.", rich_help_panel=ASK),
     ] = False,
     sample: Annotated[
         int | None, typer.Option(help="So many prompts only; the same ones each time.", rich_help_panel=ASK)

@@ -17,17 +17,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from data.prompts import Prompt, PromptSet, load
-from harness import identity
+from harness import identity, prompt_options
 from harness.answering import without_thinking
 from harness.errors import IncompleteError, UsageError
-from harness.planning import Options, Plan, find_model, pinned, prompt_content
+from harness.planning import Options, Plan, find_model
 from harness.store import Store
 from harness.store.preference_rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
 from harness.types import Generate, Sampling
 from judges import templates
 
 if TYPE_CHECKING:
-    from harness.checkpoint import Checkpoint
     from harness.types import Backend
     from judges.templates import Template
 
@@ -106,8 +105,9 @@ def _plan(options: Options, prompts: PromptSet, wanted: Wanted) -> _Plan:
     paper = wanted.preset == "paper"
     checkpoint, device, dtype = find_model(options)
     template = templates.choose(wanted.template or ("alpaca" if paper else "auto"), checkpoint)
-    options = pinned(replace(options, chat=template == "chat"), checkpoint)  # the backend writes the conversation
-    _check_prompting(options, checkpoint)
+    options = replace(options, chat=template == "chat")  # the backend writes the conversation
+    prompt_options.check(options, checkpoint.kind == "served")
+    options = prompt_options.pinned(options, checkpoint)
     chosen = _chosen(prompts, wanted.sample or (PAPER_PROMPTS if paper else None))
     temperatures = {
         prompt.category: (0.9 if paper else FASTCHAT.get(prompt.category, 0.7))
@@ -129,7 +129,7 @@ def _plan(options: Options, prompts: PromptSet, wanted: Wanted) -> _Plan:
         "max_new_tokens": wanted.max_new_tokens,
         "strip_thinking": wanted.strip_thinking,
         "seed": options.seed,
-        **prompt_content(options),
+        **prompt_options.content(options),
     }
     harness = Plan(options, checkpoint, device, dtype, (), identity.digest(content), partial=False)
     return _Plan(harness, prompts, chosen, template, temperatures, top_p, wanted, harness.identity)
@@ -147,16 +147,6 @@ def _check(options: Options, wanted: Wanted) -> None:
         raise UsageError(f"--seed is from 0 up and below 2**63, not {options.seed}.")
     if options.name is not None and not options.name.strip():
         raise UsageError("--name needs a word.")
-
-
-def _check_prompting(options: Options, checkpoint: Checkpoint) -> None:
-    for name, value in (("chat-template", options.chat_template), ("date", options.date)):
-        if value and not options.chat:
-            raise UsageError(f"--{name} goes with a chat template, and these prompts are put in another.")
-    if checkpoint.kind == "served":
-        for name in ("chat_template", "date", "add_bos"):
-            if getattr(options, name):
-                raise UsageError(f"--{name.replace('_', '-')} changes prompts that are made here; a server makes its own.")
 
 
 def _chosen(prompts: PromptSet, sample: int | None) -> tuple[Prompt, ...]:
@@ -281,7 +271,7 @@ def _create(store: Store, plan: _Plan, backend: Backend, warnings: list[str]) ->
         "top_p": plan.top_p,
         "max_new_tokens": plan.wanted.max_new_tokens,
         "strip_thinking": plan.wanted.strip_thinking,
-        **prompt_content(plan.harness.options),
+        **prompt_options.content(plan.harness.options),
         "backend_details": dict(backend.info.details),
         "window": backend.info.window,
     }

@@ -212,9 +212,7 @@ def make(plan: Plan) -> tuple[Any, list[str]]:
         window = most if most < NO_WINDOW else NO_WINDOW
     info = BackendInfo("endpoint", "server", plan.dtype, window, details)
     ends = end_ids_of(plan.checkpoint.tokenizer, tokenizer)
-    backend = TokenEndpoint(
-        remote, options.served_name, tokenizer, info, ends, options.chat, options.system, template
-    )
+    backend = TokenEndpoint(remote, options.served_name, tokenizer, info, ends, options.chat, options.system, template)
     return backend, warnings
 
 

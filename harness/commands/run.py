@@ -49,7 +49,8 @@ def run(
         typer.Option(help="For a chat template that writes the date. [default: 2024-07-26]", rich_help_panel=ASK),
     ] = None,
     add_bos: Annotated[
-        bool, typer.Option("--add-bos", help="Put BOS before each text, if the tokenizer does not.", rich_help_panel=ASK)
+        bool,
+        typer.Option("--add-bos", help="Put BOS before each text, if the tokenizer does not.", rich_help_panel=ASK),
     ] = False,
     strip_thinking: Annotated[
         bool, typer.Option("--strip-thinking", help="Score what follows </think>.", rich_help_panel=ASK)

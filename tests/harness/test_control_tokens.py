@@ -15,7 +15,7 @@ from harness.backends.jobs import make_jobs
 from harness.backends.tokens import Encoder
 from harness.bos import add_bos
 from harness.control_tokens import ControlTokens
-from harness.types import Choice, Prompt, Rolling
+from harness.types import Prompt, Rolling
 from tests.models import make_tokenizer
 from tuning.encoded import encode
 
@@ -48,7 +48,11 @@ def _wrapped(backend: Any) -> Any:
     from transformers import PreTrainedTokenizerFast
 
     return PreTrainedTokenizerFast(
-        tokenizer_object=backend, bos_token="<s>", eos_token="</s>", unk_token="<unk>", clean_up_tokenization_spaces=False
+        tokenizer_object=backend,
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        clean_up_tokenization_spaces=False,
     )
 
 
@@ -57,7 +61,14 @@ def _unigram() -> Any:
 
     letters = [(chr(c), -5.0) for c in range(33, 127)]
     words = [("▁", -3.0), ("▁the", -2.0), ("▁and", -2.0), ("\n", -4.0)]
-    pieces = [("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0), *letters, *words, *((f"<0x{b:02X}>", -9.0) for b in range(256))]
+    pieces = [
+        ("<unk>", 0.0),
+        ("<s>", 0.0),
+        ("</s>", 0.0),
+        *letters,
+        *words,
+        *((f"<0x{b:02X}>", -9.0) for b in range(256)),
+    ]
     backend = Tokenizer(models.Unigram(pieces, unk_id=0, byte_fallback=True))
     backend.normalizer = normalizers.NFKC()
     backend.pre_tokenizer = pre_tokenizers.Metaspace()
