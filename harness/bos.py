@@ -67,6 +67,8 @@ def _family(folder: Path, name: str, bos: int) -> str | None:
         config = json.loads((folder / "config.json").read_text("utf-8"))
     except (OSError, ValueError):
         return None
+    if not isinstance(config, dict):
+        return None
     text = config.get("text_config") if isinstance(config.get("text_config"), dict) else {}
     family = str(config.get("model_type") or text.get("model_type") or "")
     if family.startswith(_ALWAYS) or "gemma" in family:

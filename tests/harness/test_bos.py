@@ -45,8 +45,12 @@ def config(folder: Path, **content: Any) -> Path:
         ("gemma3_text", "<bos>"),
         ("gemma3n", "<s>"),
         ("recurrent_gemma", "<bos>"),
-    ]
-    + [("llama", "<s>"), ("llama", "<|begin_of_text|>"), ("mistral", "<s>"), ("mixtral", "<s>"), ("cohere", "<s>")],
+        ("llama", "<s>"),
+        ("llama", "<|begin_of_text|>"),
+        ("mistral", "<s>"),
+        ("mixtral", "<s>"),
+        ("cohere", "<s>"),
+    ],
 )
 def test_families_that_are_trained_with_bos(tmp_path: Path, family: str, bos: str) -> None:
     tokenizer = tokenizer_with(bos)
@@ -109,7 +113,7 @@ def test_with_add_bos_any_prompt_has_exactly_one(kind: str, bos: str, texts: lis
 
 
 def test_there_must_be_a_bos_to_add() -> None:
-    with pytest.raises(UsageError, match="the tokenizer of m has no BOS|The tokenizer of m has no BOS"):
+    with pytest.raises(UsageError, match="The tokenizer of m has no BOS token"):
         add_bos(tokenizer_with(None), "m")
 
 

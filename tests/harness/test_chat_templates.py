@@ -129,7 +129,7 @@ def test_a_template_that_refuses_a_system_text_says_so_before_any_work(folder: P
     (folder / "chat_template.jinja").write_text(RAISING + CHAT_TEMPLATE)
     with pytest.raises(UsageError, match=r"System role not supported\. It takes it without the system text"):
         run(options(folder, tmp_path / "s.duckdb", system="Be brief"))
-    assert not Store(tmp_path / "s.duckdb").runs()
+    assert not (tmp_path / "s.duckdb").exists()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_template_that_leaves_something_out_or_changes_says_so() -> None:
     (left_out,) = template("{{ messages[-1]['content'] }}").check(system="Be brief")
     assert "leaves out some of what it is given" in left_out
     assert not template("{{ messages[-1]['content'] }}").check()
-    (changing,) = template("{{ range(10**9) | random }}{{ messages[0]['content'] }}").check()
+    (changing,) = template("{{ range(10**5) | random }}{{ messages[0]['content'] }}").check()
     assert "does not write the same text twice" in changing
 
 
