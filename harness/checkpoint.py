@@ -248,7 +248,8 @@ def tokenizer_parts(folder: Path) -> list[tuple[str, str]] | None:
     present = tokenizer_files(folder)
     if not any(file.name in _VOCABULARIES for file in present):
         return None
-    return [
+    further = sorted((folder / "additional_chat_templates").glob("*.jinja"))
+    return [(f"{file.parent.name}/{file.name}", _bytes_digest(file)) for file in further] + [
         (
             file.name,
             _json_digest(_read_json(file, ""), _ORIGIN_KEYS)

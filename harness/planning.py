@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from data.sources import DataError
-from harness import identity, tasks, thinking
+from harness import identity, prompt_options, tasks, thinking
 from harness.checkpoint import Checkpoint, resolve
 from harness.errors import UsageError
 from harness.served import is_address, resolve_served
@@ -41,6 +41,9 @@ class Options:
     batch_tokens: int | None = None
     chat: bool = False
     system: str | None = None
+    chat_template: str | None = None  # its name, where the checkpoint has several
+    date: str | None = None  # that a chat template with a clock is given; see prompt_options.pinned
+    add_bos: bool = False
     strip_thinking: bool = False
     samples: int = 1
     temperature: float | None = None
@@ -100,6 +103,7 @@ def make_plan(options: Options) -> Plan:
     """Raises the errors of checkpoints, tasks and data; touches neither store nor model weights' values."""
     _check(options)
     checkpoint, device, dtype = find_model(options)
+    options = prompt_options.pinned(options, checkpoint)
     selected = tasks.load(
         options.tasks, options.data, options.protocol, options.shots, options.chat, options.include_path
     )
@@ -113,6 +117,7 @@ def make_plan(options: Options) -> Plan:
         "seed": options.seed,
         "chat": options.chat,
         "system": options.system,
+        **prompt_options.content(options),
         "strip_thinking": options.strip_thinking,
         "limit": options.limit,
         "temperature": options.temperature,
@@ -179,6 +184,7 @@ def _check(options: Options) -> None:
     _check_place(options)
     if options.system and not options.chat:
         raise UsageError("--system goes with --chat: without a chat template there is no place for it.")
+    prompt_options.check(options, is_address(options.model))
 
 
 def _check_place(options: Options) -> None:

@@ -35,6 +35,17 @@ def answer(
         str | None,
         typer.Option(help="chat, alpaca, plain; auto is chat where there is one.", rich_help_panel=ASK),
     ] = None,
+    chat_template: Annotated[
+        str | None, typer.Option(help="Which one, where the model has several.", rich_help_panel=ASK)
+    ] = None,
+    date: Annotated[
+        str | None,
+        typer.Option(help="For a chat template that writes the date. [default: 2024-07-26]", rich_help_panel=ASK),
+    ] = None,
+    add_bos: Annotated[
+        bool,
+        typer.Option("--add-bos", help="Put BOS before each text, if the tokenizer does not.", rich_help_panel=ASK),
+    ] = False,
     sample: Annotated[
         int | None, typer.Option(help="So many prompts only; the same ones each time.", rich_help_panel=ASK)
     ] = None,
@@ -100,6 +111,9 @@ def answer(
                 dtype=dtype,
                 load_in_4bit=load_in_4bit,
                 seed=seed,
+                chat_template=chat_template,
+                date=date,
+                add_bos=add_bos,
                 name=name,
                 fresh=fresh,
             )

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from data.prompts import Prompt, PromptSet, load
-from harness import identity, thinking
+from harness import identity, prompt_options, thinking
 from harness.errors import IncompleteError, UsageError
 from harness.planning import Options, Plan, find_model
 from harness.store import Store
@@ -104,8 +104,9 @@ def _plan(options: Options, prompts: PromptSet, wanted: Wanted) -> _Plan:
     paper = wanted.preset == "paper"
     checkpoint, device, dtype = find_model(options)
     template = templates.choose(wanted.template or ("alpaca" if paper else "auto"), checkpoint)
-    # a server's own template: it makes the conversation
-    options = replace(options, chat=checkpoint.kind == "served" and template == "chat")
+    options = replace(options, chat=template == "chat")  # the backend writes the conversation
+    prompt_options.check(options, checkpoint.kind == "served")
+    options = prompt_options.pinned(options, checkpoint)
     chosen = _chosen(prompts, wanted.sample or (PAPER_PROMPTS if paper else None))
     temperatures = {
         prompt.category: (0.9 if paper else FASTCHAT.get(prompt.category, 0.7))
@@ -127,6 +128,7 @@ def _plan(options: Options, prompts: PromptSet, wanted: Wanted) -> _Plan:
         "max_new_tokens": wanted.max_new_tokens,
         "strip_thinking": wanted.strip_thinking,
         "seed": options.seed,
+        **prompt_options.content(options),
     }
     if wanted.strip_thinking:
         content["texts"] = thinking.VERSION
@@ -182,12 +184,13 @@ def _answer(
     from harness import backends
 
     record = known
+    longest = max(len(prompt.turns) for prompt in plan.chosen)
+    template = templates.make(plan.template, plan.harness.checkpoint, plan.harness.options, longest)
     backend, warnings = make(plan.harness)
     try:
-        template = templates.make(plan.template, plan.harness.checkpoint)
         record = known or _create(store, plan, backend, warnings)
         before = len(store.answers_of(record.id))
-        for turn in range(1, max(len(prompt.turns) for prompt in plan.chosen) + 1):
+        for turn in range(1, longest + 1):
             _turn(store, plan, record, backend, template, turn, progress)
         there = len(store.answers_of(record.id))
         if there != plan.asked:
@@ -248,7 +251,7 @@ def _turn(
                     question=prompts[n].id,
                     turn=turn,
                     text=text.strip(),
-                    prompt=requests[n].prompt.own,
+                    prompt=template.shown(requests[n].prompt),
                     temperature=sampling.temperature,
                     top_p=sampling.top_p,
                     answer_seed=sampling.seed,
@@ -273,6 +276,7 @@ def _create(store: Store, plan: _Plan, backend: Backend, warnings: list[str]) ->
         "top_p": plan.top_p,
         "max_new_tokens": plan.wanted.max_new_tokens,
         "strip_thinking": plan.wanted.strip_thinking,
+        **prompt_options.content(plan.harness.options),
         "backend_details": dict(backend.info.details),
         "window": backend.info.window,
     }

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from data.instructions import WITHOUT_INPUT
+from harness import chat_templates
+from harness.chat_templates import ChatTemplate
 from harness.checkpoint import Checkpoint
 from harness.errors import UsageError, suggest
+from harness.planning import Options
 from harness.types import Prompt
 
 TEMPLATES = ("auto", "chat", "alpaca", "plain")
@@ -19,19 +19,17 @@ _AGAIN = "\n\n### Instruction:\n{instruction}\n\n### Response:"  # the second tu
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """`tokenizer` renders the chat template; a server renders its own (None)."""
+    """`chat` shows what is asked; the backend, or a server, writes it."""
 
     name: str
     stop: tuple[str, ...]
-    tokenizer: Any = None
+    chat: ChatTemplate | None = None
 
     def prompt(self, turns: Sequence[str], answers: Sequence[str]) -> Prompt:
         """The prompt that asks for the answer to the last of `turns`, after the answers to those before it."""
         before = [text for pair in zip(turns[:-1], answers, strict=True) for text in pair]
         if self.name == "chat":
-            if self.tokenizer is None:
-                return Prompt("", turns[-1], earlier=tuple(before))
-            return Prompt("", self._chat([*before, turns[-1]]))
+            return Prompt("", turns[-1], earlier=tuple(before))
         if self.name == "plain":
             return Prompt("", "\n\n".join(text for text in [*before, turns[-1]] if text) + "\n\n")
         text = WITHOUT_INPUT.format(instruction=turns[0])
@@ -39,10 +37,11 @@ class Template:
             text += f" {answer}" + _AGAIN.format(instruction=turn)
         return Prompt("", text)
 
-    def _chat(self, said: Sequence[str]) -> str:
-        roles = itertools.cycle(("user", "assistant"))
-        messages = [{"role": role, "content": text} for role, text in zip(roles, said, strict=False)]
-        return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    def shown(self, prompt: Prompt) -> str:
+        """The prompt as the model is asked it, for the record."""
+        if self.chat is None:
+            return prompt.own
+        return self.chat.render(chat_templates.conversation((*prompt.earlier, prompt.own)))
 
 
 def choose(wanted: str, checkpoint: Checkpoint) -> str:
@@ -51,27 +50,19 @@ def choose(wanted: str, checkpoint: Checkpoint) -> str:
         raise UsageError(
             f"There is no template {wanted!r}.{suggest(wanted, TEMPLATES)} There are {', '.join(TEMPLATES)}."
         )
-    has = checkpoint.kind == "served" or _has_chat(checkpoint)
+    has = checkpoint.kind == "served" or bool(chat_templates.read(checkpoint.tokenizer))
     if wanted == "chat" and not has:
         raise UsageError(f"{checkpoint.given} has no chat template: take --template alpaca or plain.")
     return ("chat" if has else "alpaca") if wanted == "auto" else wanted
 
 
-def make(name: str, checkpoint: Checkpoint) -> Template:
-    if name == "alpaca":
-        return Template(name, ("\n### Instruction:", "\n### Input:"))
-    if name == "plain" or checkpoint.kind == "served":
-        return Template(name, ())
+def make(name: str, checkpoint: Checkpoint, options: Options | None = None, turns: int = 1) -> Template:
+    """UsageError or ModelError where a chat template does not take conversations of so many turns of the user's."""
+    if name != "chat" or checkpoint.kind == "served":
+        return Template(name, ("\n### Instruction:", "\n### Input:") if name == "alpaca" else ())
     from harness.loading import load_tokenizer
 
-    return Template(name, (), load_tokenizer(checkpoint))
-
-
-def _has_chat(checkpoint: Checkpoint) -> bool:
-    folder = checkpoint.tokenizer
-    if (folder / "chat_template.jinja").is_file() or (folder / "chat_template.json").is_file():
-        return True
-    try:
-        return bool(json.loads((folder / "tokenizer_config.json").read_text("utf-8")).get("chat_template"))
-    except (OSError, ValueError, AttributeError):
-        return False
+    wanted, date = (options.chat_template, options.date) if options else (None, None)
+    chat = ChatTemplate(load_tokenizer(checkpoint), wanted, date, checkpoint.given)
+    chat.check(None, turns)
+    return Template(name, (), chat)

@@ -114,6 +114,7 @@ def run_all(found: Top, options: Options, tasks: str, progress: Progress) -> lis
                 db=options.db,
                 data=options.bench_data,
                 device=options.device,
+                add_bos=options.add_bos,
                 name=name,
                 tags=(tag_of(found.row, trial),),
             ),

@@ -138,6 +138,10 @@ def tune(
     max_tokens: Annotated[
         int | None, typer.Option(help="Of prompt and response together (512 where not given).", rich_help_panel=COMPUTE)
     ] = None,
+    add_bos: Annotated[
+        bool,
+        typer.Option("--add-bos", help="Put BOS before each text, if the tokenizer does not.", rich_help_panel=COMPUTE),
+    ] = False,
     micro_batch: Annotated[
         int | None, typer.Option(help="Rows in one pass (16 where not given).", rich_help_panel=COMPUTE)
     ] = None,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from data.instructions import Instruction, prompt_of, response_of
+from harness.control_tokens import ControlTokens
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,22 +50,34 @@ def encode(
     """Each row in the Alpaca template with its end token, cut at `max_tokens`, and warnings.
 
     Prompt and response are tokenised together, as at inference a response continues its prompt; the response
-    begins with the first token that reaches into it."""
+    begins with the first token that reaches into it. Names of control tokens in a row are text, and tokenised as text
+    (harness/control_tokens.py): the one BOS is the tokenizer's, the one end token is that behind the response."""
     if not rows:
         return [], []
     prompts = [prompt_of(row) for row in rows]
     texts = [prompt + response_of(row) for prompt, row in zip(prompts, rows, strict=True)]
+    control = ControlTokens(tokenizer)
     encodings = tokenizer(texts, return_offsets_mapping=True)
+    as_text = 0
     ends = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
     encoded, cut = [], 0
-    for prompt, ids, offsets in zip(prompts, encodings["input_ids"], encodings["offset_mapping"], strict=True):
-        begin = next(at for at, (_, end) in enumerate(offsets) if end > len(prompt))
+    tokenised = zip(encodings["input_ids"], encodings["offset_mapping"], strict=True)
+    for prompt, text, (ids, offsets) in zip(prompts, texts, tokenised, strict=True):
+        if control.misread(text, ids, control.added):
+            as_text += 1
+            again = control.encode(text)
+            ids, offsets = again.ids, again.offsets
+        begin = next((at for at, (_, end) in enumerate(offsets) if end > len(prompt)), len(offsets))
         whole = [*ids, *ends] if ids[-1:] != ends else ids
         cut += len(whole) > max_tokens
         encoded.append(Tokens(tuple(whole[:max_tokens]), min(begin, max_tokens)))
     warnings = [] if not cut else [f"{cut} of {len(rows)} rows are longer than {max_tokens} tokens and are cut there."]
     if empty := sum(not one.responses for one in encoded):
         warnings.append(f"Of {empty} of {len(rows)} rows no response token is left; they count for nothing.")
+    if as_text:
+        warnings.append(
+            f"{as_text} of {len(rows)} rows have names of control tokens in their text; they are trained as text."
+        )
     if not ends:
         warnings.append("The tokenizer has no end token; responses end without one.")
     return encoded, warnings

@@ -45,6 +45,7 @@ class Surroundings:
     device: str
     prompts: str | None
     judge_url: str
+    add_bos: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Slice:
             data=where.bench_data,
             limit=self.limit,
             device=where.device,
+            add_bos=where.add_bos,
             tags=(self.tag,),
         )
         try:
@@ -124,7 +126,13 @@ def measure_of(word: str, where: Surroundings) -> Measure:
     if word.startswith("win-rate:"):
         rate = WinRate.of(word)
         return lambda measured: rate.measure(
-            measured.trained.adapter, where.model, where.db, where.device, where.prompts, where.judge_url
+            measured.trained.adapter,
+            where.model,
+            where.db,
+            where.device,
+            where.prompts,
+            where.judge_url,
+            where.add_bos,
         )
     if word not in _KINDS:
         known = [*_KINDS, "benchmark:TASK@N", "win-rate:JUDGE@N"]

@@ -41,6 +41,7 @@ class Options:
     judge_url: str = "https://api.openai.com/v1"
     dtype: str | None = None
     max_tokens: int = 512
+    add_bos: bool = False
     load_in_4bit: bool = False
     device: str = "auto"
     micro_batch: int = 16

@@ -45,7 +45,16 @@ class WinRate:
 
         return f"win-rate:{self.judge}@{self.count}#{load(prompts).digest[:8]}"
 
-    def measure(self, adapter: Path, model: str, db: str, device: str, prompts: str | None, judge_url: str) -> float:
+    def measure(
+        self,
+        adapter: Path,
+        model: str,
+        db: str,
+        device: str,
+        prompts: str | None,
+        judge_url: str,
+        add_bos: bool = False,
+    ) -> float:
         """TrialError where the adapter cannot answer; a judge that fails stops the study, which goes on later."""
         from harness.planning import Options
         from harness.store import Store
@@ -55,7 +64,13 @@ class WinRate:
 
         wanted = Wanted(sample=self.count, max_new_tokens=LENGTH)
         # an engine's start for each trial would take longer than the answers
-        common: dict[str, Any] = {"tasks": "", "db": db, "device": device, "backend": "transformers"}
+        common: dict[str, Any] = {
+            "tasks": "",
+            "db": db,
+            "device": device,
+            "backend": "transformers",
+            "add_bos": add_bos,
+        }
         base = answer(Options(model=model, **common), prompts, wanted).answers
         name = f"{adapter.parent.name} {adapter.name}"
         try:

@@ -56,6 +56,7 @@ class Study:
     dtype: str
     max_tokens: int
     load_in_4bit: bool
+    add_bos: bool = False
 
     @cached_property
     def identity(self) -> str:
@@ -63,6 +64,8 @@ class Study:
         content = self.to_dict()
         for place in ("model", "revision", "data", "bench_data", "sizes", "mix", "split", "data_seed"):
             del content[place]
+        if not self.add_bos:
+            del content["add_bos"]  # identities from before it stay
         if len(self.fractions) > 1:
             content["rungs"] = {"eta": rungs.ETA, "shrink": rungs.SHRINK, "whole": rungs.ALL_ROWS}
         return digest({**content, "version": VERSION})
@@ -100,6 +103,7 @@ class Study:
             dtype=self.dtype,
             max_tokens=self.max_tokens,
             load_in_4bit=self.load_in_4bit,
+            add_bos=self.add_bos,
             micro_batch=options.micro_batch,
             gradient_checkpointing=options.gradient_checkpointing,
             processes=options.processes,
@@ -181,6 +185,7 @@ def plan(options: Options) -> Plan:
         dtype=options.dtype or ("float32" if device == "cpu" else "bfloat16"),
         max_tokens=options.max_tokens,
         load_in_4bit=options.load_in_4bit,
+        add_bos=options.add_bos,
     )
     return Plan(study, checkpoint, splits, budget, notes)
 
@@ -200,7 +205,13 @@ def again(study: Study) -> tuple[Checkpoint, Splits]:
 
 def surroundings(options: Options) -> objectives.Surroundings:
     return objectives.Surroundings(
-        options.model, options.db, options.bench_data, options.device, options.prompts, options.judge_url
+        options.model,
+        options.db,
+        options.bench_data,
+        options.device,
+        options.prompts,
+        options.judge_url,
+        options.add_bos,
     )
 
 

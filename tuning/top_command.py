@@ -52,6 +52,7 @@ def top(
         ray=ray,
         device=device,
         micro_batch=micro_batch,
+        add_bos=bool(row.config.get("add_bos")),
     )
     with shown() as progress:
         found = after.top(options, row.id, k, spread, seeds, against or (), progress)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from data.instruction_split import Splits
+from harness import bos
 from harness.checkpoint import Checkpoint, resolve
 from harness.errors import UsageError
 from tuning.adapters import One, adapted, detach, lora_config, write
@@ -39,8 +40,8 @@ LEAST = 0.25  # of the validation rows
 
 @dataclass(frozen=True, slots=True)
 class TrainSettings:
-    """How training runs on this machine. Of these only `dtype`, `max_tokens` and `load_in_4bit` belong to a study's
-    identity: the others change results by rounding only (and by which numbers dropout draws)."""
+    """How training runs on this machine. Of these only `dtype`, `max_tokens`, `load_in_4bit` and `add_bos` belong to a
+    study's identity: the others change results by rounding only (and by which numbers dropout draws)."""
 
     device: str = "cpu"
     dtype: str | None = None  # of the base; None: float32 on a CPU, bfloat16 elsewhere. Adapters are float32
@@ -49,6 +50,7 @@ class TrainSettings:
     packed_rows: bool = False  # rows one after the other without padding, for FlashAttention
     gradient_checkpointing: bool = False
     load_in_4bit: bool = False  # NVIDIA and bitsandbytes
+    add_bos: bool = False  # put one before each row, where the tokenizer does not
     processes: int = 1  # of a data-parallel trial
 
 
@@ -143,7 +145,8 @@ class Trainer:
         """About the rows: those that are cut at `max_tokens`, …"""
         for part in ("train", "validation", "test"):
             self._rows(part)
-        return tuple(f"{part}: {warning}" for part, found in self._warnings.items() for warning in found)
+        of_rows = (f"{part}: {warning}" for part, found in self._warnings.items() for warning in found)
+        return (*bos.warnings(self._tokenizer, self.checkpoint.path), *of_rows)
 
     def close(self) -> None:
         """Free the base. It is loaded again when it is needed again."""
@@ -172,6 +175,8 @@ class Trainer:
 
         tokenizer = load_tokenizer(self.checkpoint)
         self._warnings["tokenizer"] = fit_tokenizer(tokenizer, rows_of(load_config(self.checkpoint)), self.checkpoint)
+        if self.settings.add_bos:
+            bos.add_bos(tokenizer, self.checkpoint.given)
         return tokenizer
 
     @cached_property

@@ -51,21 +51,22 @@ def close(backend: Any) -> None:
 
 
 def _transformers(plan: Plan) -> tuple[Any, list[str]]:
+    from harness.backends.prompting import prompting
     from harness.backends.transformers_lm import TransformersLM
     from harness.loading import load_model, load_tokenizer
     from harness.vocabulary import fit_tokenizer
 
     options, checkpoint = plan.options, plan.checkpoint
     tokenizer = load_tokenizer(checkpoint)
-    if options.chat and not tokenizer.chat_template:
-        raise UsageError(f"{options.model} has no chat template, so --chat cannot be used with it.")
+    template, warnings = prompting(plan, tokenizer)
     model = load_model(checkpoint.base or checkpoint, plan.dtype, plan.device, options.load_in_4bit)
-    warnings: list[str] = []
     if checkpoint.base is not None:
         from harness.adapter import merge_for_run
 
-        model, merging = merge_for_run(model, checkpoint)
-        warnings += merging
+        model, of_adapter = merge_for_run(model, checkpoint)
+        warnings += of_adapter
     warnings += fit_tokenizer(tokenizer, model.get_input_embeddings().weight.shape[0], checkpoint)
-    backend = TransformersLM(model.to(plan.device), tokenizer, options.chat, options.system, options.batch_tokens)
+    backend = TransformersLM(
+        model.to(plan.device), tokenizer, options.chat, options.system, options.batch_tokens, template
+    )
     return backend, warnings

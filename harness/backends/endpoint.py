@@ -29,6 +29,7 @@ from harness.backends.endpoint_text import (
     stop_of,
 )
 from harness.backends.limits import end_ids_of
+from harness.backends.prompting import prompting
 from harness.backends.tokens import Encoder
 from harness.errors import HarnessError, UsageError, suggest
 from harness.remote import RefusedError, Remote
@@ -36,6 +37,7 @@ from harness.served import UNVERIFIED
 from harness.types import BackendInfo, Generate, Request
 
 if TYPE_CHECKING:
+    from harness.chat_templates import ChatTemplate
     from harness.planning import Plan
 
 CONCURRENCY = 16
@@ -58,10 +60,11 @@ class TokenEndpoint:
         ends: frozenset[int],
         chat: bool = False,
         system: str | None = None,
+        template: ChatTemplate | None = None,
     ) -> None:
         self.remote, self.name, self.info = remote, name, info
         self.warnings: list[str] = []
-        self._calls = Calls(Encoder(tokenizer, info.window, chat, system), ends)
+        self._calls = Calls(Encoder(tokenizer, info.window, chat, system, template), ends)
         self._by_name: bool | None = None  # does the server know vLLM's parameters
 
     def answer(self, requests: Sequence[Request], done: Collection[int] = ()) -> Iterator[Answers]:
@@ -225,14 +228,15 @@ def make(plan: Plan) -> tuple[Any, list[str]]:
     from harness.loading import load_tokenizer
 
     tokenizer = load_tokenizer(plan.checkpoint)
-    if options.chat and not tokenizer.chat_template:
-        raise UsageError(f"{options.tokenizer} has no chat template, so --chat cannot be used with it.")
+    template, notes = prompting(plan, tokenizer)
+    warnings += notes
     if not window:
         most = tokenizer.model_max_length
         window = most if most < NO_WINDOW else NO_WINDOW
     info = BackendInfo("endpoint", "server", plan.dtype, window, details)
     ends = end_ids_of(plan.checkpoint.tokenizer, tokenizer)
-    return TokenEndpoint(remote, options.served_name, tokenizer, info, ends, options.chat, options.system), warnings
+    backend = TokenEndpoint(remote, options.served_name, tokenizer, info, ends, options.chat, options.system, template)
+    return backend, warnings
 
 
 def _listed(remote: Remote) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,9 @@ is sent behind the prompt with `echo`. Prompts that are too long are the server'
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,10 +21,23 @@ from harness.backends.tokens import conversation
 from harness.errors import HarnessError, ModelError, UsageError
 from harness.remote import RefusedError, Remote
 from harness.stops import Marked
-from harness.types import BackendInfo, Choice, Generate, Loglikelihood, Request, Response, Rolling
+from harness.types import BackendInfo, Choice, Generate, Loglikelihood, Prompt, Request, Response, Rolling
 
 LISTS = (20, 5, 0)  # likeliest tokens asked for: vLLM's most, OpenAI's most, none given
 STOPS = 4  # OpenAI takes no more; the text is cut at all of them here
+
+
+# names that published models' control tokens have; which ones a server's tokenizer knows cannot be seen
+_CONTROL = re.compile(
+    r"</?s>|<\|[A-Za-z_]\w*\|>|<(?:bos|eos|pad|unk|start_of_turn|end_of_turn|start_of_image|end_of_utterance)>|"
+    r"\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]|<｜[^｜<>]{1,40}｜>"
+)
+
+
+def names_in_prompt(prompt: Prompt) -> list[str]:
+    """Names of well-known control tokens in what is asked, each once."""
+    texts = (*prompt.earlier, prompt.shared + prompt.own)
+    return list(dict.fromkeys(name for text in texts for name in _CONTROL.findall(text)))
 
 
 class MissingPartError(ModelError):
@@ -50,7 +65,7 @@ class TextEndpoint:
         left = [i for i in range(len(requests)) if i not in done]
         refuse_without_tokenizer([requests[i] for i in left], self.chat)
         order = [i for part in parts(left, requests) for i in part]  # a shared prompt's requests together
-        for n, found in self.remote.map(partial(self._one, requests[i]) for i in order):
+        for n, found in self.remote.map(partial(self._answered, requests[i]) for i in order):
             if isinstance(found, HarnessError):
                 raise found
             yield [(order[n], found)]
@@ -60,6 +75,15 @@ class TextEndpoint:
             return self._chat(request) if self.chat else self._write(request)
         assert isinstance(request, Choice | Loglikelihood)
         return self._score(request)
+
+    def _answered(self, request: Request) -> Response:
+        """`_one`, with a warning where the server may read the request's text as control tokens."""
+        response = self._one(request)
+        names = [] if isinstance(request, Rolling) else names_in_prompt(request.prompt)
+        if not names:
+            return response
+        warning = f"the server may read {', '.join(names)} in the prompt as control tokens: only ids keep them text"
+        return replace(response, warnings=(*response.warnings, warning))
 
     def _write(self, request: Generate) -> Response:
         reply = self.remote.complete(

@@ -91,7 +91,7 @@ def make_jobs(requests: list[Any], encoder: Encoder, spare: int = 0) -> list[Job
     leaves, for engines that must generate one (lm-eval's vLLM backend leaves one too)."""
     moved = [move_space(r, encoder.chat) for r in requests]
     with_prompt = [(n, m) for n, m in enumerate(moved) if m is not None]
-    longest = {o: len(encoder.ids(o)) for _, (_, options) in with_prompt for o in set(options)}
+    longest = {o: len(encoder.text_ids(o)) for _, (_, options) in with_prompt for o in set(options)}
     encoded = encoder.prompts(
         [p for _, (p, _) in with_prompt], [max(longest[o] for o in options) for _, (_, options) in with_prompt]
     )
@@ -107,7 +107,7 @@ def make_jobs(requests: list[Any], encoder: Encoder, spare: int = 0) -> list[Job
 def _job(prompt: Encoded, options: Sequence[str], encoder: Encoder) -> Job:
     if not prompt.text:  # nothing to condition on: BOS, as lm-eval does
         prompt = Encoded("", [encoder.start_token])
-        ids = [encoder.tokenizer.encode(o, add_special_tokens=False) for o in options]
+        ids = [encoder.text_ids(o, add_special_tokens=False) for o in options]
         ids = [o[1:] if len(o) > 1 and o[0] == encoder.start_token else o for o in ids]
     else:
         ids = [encoder.continuation(prompt, o) for o in options]
@@ -119,7 +119,7 @@ def _job(prompt: Encoded, options: Sequence[str], encoder: Encoder) -> Job:
 
 def _rolling(text: str, encoder: Encoder, window: int) -> Job:
     """Every token is predicted once; windows after the first are filled up with what came before."""
-    ids = encoder.ids(text)
+    ids = encoder.text_ids(text)
     start = encoder.start_token
     if ids and ids[0] == start:
         ids = ids[1:]  # the text's own BOS is the condition, not a second one

@@ -25,6 +25,8 @@ from harness.types import BackendInfo, Generate, Request, Response
 if TYPE_CHECKING:
     import torch
 
+    from harness.chat_templates import ChatTemplate
+
 GENERATE_ROWS = {"cpu": 64}  # rows that generate together; on a GPU more
 Answers = list[tuple[int, Response]]
 
@@ -33,7 +35,13 @@ class TransformersLM:
     """`model` and its tokenizer, loaded and on their device (see harness/loading.py)."""
 
     def __init__(
-        self, model: Any, tokenizer: Any, chat: bool = False, system: str | None = None, batch_tokens: int | None = None
+        self,
+        model: Any,
+        tokenizer: Any,
+        chat: bool = False,
+        system: str | None = None,
+        batch_tokens: int | None = None,
+        template: ChatTemplate | None = None,
     ) -> None:
         self.model, self.tokenizer = model.eval(), tokenizer
         self.warnings: list[str] = []
@@ -55,7 +63,7 @@ class TransformersLM:
             window=window_of(model.config.get_text_config()),
             details={"batch_tokens": self.batch_tokens, "rows_together": self.rows_together},
         )
-        self.encoder = Encoder(tokenizer, self.info.window, chat, system)
+        self.encoder = Encoder(tokenizer, self.info.window, chat, system, template)
         self.end_ids = end_ids(getattr(model, "generation_config", None), model.config, tokenizer)
         self._halvings = 0
 

@@ -22,12 +22,14 @@ from harness import thinking
 from harness.backends import served_adapter
 from harness.backends.calls import Answer, Answers, Call, Calls, Key, Scored, Scoring, Writing, Written, singly
 from harness.backends.limits import end_ids_of, window_of
+from harness.backends.prompting import prompting
 from harness.backends.tokens import Encoder
 from harness.backends.vllm_loop import Loop
 from harness.errors import MissingError, ModelError, UsageError
 from harness.types import BackendInfo, Request
 
 if TYPE_CHECKING:
+    from harness.chat_templates import ChatTemplate
     from harness.planning import Plan
 
 CALLS = {"cpu": 64}  # under way at once, and so what a kill loses at most; on a GPU GPU_CALLS
@@ -52,11 +54,12 @@ class VllmEngine:
         ends: frozenset[int],
         chat: bool = False,
         system: str | None = None,
+        template: ChatTemplate | None = None,
     ) -> None:
         self.info = info
         self.warnings: list[str] = []
         self._loop = loop
-        self._calls = Calls(Encoder(tokenizer, info.window, chat, system), ends)
+        self._calls = Calls(Encoder(tokenizer, info.window, chat, system, template), ends)
         self.lora: Any = None
 
     def answer(self, requests: Sequence[Request], done: Collection[int] = ()) -> Iterator[Answers]:
@@ -163,8 +166,7 @@ def make(plan: Plan) -> tuple[VllmEngine, list[str]]:
     whole = adapter.base or adapter
     causal_class(load_config(whole), whole)  # an engine may serve encoders too
     tokenizer = load_tokenizer(plan.checkpoint)
-    if options.chat and not tokenizer.chat_template:
-        raise UsageError(f"{options.model} has no chat template, so --chat cannot be used with it.")
+    template, warnings = prompting(plan, tokenizer)
     is_live = adapter.base is not None and options.lora == "live"
     lora: dict[str, Any] = {}
     path, told = adapter.path, None
@@ -197,7 +199,8 @@ def make(plan: Plan) -> tuple[VllmEngine, list[str]]:
     loop = _start(arguments, calls, plan)
     details = {"calls_at_once": calls, "lora": options.lora if adapter.base else "", **_told(arguments)}
     info = BackendInfo("vllm", _device_name(plan.device), plan.dtype, window, details)
-    backend = VllmEngine(loop, tokenizer, info, end_ids_of(path, config, tokenizer), options.chat, options.system)
+    ends = end_ids_of(path, config, tokenizer)
+    backend = VllmEngine(loop, tokenizer, info, ends, options.chat, options.system, template)
     try:
         if is_live:
             from vllm.lora.request import LoRARequest

@@ -24,6 +24,7 @@ def compare(
 ) -> None:
     """Compare runs with a baseline on the items they share."""
     from harness.compare import against, results
+    from harness.compare_notes import prompt_notes
     from harness.store import Store
 
     store = Store(db)
@@ -36,6 +37,8 @@ def compare(
         return
     for each, rows in zip(others, found, strict=True):
         _print(rows, first, each)
+        for note in prompt_notes([first, each]):
+            typer.echo(f"warning: {note}", err=True)
         of_one = {t.task for t in store.tasks(first.id)} ^ {t.task for t in store.tasks(each.id)}
         if of_one:
             typer.echo(f"Only one of the runs has {', '.join(sorted(of_one))}.", err=True)
@@ -43,8 +46,14 @@ def compare(
 
 def documents(a: RunRow, b: RunRow, found: list[Comparison]) -> list[dict[str, Any]]:
     """As `--json` prints them."""
-    unverified = [side for side, run in (("a", a), ("b", b)) if run.unverified]
-    return [{**asdict(row), "runs": {"a": a.id, "b": b.id}, "unverified": unverified} for row in found]
+    from harness.compare_notes import prompt_notes
+
+    of_runs = {
+        "runs": {"a": a.id, "b": b.id},
+        "unverified": [side for side, run in (("a", a), ("b", b)) if run.unverified],
+        "warnings": prompt_notes([a, b]),
+    }
+    return [{**asdict(row), **of_runs} for row in found]
 
 
 def _print(found: list[Comparison], first: RunRow, second: RunRow) -> None:

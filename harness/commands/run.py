@@ -41,6 +41,17 @@ def run(
     limit: Annotated[int | None, typer.Option(help="The first N items of each group.", rich_help_panel=ASK)] = None,
     chat: Annotated[bool, typer.Option("--chat", help="Use the model's chat template.", rich_help_panel=ASK)] = False,
     system: Annotated[str | None, typer.Option(help="System text, with --chat.", rich_help_panel=ASK)] = None,
+    chat_template: Annotated[
+        str | None, typer.Option(help="Which one, where the model has several.", rich_help_panel=ASK)
+    ] = None,
+    date: Annotated[
+        str | None,
+        typer.Option(help="For a chat template that writes the date. [default: 2024-07-26]", rich_help_panel=ASK),
+    ] = None,
+    add_bos: Annotated[
+        bool,
+        typer.Option("--add-bos", help="Put BOS before each text, if the tokenizer does not.", rich_help_panel=ASK),
+    ] = False,
     strip_thinking: Annotated[
         bool,
         typer.Option("--strip-thinking", help="Score what follows a model's thoughts (</think>).", rich_help_panel=ASK),
@@ -124,6 +135,9 @@ def run(
         batch_tokens=batch_tokens,
         chat=chat,
         system=system,
+        chat_template=chat_template,
+        date=date,
+        add_bos=add_bos,
         strip_thinking=strip_thinking,
         samples=samples,
         temperature=temperature,

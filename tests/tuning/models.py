@@ -40,7 +40,7 @@ def small_splits() -> Splits:
 def small_base(folder: Path, **changes: Any) -> Checkpoint:
     """A random Llama of two layers, 32 wide; made at the first call."""
     if not (folder / "config.json").exists():
-        make_model(folder, **{"hidden_size": 32, "intermediate_size": 64, **changes})
+        make_model(folder, tokenizer="llama3", **{"hidden_size": 32, "intermediate_size": 64, **changes})
     return resolve(str(folder))
 
 
