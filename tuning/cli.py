@@ -215,5 +215,6 @@ def _print(result: Result, document: dict[str, Any]) -> None:
 
     console = Console()
     if not result.computed:
-        console.print("This study was finished before; a larger --budget goes on.")
+        more = "" if document["study"]["ended"] else " A larger --budget goes on."
+        console.print(f"This study was finished before.{more}")
     print_study(console, document)

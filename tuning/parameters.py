@@ -1,7 +1,7 @@
 """What a space is made of: one parameter, its values as people write them and as optimizers code them.
 
 A code is an integer for everything that has a next value, and a real number only for `Real`: float noise in a
-mesh then never makes two trials of one point.
+mesh then never makes two trials of one point. `size` is how many codes there are (None for `Real`), `count` how many values.
 """
 
 from __future__ import annotations
@@ -39,6 +39,10 @@ class Choice:
         return len(self.values)
 
     @property
+    def count(self) -> int:
+        return len(self.values)
+
+    @property
     def bounds(self) -> tuple[float, float]:
         """Of the code."""
         return 0, len(self.values) - 1
@@ -55,6 +59,9 @@ class Choice:
 
     def decode(self, code: float) -> Value:
         return self.values[_whole(code, self.bounds)]
+
+    def all_values(self) -> list[Value]:
+        return list(self.values)
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "choice", "values": list(self.values)}
@@ -77,6 +84,10 @@ class Integer:
 
     @property
     def size(self) -> int | None:
+        return self.count
+
+    @property
+    def count(self) -> int:
         return self.high - self.low + 1
 
     @property
@@ -94,6 +105,9 @@ class Integer:
 
     def decode(self, code: float) -> Value:
         return _whole(code, self.bounds)
+
+    def all_values(self) -> list[Value]:
+        return [self.decode(code) for code in range(int(self.bounds[0]), int(self.bounds[1]) + 1)]
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "integer", "low": self.low, "high": self.high}
@@ -117,11 +131,15 @@ class Stepped:
 
     @property
     def size(self) -> int | None:
+        return self.count
+
+    @property
+    def count(self) -> int:
         return int((self.high - self.low) / self.step + 1e-9) + 1
 
     @property
     def bounds(self) -> tuple[float, float]:
-        return 0, (self.size or 1) - 1
+        return 0, self.count - 1
 
     def check(self, value: Any) -> Value:
         number = _number(self.name, value)
@@ -140,6 +158,9 @@ class Stepped:
 
     def decode(self, code: float) -> Value:
         return self._at(_whole(code, self.bounds))
+
+    def all_values(self) -> list[Value]:
+        return [self.decode(code) for code in range(int(self.bounds[0]), int(self.bounds[1]) + 1)]
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "stepped", "low": self.low, "high": self.high, "step": self.step}
@@ -186,6 +207,31 @@ class Real:
         return {"kind": "log" if self.log else "real", "low": self.low, "high": self.high}
 
 
+    @property
+    def count(self) -> int:
+        return len(self._grid) + len(self._ends)
+
+    def all_values(self) -> list[Value]:
+        """As many as `count`, which is 9000 for each power of ten."""
+        return [*self._ends, *map(_rounded, self._grid)]
+
+    @property
+    def _grid(self) -> range:
+        """Numbers of the values of four digits (`_rounded`) that it holds; no hyperparameter is below zero."""
+        if self.high <= 0:
+            return range(0)
+        low, high = max(self.low, math.ulp(0.0)), self.high
+        first, last = _nearest(low), _nearest(high)
+        return range(first + (_rounded(first) < low), last + (_rounded(last) <= high))
+
+    @property
+    def _ends(self) -> list[Value]:
+        """Its values that are no such number: its ends, where they have more digits, and zero."""
+        grid = self._grid
+        ends = {float(self.check(end)) for end in (self.low, self.high)}
+        return [end for end in sorted(ends) if end <= 0 or _nearest(end) not in grid or _rounded(_nearest(end)) != end]
+
+
 Parameter = Choice | Integer | Stepped | Real
 FIELDS: dict[str, tuple[str, ...]] = {
     "choice": ("values",),
@@ -230,6 +276,18 @@ def _number(name: str, value: Any) -> float:
 def _rising(name: str, low: float, high: float) -> None:
     if not (_is_number(low) and _is_number(high) and low <= high):
         raise UsageError(f"{name}: the range from {low!r} to {high!r} is empty.")
+
+
+def _nearest(number: float) -> int:
+    """The number of the value of DIGITS digits that is nearest to one above zero."""
+    digits, _, power = f"{number:.{DIGITS - 1}e}".partition("e")
+    return (int(power) * 9 - 1) * 10 ** (DIGITS - 1) + int(digits.replace(".", ""))
+
+
+def _rounded(number: int) -> float:
+    """The value of DIGITS digits with that number; the next number is the next value."""
+    power, digits = divmod(number, 9 * 10 ** (DIGITS - 1))
+    return float(f"{digits + 10 ** (DIGITS - 1)}e{power - DIGITS + 1}")
 
 
 def _whole(code: float, bounds: tuple[float, float]) -> int:

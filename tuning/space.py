@@ -17,6 +17,7 @@ from tuning.types import Hyperparameters, Point, Value
 if TYPE_CHECKING:
     import numpy as np
 
+WHOLE = ("rank", "batch")
 # Alpha is absolute or follows the rank; a space has one of the three at most.
 OVER_RANK = {"alpha_over_rank": 1.0, "alpha_over_sqrt_rank": 0.5}  # alpha = value x rank ** power
 NAMES = (*(field.name for field in fields(Hyperparameters)), *OVER_RANK)
@@ -48,9 +49,13 @@ class Space:
 
     @cached_property
     def size(self) -> int | None:
-        """How many points there are; None where a parameter is real."""
-        sizes = [p.size for p in self.parameters]
-        return None if None in sizes else math.prod(s for s in sizes if s is not None)
+        """How many points there are where none is real; None where a parameter is."""
+        return None if any(p.size is None for p in self.parameters) else self.count
+
+    @cached_property
+    def count(self) -> int:
+        """How many points there are, reals having four digits."""
+        return math.prod(p.count for p in self.parameters)
 
     def check(self, point: Point) -> None:
         """UsageError with a sentence when this is no point of the space."""
@@ -91,11 +96,9 @@ class Space:
         return self.decode(codes)
 
     def points(self) -> Iterator[dict[str, Value]]:
-        """Every point of a finite space, the last parameter turning fastest."""
-        if self.size is None:
-            raise ValueError("a space with a real parameter has no list of its points")
-        ranges = (range(int(low), int(high) + 1) for low, high in self.bounds)
-        return map(self.decode, itertools.product(*ranges))
+        """Every point, the last parameter turning fastest. A wide range of reals has many."""
+        values = itertools.product(*(p.all_values() for p in self.parameters))
+        return (dict(zip(self.names, found, strict=True)) for found in values)
 
     def hyperparameters(self, point: Point, defaults: Hyperparameters) -> Hyperparameters:
         """What a trainer needs; what the space does not search comes from `defaults`. Alpha is made absolute."""
@@ -106,8 +109,10 @@ class Space:
                 values["alpha"] = values.pop(name) * rank**power
         if "target_modules" in values:
             values["target_modules"] = modules(values["target_modules"])
-        for name in ("alpha", "epochs"):
-            if name in values:
+        for name in values:
+            if name in WHOLE:
+                values[name] = int(values[name])  # the steps of a stepped range are floats
+            elif name in ("alpha", "epochs"):
                 values[name] = float(values[name])
         return replace(defaults, **values)
 
