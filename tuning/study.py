@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, suggest
 from harness.identity import digest
-from tuning import objectives, rungs
+from tuning import objectives, optimizers, rungs
 from tuning.options import Options
 from tuning.presets import fixed_points, preset
 from tuning.space import Space
@@ -146,8 +146,11 @@ def plan(options: Options) -> Plan:
         objectives.measure_of(word, where)
     for word in options.constraint:
         objectives.constraint_of(word, where)
+    optimizers.check(options.optimizer, 1, len(goals), len(options.constraint))
     goals = tuple(objectives.kept(word, where) for word in goals)
     checkpoint = resolve(options.model, None, options.revision)
+    if checkpoint.base is not None:
+        raise UsageError(f"{options.model} is a LoRA adapter. Merge it first (harness merge), or give its base.")
     device = find_device(options.device)
     mix, sizes = _mix(options.mix), _sizes(options.sizes)
     splits = _rows(options.data, mix, sizes, options.split, options.data_seed)

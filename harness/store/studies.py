@@ -202,6 +202,13 @@ class Studies(Door):
             shutil.rmtree(self.study_folder(study_id), ignore_errors=True)
         return gone
 
+    def discard_study(self, study_id: str) -> None:
+        """Delete a study of which nothing came. The caller has its lease."""
+        with self.write() as connection:
+            connection.execute("DELETE FROM studies WHERE id = ?", [study_id])
+            delete_orphans(connection)
+        shutil.rmtree(self.study_folder(study_id), ignore_errors=True)
+
     def study_folder(self, study_id: str) -> Path:
         """Where a study's adapters lie: beside the store."""
         home = self.path.resolve()
