@@ -1,7 +1,8 @@
 """What a space is made of: one parameter, its values as people write them and as optimizers code them.
 
 A code is an integer for everything that has a next value, and a real number only for `Real`: float noise in a
-mesh then never makes two trials of one point. `size` is how many codes there are (None for `Real`), `count` how many values.
+mesh then never makes two trials of one point. `size` is how many codes there are (None for `Real`), `count` how many
+values.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from harness.errors import UsageError
 from tuning.types import Value
 
+LARGEST = 1e300  # whole numbers can be larger than any float
 DIGITS = 4  # significant, of a real value: finer differences are far below the noise of a training
 
 
@@ -25,6 +27,8 @@ class Choice:
     values: tuple[Value, ...]
 
     def __post_init__(self) -> None:
+        if not all(_is_number(value) or isinstance(value, str | bool) for value in self.values):
+            raise UsageError(f"{self.name}: values are numbers, words or true and false, not {_listed(self.values)}.")
         if not self.values or len(set(map(_kind_and_value, self.values))) != len(self.values):
             raise UsageError(f"{self.name}: a choice needs values that differ, not {_listed(self.values)}.")
         if self.ordered and list(self.values) != sorted(self.values, key=float):
@@ -126,6 +130,10 @@ class Stepped:
         _rising(self.name, self.low, self.high)
         if not self.step > 0 or not math.isfinite(self.step):
             raise UsageError(f"{self.name}: a step is above zero, not {self.step!r}.")
+        if self.low < self.high and self.step > (self.high - self.low) * (1 + 1e-9) + 1e-12:
+            raise UsageError(
+                f"{self.name}: a step of {self.step!r} is larger than its range, from {self.low!r} to {self.high!r}."
+            )
 
     ordered = property(lambda self: True)
 
@@ -206,7 +214,6 @@ class Real:
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "log" if self.log else "real", "low": self.low, "high": self.high}
 
-
     @property
     def count(self) -> int:
         return len(self._grid) + len(self._ends)
@@ -245,7 +252,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
 def from_dict(name: str, written: Mapping[str, Any]) -> Parameter:
     """A parameter as `to_dict` and a study file write it. UsageError where that makes no sense."""
     kind = written.get("kind")
-    if kind not in FIELDS:
+    if not isinstance(kind, str) or kind not in FIELDS:
         raise UsageError(f"{name}: a parameter's kind is {', '.join(FIELDS)}, not {kind!r}.")
     if set(written) - {"kind"} != set(FIELDS[kind]):
         given = ", ".join(sorted(set(written) - {"kind"})) or "nothing"
@@ -264,7 +271,7 @@ def from_dict(name: str, written: Mapping[str, Any]) -> Parameter:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _number(name: str, value: Any) -> float:

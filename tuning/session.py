@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from data.sources import DataError
 from harness.errors import ModelError, StoreError, UsageError
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tuning.types import Optimizer
 
 REFUSALS = (UsageError, ModelError, DataError)  # of a study that cannot work as it was asked for
+
 
 def _silent(task: str, done: int, total: int) -> None: ...
 
@@ -74,13 +75,13 @@ def run(
         if found is not None:
             row = store.resolve_study(row.id)
             if _is_answered(store, row, options):
-                columns = {"name": options.name or row.name}
-                return Result(store.update_study(row.id, **columns), ledger_of(store, row), computed=False)
+                row = store.update_study(row.id, name=options.name or row.name)
+                return Result(row, ledger_of(store, row), computed=False)
         with _tools(made, options, setup) as tools:  # what refuses does so before the store has anything of it
             if found is None:
                 store.create_study(row)
             else:
-                columns = {"budget": options.budget or row.budget, "name": options.name or row.name}
+                columns: dict[str, Any] = {"budget": options.budget or row.budget, "name": options.name or row.name}
                 row = store.update_study(row.id, status="running", **columns)
             return _session(options, made, store, row, tools, progress, new=found is None)
 

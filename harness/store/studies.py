@@ -222,8 +222,8 @@ def delete_orphans(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def take(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Inside the caller's transaction, another store's tables being here as `other_…`: its studies that are not here come
-    in, and those that stand here unfinished and are finished there come anew. Gives the rows that came."""
+    """Inside the caller's transaction, another store's tables being here as `other_…`: its studies that are not
+    here come in, and those that stand here unfinished and are finished there come anew. Gives the rows that came."""
     connection.execute("""
         CREATE TEMP TABLE new_studies AS SELECT o.id FROM other_studies o LEFT JOIN studies s ON s.id = o.id
         WHERE s.id IS NULL OR (s.status <> 'finished' AND o.status = 'finished')""")
