@@ -33,6 +33,15 @@ for _name, _command in (
 ):
     app.command(_name)(_command)
 
+
+def whole_number(text: str) -> int:
+    """Its own reader, whose sentence names the value; what the number may be, the study's options know."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a whole number.") from None
+
+
 MODEL, ROWS, SEARCH, COMPUTE, KEEP = "Model", "Rows", "Search", "Computing", "Store"
 
 
@@ -66,14 +75,17 @@ def tune(
     split: Annotated[
         str | None, typer.Option(help="disjoint, or paper (leaks, on purpose).", rich_help_panel=ROWS)
     ] = None,
-    data_seed: Annotated[int | None, typer.Option(help="Of the split.", rich_help_panel=ROWS)] = None,
+    data_seed: Annotated[
+        int | None, typer.Option(parser=whole_number, metavar="INTEGER", help="Of the split.", rich_help_panel=ROWS)
+    ] = None,
     preset: Annotated[
         str | None,
         typer.Option(help="modern (the default), paper-round1, paper-round2, paper-low-rank.", rich_help_panel=SEARCH),
     ] = None,
     as_published: Annotated[
-        bool, typer.Option("--as-published", help="The paper's dropout 1 too.", rich_help_panel=SEARCH)
-    ] = False,
+        bool | None,
+        typer.Option("--as-published/--no-as-published", help="The paper's dropout 1 too.", rich_help_panel=SEARCH),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="Hold a hyperparameter: --set batch=16 --set epochs=2.", rich_help_panel=SEARCH),
@@ -87,14 +99,29 @@ def tune(
     budget: Annotated[
         int | None,
         typer.Option(
-            help="Distinct trials, fixed points included (the preset's where not given).", rich_help_panel=SEARCH
+            parser=whole_number,
+            metavar="INTEGER",
+            help="Distinct trials, fixed points included (the preset's where not given).",
+            rich_help_panel=SEARCH,
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Of proposals and trainings (0 where not given).", rich_help_panel=SEARCH)
+        int | None,
+        typer.Option(
+            parser=whole_number,
+            metavar="INTEGER",
+            help="Of proposals and trainings (0 where not given).",
+            rich_help_panel=SEARCH,
+        ),
     ] = None,
     block: Annotated[
-        int | None, typer.Option(help="Points asked together (--parallel where not given).", rich_help_panel=SEARCH)
+        int | None,
+        typer.Option(
+            parser=whole_number,
+            metavar="INTEGER",
+            help="Points asked together (--parallel where not given).",
+            rich_help_panel=SEARCH,
+        ),
     ] = None,
     objective: Annotated[
         str | None,
@@ -109,8 +136,9 @@ def tune(
         typer.Option(help="For example seconds<=600. May be given several times.", rich_help_panel=SEARCH),
     ] = None,
     no_rungs: Annotated[
-        bool, typer.Option("--no-rungs", help="Every trial on all rows, as the paper did.", rich_help_panel=SEARCH)
-    ] = False,
+        bool | None,
+        typer.Option("--no-rungs/--rungs", help="Every trial on all rows, as the paper did.", rich_help_panel=SEARCH),
+    ] = None,
     warm_start: Annotated[
         str | None, typer.Option(help="Begin with another study's best points.", rich_help_panel=SEARCH)
     ] = None,
@@ -124,10 +152,22 @@ def tune(
         str | None, typer.Option(help="A server with the judge of win-rate objectives.", rich_help_panel=SEARCH)
     ] = None,
     parallel: Annotated[
-        int | None, typer.Option(help="Trials at a time (1 where not given).", rich_help_panel=COMPUTE)
+        int | None,
+        typer.Option(
+            parser=whole_number,
+            metavar="INTEGER",
+            help="Trials at a time (1 where not given).",
+            rich_help_panel=COMPUTE,
+        ),
     ] = None,
     packed: Annotated[
-        int | None, typer.Option(help="Trials of a block trained in one pass, on a GPU.", rich_help_panel=COMPUTE)
+        int | None,
+        typer.Option(
+            parser=whole_number,
+            metavar="INTEGER",
+            help="Trials of a block trained in one pass, on a GPU.",
+            rich_help_panel=COMPUTE,
+        ),
     ] = None,
     ray: Annotated[str | None, typer.Option(help="A Ray cluster's address, or auto.", rich_help_panel=COMPUTE)] = None,
     timeout: Annotated[
@@ -136,31 +176,63 @@ def tune(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps.", rich_help_panel=COMPUTE)] = None,
     dtype: Annotated[str | None, typer.Option(help="Of the base: float32, bfloat16.", rich_help_panel=COMPUTE)] = None,
     max_tokens: Annotated[
-        int | None, typer.Option(help="Of prompt and response together (512 where not given).", rich_help_panel=COMPUTE)
+        int | None,
+        typer.Option(
+            parser=whole_number,
+            metavar="INTEGER",
+            help="Of prompt and response together (512 where not given).",
+            rich_help_panel=COMPUTE,
+        ),
     ] = None,
     add_bos: Annotated[
-        bool,
-        typer.Option("--add-bos", help="Put BOS before each text, if the tokenizer does not.", rich_help_panel=COMPUTE),
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--add-bos/--no-add-bos",
+            help="Put BOS before each text, if the tokenizer does not.",
+            rich_help_panel=COMPUTE,
+        ),
+    ] = None,
     micro_batch: Annotated[
-        int | None, typer.Option(help="Rows in one pass (16 where not given).", rich_help_panel=COMPUTE)
+        int | None,
+        typer.Option(
+            parser=whole_number,
+            metavar="INTEGER",
+            help="Rows in one pass (16 where not given).",
+            rich_help_panel=COMPUTE,
+        ),
     ] = None,
     gradient_checkpointing: Annotated[
-        bool, typer.Option("--gradient-checkpointing", help="Less memory, more time.", rich_help_panel=COMPUTE)
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--gradient-checkpointing/--no-gradient-checkpointing",
+            help="Less memory, more time.",
+            rich_help_panel=COMPUTE,
+        ),
+    ] = None,
     load_in_4bit: Annotated[
-        bool, typer.Option("--load-in-4bit", help="Quantise the base (bitsandbytes, GPU).", rich_help_panel=COMPUTE)
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--load-in-4bit/--no-load-in-4bit", help="Quantise the base (bitsandbytes, GPU).", rich_help_panel=COMPUTE
+        ),
+    ] = None,
     processes: Annotated[
-        int | None, typer.Option(help="Of one data-parallel training.", rich_help_panel=COMPUTE)
+        int | None,
+        typer.Option(
+            parser=whole_number, metavar="INTEGER", help="Of one data-parallel training.", rich_help_panel=COMPUTE
+        ),
     ] = None,
     keep: Annotated[
         int | None,
-        typer.Option(help="Adapters kept: those of the best N trials (5 where not given).", rich_help_panel=KEEP),
+        typer.Option(
+            parser=whole_number,
+            metavar="INTEGER",
+            help="Adapters kept: those of the best N trials (5 where not given).",
+            rich_help_panel=KEEP,
+        ),
     ] = None,
     no_merge: Annotated[
-        bool, typer.Option("--no-merge", help="Leave the best adapter unmerged.", rich_help_panel=KEEP)
-    ] = False,
+        bool | None, typer.Option("--no-merge/--merge", help="Leave the best adapter unmerged.", rich_help_panel=KEEP)
+    ] = None,
     name: Annotated[str | None, typer.Option(help="What to call the study.", rich_help_panel=KEEP)] = None,
     db: Db = DEFAULT_DB,
     json: Json = False,
@@ -173,9 +245,9 @@ def tune(
     given = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in locals().items()
-        if key not in ("context", "file", "set_", "json", "sweep_validation") and value not in (None, False)
+        if key not in ("context", "file", "set_", "json", "sweep_validation") and value is not None
     }
-    options = _options(file, given, set_ or [])
+    options = _options(file, given, set_ or [], str(context.get_parameter_source("db")).endswith("COMMANDLINE"))
     if sweep_validation is None:
         _require_a_trial(_search(options, json))
         return
@@ -199,17 +271,21 @@ def _require_a_trial(document: dict[str, Any]) -> None:
         )
 
 
-def _options(file: Path | None, given: dict[str, Any], held: list[str]) -> Options:
+def _options(file: Path | None, given: dict[str, Any], held: list[str], db_is_given: bool) -> Options:
+    """A flag comes before the file, and for the store the file before HARNESS_DB."""
     from tuning.options import Options, read_file
 
     written = read_file(file) if file else {}
+    if "db" in written and not db_is_given:
+        del given["db"]
     options = Options(**{**written, **given})
     return replace(options, set={**options.set, **dict(map(assigned, held))})
 
 
-def _swept(options: Options, sizes: str) -> list[Options]:
-    train, _, test = (options.sizes or "0.7,0.15,0.15").split(",")
-    return [replace(options, sizes=f"{train},{size.strip()},{test}") for size in sizes.split(",")]
+def _swept(options: Options, validation: str) -> list[Options]:
+    from tuning.row_options import swept
+
+    return [replace(options, sizes=sizes) for sizes in swept(options.sizes, validation)]
 
 
 def _search(options: Options, json: bool, quiet: bool = False) -> dict[str, Any]:
@@ -234,5 +310,6 @@ def _print(result: Result, document: dict[str, Any]) -> None:
 
     console = Console()
     if not result.computed:
-        console.print("This study was finished before; a larger --budget goes on.")
+        more = "" if document["study"]["ended"] else " A larger --budget goes on."
+        console.print(f"This study was finished before.{more}")
     print_study(console, document)

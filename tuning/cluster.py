@@ -127,8 +127,8 @@ def _answers(address: str) -> None:
         raise UsageError(f"--ray is HOST:PORT, or auto for the cluster of this machine, not {address!r}.")
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
-    except OSError as error:
-        raise UsageError(f"There is no Ray cluster at {address}: {error.strerror or error}.") from None
+    except (OSError, OverflowError) as error:  # a port above 65535
+        raise UsageError(f"There is no Ray cluster at {address}: {getattr(error, 'strerror', '') or error}.") from None
 
 
 def _last_line(error: Exception) -> str:

@@ -61,6 +61,7 @@ def study_document(row: StudyRow, ledger: Ledger, merged: Path | None = None) ->
             "seed": row.seed,
             "budget": row.budget,
             "started": ledger.started,
+            "ended": ended(row, ledger),
             "objectives": row.config["objectives"],
             "constraints": row.config["constraints"],
             "rungs": row.config["fractions"],
@@ -99,6 +100,14 @@ def trial_document(row: StudyRow, ledger: Ledger, trial: TrialRow) -> dict[str, 
         "reason": trial.reason,
         "warnings": list(dict.fromkeys(text for a in attempts for text in a.warnings)),
     }
+
+
+def ended(row: StudyRow, ledger: Ledger) -> str | None:
+    """Why a study that is finished began fewer trials than its budget; None for every other."""
+    if row.status != "finished" or ledger.started >= row.budget:
+        return None
+    whole = "list" if row.optimizer == "list" else "space"
+    return f"The {whole} has no more points: {ledger.started} trials of a budget of {row.budget} are all that it makes."
 
 
 def compute(ledger: Ledger) -> dict[str, int]:
@@ -208,6 +217,8 @@ def print_study(console: Console, document: Mapping[str, Any], most: int = 10) -
     console.print(
         plain(f"{len(trials)} of {study['budget']} trials: {counted} · {spent:,} tokens computed"), style="dim"
     )
+    if study["ended"]:
+        console.print(plain(study["ended"]), style="yellow")
     if study["status"] in ("stopped", "running", "stopping"):
         console.print("not finished: the same command goes on", style="yellow")
     for trial in [t for t in trials if t["state"] == "failed"][:5]:

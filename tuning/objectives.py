@@ -13,11 +13,13 @@ A constraint is one of these with a limit: "seconds<=600". An objective of anoth
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import IncompleteError, ModelError, UsageError, suggest
+from harness.tasks import parse
 from tuning.preferred import WinRate
 from tuning.types import Trained, TrialError
 
@@ -48,6 +50,9 @@ class Surroundings:
     add_bos: bool = False
 
 
+NOWHERE = Surroundings("", "", None, "", None, "")  # to look at words alone
+
+
 @dataclass(frozen=True, slots=True)
 class Slice:
     """`benchmark:TASK@N`."""
@@ -60,6 +65,7 @@ class Slice:
         task, _, limit = text.removeprefix("benchmark:").rpartition("@")
         if not task or not limit.isdecimal() or int(limit) < 1:
             raise UsageError(f"A benchmark objective is written benchmark:TASK@N (items a group), not {text!r}.")
+        parse(task)
         return Slice(task, int(limit))
 
     @property
@@ -140,6 +146,21 @@ def measure_of(word: str, where: Surroundings) -> Measure:
     return _KINDS[word]
 
 
+def words_of(text: str) -> tuple[str, ...]:
+    """Objectives that stand one after the other with commas. UsageError where there is no such one, or one twice."""
+    words = tuple(word.strip() for word in text.split(","))
+    for word in words:
+        measure_of(word, NOWHERE)
+        if words.count(word) > 1:
+            raise UsageError(f"The objective {word} stands twice.")
+    return words
+
+
+def check_constraint(text: str) -> None:
+    """UsageError where this is no constraint."""
+    constraint_of(text, NOWHERE)
+
+
 def kept(text: str, where: Surroundings) -> str:
     """An objective or a constraint as a study keeps it."""
     word, sign, limit = text.replace(" ", "").partition("<=")
@@ -153,8 +174,8 @@ def constraint_of(text: str, where: Surroundings) -> Measure:
         most = float(limit)
     except ValueError:
         most = float("nan")
-    if not sign or most != most:
-        raise UsageError(f"A constraint is written NAME<=NUMBER, for example seconds<=600, not {text!r}.")
+    if not sign or not 0 <= most < math.inf:
+        raise UsageError(f"A constraint is written NAME<=NUMBER (from 0 up), for example seconds<=600, not {text!r}.")
     measure = measure_of(word, where)
     return lambda measured: measure(measured) - most
 

@@ -1,7 +1,8 @@
 """What a space is made of: one parameter, its values as people write them and as optimizers code them.
 
 A code is an integer for everything that has a next value, and a real number only for `Real`: float noise in a
-mesh then never makes two trials of one point.
+mesh then never makes two trials of one point. `size` is how many codes there are (None for `Real`), `count` how many
+values.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from harness.errors import UsageError
 from tuning.types import Value
 
+LARGEST = 1e300  # whole numbers can be larger than any float
 DIGITS = 4  # significant, of a real value: finer differences are far below the noise of a training
 
 
@@ -25,6 +27,8 @@ class Choice:
     values: tuple[Value, ...]
 
     def __post_init__(self) -> None:
+        if not all(_is_number(value) or isinstance(value, str | bool) for value in self.values):
+            raise UsageError(f"{self.name}: values are numbers, words or true and false, not {_listed(self.values)}.")
         if not self.values or len(set(map(_kind_and_value, self.values))) != len(self.values):
             raise UsageError(f"{self.name}: a choice needs values that differ, not {_listed(self.values)}.")
         if self.ordered and list(self.values) != sorted(self.values, key=float):
@@ -36,6 +40,10 @@ class Choice:
 
     @property
     def size(self) -> int | None:
+        return len(self.values)
+
+    @property
+    def count(self) -> int:
         return len(self.values)
 
     @property
@@ -55,6 +63,9 @@ class Choice:
 
     def decode(self, code: float) -> Value:
         return self.values[_whole(code, self.bounds)]
+
+    def all_values(self) -> list[Value]:
+        return list(self.values)
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "choice", "values": list(self.values)}
@@ -77,6 +88,10 @@ class Integer:
 
     @property
     def size(self) -> int | None:
+        return self.count
+
+    @property
+    def count(self) -> int:
         return self.high - self.low + 1
 
     @property
@@ -95,6 +110,9 @@ class Integer:
     def decode(self, code: float) -> Value:
         return _whole(code, self.bounds)
 
+    def all_values(self) -> list[Value]:
+        return [self.decode(code) for code in range(int(self.bounds[0]), int(self.bounds[1]) + 1)]
+
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "integer", "low": self.low, "high": self.high}
 
@@ -112,16 +130,24 @@ class Stepped:
         _rising(self.name, self.low, self.high)
         if not self.step > 0 or not math.isfinite(self.step):
             raise UsageError(f"{self.name}: a step is above zero, not {self.step!r}.")
+        if self.low < self.high and self.step > (self.high - self.low) * (1 + 1e-9) + 1e-12:
+            raise UsageError(
+                f"{self.name}: a step of {self.step!r} is larger than its range, from {self.low!r} to {self.high!r}."
+            )
 
     ordered = property(lambda self: True)
 
     @property
     def size(self) -> int | None:
+        return self.count
+
+    @property
+    def count(self) -> int:
         return int((self.high - self.low) / self.step + 1e-9) + 1
 
     @property
     def bounds(self) -> tuple[float, float]:
-        return 0, (self.size or 1) - 1
+        return 0, self.count - 1
 
     def check(self, value: Any) -> Value:
         number = _number(self.name, value)
@@ -140,6 +166,9 @@ class Stepped:
 
     def decode(self, code: float) -> Value:
         return self._at(_whole(code, self.bounds))
+
+    def all_values(self) -> list[Value]:
+        return [self.decode(code) for code in range(int(self.bounds[0]), int(self.bounds[1]) + 1)]
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "stepped", "low": self.low, "high": self.high, "step": self.step}
@@ -185,6 +214,30 @@ class Real:
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "log" if self.log else "real", "low": self.low, "high": self.high}
 
+    @property
+    def count(self) -> int:
+        return len(self._grid) + len(self._ends)
+
+    def all_values(self) -> list[Value]:
+        """As many as `count`, which is 9000 for each power of ten."""
+        return [*self._ends, *map(_rounded, self._grid)]
+
+    @property
+    def _grid(self) -> range:
+        """Numbers of the values of four digits (`_rounded`) that it holds; no hyperparameter is below zero."""
+        if self.high <= 0:
+            return range(0)
+        low, high = max(self.low, math.ulp(0.0)), self.high
+        first, last = _nearest(low), _nearest(high)
+        return range(first + (_rounded(first) < low), last + (_rounded(last) <= high))
+
+    @property
+    def _ends(self) -> list[Value]:
+        """Its values that are no such number: its ends, where they have more digits, and zero."""
+        grid = self._grid
+        ends = {float(self.check(end)) for end in (self.low, self.high)}
+        return [end for end in sorted(ends) if end <= 0 or _nearest(end) not in grid or _rounded(_nearest(end)) != end]
+
 
 Parameter = Choice | Integer | Stepped | Real
 FIELDS: dict[str, tuple[str, ...]] = {
@@ -199,7 +252,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
 def from_dict(name: str, written: Mapping[str, Any]) -> Parameter:
     """A parameter as `to_dict` and a study file write it. UsageError where that makes no sense."""
     kind = written.get("kind")
-    if kind not in FIELDS:
+    if not isinstance(kind, str) or kind not in FIELDS:
         raise UsageError(f"{name}: a parameter's kind is {', '.join(FIELDS)}, not {kind!r}.")
     if set(written) - {"kind"} != set(FIELDS[kind]):
         given = ", ".join(sorted(set(written) - {"kind"})) or "nothing"
@@ -218,7 +271,7 @@ def from_dict(name: str, written: Mapping[str, Any]) -> Parameter:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _number(name: str, value: Any) -> float:
@@ -230,6 +283,18 @@ def _number(name: str, value: Any) -> float:
 def _rising(name: str, low: float, high: float) -> None:
     if not (_is_number(low) and _is_number(high) and low <= high):
         raise UsageError(f"{name}: the range from {low!r} to {high!r} is empty.")
+
+
+def _nearest(number: float) -> int:
+    """The number of the value of DIGITS digits that is nearest to one above zero."""
+    digits, _, power = f"{number:.{DIGITS - 1}e}".partition("e")
+    return (int(power) * 9 - 1) * 10 ** (DIGITS - 1) + int(digits.replace(".", ""))
+
+
+def _rounded(number: int) -> float:
+    """The value of DIGITS digits with that number; the next number is the next value."""
+    power, digits = divmod(number, 9 * 10 ** (DIGITS - 1))
+    return float(f"{digits + 10 ** (DIGITS - 1)}e{power - DIGITS + 1}")
 
 
 def _whole(code: float, bounds: tuple[float, float]) -> int:

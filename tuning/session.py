@@ -7,15 +7,16 @@ import shutil
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from harness.errors import StoreError
+from data.sources import DataError
+from harness.errors import ModelError, StoreError, UsageError
 from harness.loading import check_loads
 from harness.store import Store, StudyRow, TrialRow
 from tuning import objectives
@@ -30,7 +31,11 @@ if TYPE_CHECKING:
     from data.instruction_split import Splits
     from harness.answering import Progress
     from harness.checkpoint import Checkpoint
+    from tuning.objectives import Measure
     from tuning.train import Trainer, TrainSettings
+    from tuning.types import Optimizer
+
+REFUSALS = (UsageError, ModelError, DataError)  # of a study that cannot work as it was asked for
 
 
 def _silent(task: str, done: int, total: int) -> None: ...
@@ -65,44 +70,79 @@ def run(
     stored. `setup` says how a worker gets its trainer."""
     made = plan(options)
     store = Store(options.db)
-    known = store.find_study(made.study.identity)
-    if known is None or known.status != "finished":
+    found = store.find_study(made.study.identity)
+    if found is None or found.status != "finished":
         check_loads(made.checkpoint)
-    row = known or _create(store, made, options, command)
+    row = found or _row(made, options, command)
     with store.lease(row.id):
-        row = store.resolve_study(row.id)
-        budget = options.budget or row.budget
-        changed = {"budget": budget, "name": options.name or row.name}
-        ledger = ledger_of(store, row)
-        if (
-            row.status == "finished"
-            and budget <= row.budget
-            and not (store.enqueued(row.id) and budget > ledger.started)
-        ):
-            return Result(store.update_study(row.id, **{**changed, "budget": row.budget}), ledger, computed=False)
-        ledger.try_again()
-        row = store.update_study(row.id, status="running", **changed)
-        return _session(options, made, store, row, ledger, progress, setup(made, options))
+        if found is not None:
+            row = store.resolve_study(row.id)
+            if _is_answered(store, row, options):
+                row = store.update_study(row.id, name=options.name or row.name)
+                return Result(row, ledger_of(store, row), computed=False)
+        with _tools(made, options, setup) as tools:  # what refuses does so before the store has anything of it
+            if found is None:
+                store.create_study(row)
+            else:
+                columns: dict[str, Any] = {"budget": options.budget or row.budget, "name": options.name or row.name}
+                row = store.update_study(row.id, status="running", **columns)
+            return _session(options, made, store, row, tools, progress, new=found is None)
+
+
+def _is_answered(store: Store, row: StudyRow, options: Options) -> bool:
+    """Whether the study is finished and nothing is left to do."""
+    budget = options.budget or row.budget
+    if row.status != "finished" or budget > row.budget:
+        return False
+    return not (store.enqueued(row.id) and budget > ledger_of(store, row).started)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tools:
+    """What a search works with, beside its ledger."""
+
+    optimizer: Optimizer
+    crew: Crew
+    objectives: list[Measure]
+    constraints: list[Measure]
+    may_start: Callable[[Store, str], Callable[[], bool]]
+
+
+@contextmanager
+def _tools(made: Plan, options: Options, setup: Callable[[Plan, Options], Setup]) -> Iterator[_Tools]:
+    """Raises what refuses a study: its optimizer, objectives, time limit, cluster."""
+    from tuning.optimizers import make
+
+    study, where = made.study, surroundings(options)
+    held = [study.space.point(hyper, study.defaults) for _, hyper in study.start]
+    with ExitStack() as stack:
+        optimizer = make(
+            study.optimizer,
+            study.space,
+            study.seed,
+            [point for point in held if point is not None],
+            study.block,
+            len(study.objectives),
+            len(study.constraints),
+        )
+        stack.callback(optimizer.close)
+        crew = make_crew(setup(made, options), options, study.settings(options).device)
+        stack.callback(crew.close)
+        yield _Tools(
+            optimizer,
+            crew,
+            [objectives.measure_of(word, where) for word in study.objectives],
+            [objectives.constraint_of(word, where) for word in study.constraints],
+            partial(_permission, limit=math.inf if options.timeout is None else seconds(options.timeout)),
+        )
 
 
 def _session(
-    options: Options, made: Plan, store: Store, row: StudyRow, ledger: Ledger, progress: Progress, setup: Setup
+    options: Options, made: Plan, store: Store, row: StudyRow, tools: _Tools, progress: Progress, new: bool
 ) -> Result:
-    from tuning.optimizers import make
-
-    study = made.study
-    where = surroundings(options)
-    held = [study.space.point(hyper, study.defaults) for _, hyper in study.start]
-    optimizer = make(
-        study.optimizer,
-        study.space,
-        study.seed,
-        [point for point in held if point is not None],
-        study.block,
-        len(study.objectives),
-        len(study.constraints),
-    )
-    crew = make_crew(setup, options, made.study.settings(options).device)
+    """A search to its end. A study that is `new` and was refused before its first training leaves nothing behind."""
+    study, ledger = made.study, ledger_of(store, row)
+    ledger.try_again()
     done = {trial.number for trial in ledger.trials if trial.state != "running"}
     progress("trials", len(done), row.budget)
 
@@ -114,16 +154,16 @@ def _session(
         space=study.space,
         defaults=study.defaults,
         start=study.start,
-        optimizer=optimizer,
+        optimizer=tools.optimizer,
         ledger=ledger,
-        crew=crew,
-        objectives=[objectives.measure_of(word, where) for word in study.objectives],
-        constraints=[objectives.constraint_of(word, where) for word in study.constraints],
+        crew=tools.crew,
+        objectives=tools.objectives,
+        constraints=tools.constraints,
         folder=store.study_folder(row.id),
         budget=row.budget,
         keep=options.keep,
         packed=study.packed,
-        may_start=_permission(store, row.id, options.timeout),
+        may_start=tools.may_start(store, row.id),
         settled=settled,
     )
     try:
@@ -131,13 +171,13 @@ def _session(
         merged = None if ending == "halted" or options.no_merge else _merge_best(store, row, ledger, study)
     except BaseException as error:
         with suppress(StoreError):  # a full disk has its own sentence
-            store.update_study(row.id, status="stopped")
+            if new and not ledger.attempts and isinstance(error, REFUSALS):
+                store.discard_study(row.id)
+            else:
+                store.update_study(row.id, status="stopped")
         if isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt(_how_far(len(done), row.budget)) from error
         raise
-    finally:
-        optimizer.close()
-        crew.close()
     if ending == "halted":
         return Result(store.update_study(row.id, status="stopped"), ledger, computed=True)
     row = store.update_study(row.id, status="finished", finished=datetime.now(UTC))
@@ -152,11 +192,12 @@ def make_crew(setup: Setup, options: Options, device: str) -> Crew:
     return ray_crew(setup, options.ray, options.parallel, device)
 
 
-def _create(store: Store, made: Plan, options: Options, command: Sequence[str]) -> StudyRow:
+def _row(made: Plan, options: Options, command: Sequence[str]) -> StudyRow:
+    """A study that begins."""
     from harness.provenance import provenance
 
     study = made.study
-    row = StudyRow(
+    return StudyRow(
         id=uuid.uuid4().hex,
         identity=study.identity,
         name=options.name or f"{Path(study.model).name}-{study.optimizer}-{study.seed}",
@@ -173,13 +214,11 @@ def _create(store: Store, made: Plan, options: Options, command: Sequence[str]) 
         provenance=provenance(),
         warnings=tuple(dict.fromkeys((*made.checkpoint.warnings, *made.notes, *made.splits.notes))),
     )
-    store.create_study(row)
-    return row
 
 
-def _permission(store: Store, study_id: str, timeout: str | None) -> Callable[[], bool]:
-    """Whether a further job may begin: the time is not up, and nobody asked to stop."""
-    end = math.inf if timeout is None else time.monotonic() + seconds(timeout)
+def _permission(store: Store, study_id: str, limit: float) -> Callable[[], bool]:
+    """Whether a further job may begin: `limit` seconds are not up, and nobody asked to stop."""
+    end = time.monotonic() + limit
     looked, stopping = -math.inf, False
 
     def may_start() -> bool:

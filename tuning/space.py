@@ -11,12 +11,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, suggest
-from tuning.parameters import Parameter, from_dict
+from tuning.parameters import Parameter, Real, Stepped, from_dict
 from tuning.types import Hyperparameters, Point, Value
 
 if TYPE_CHECKING:
     import numpy as np
 
+WHOLE = ("rank", "batch")
 # Alpha is absolute or follows the rank; a space has one of the three at most.
 OVER_RANK = {"alpha_over_rank": 1.0, "alpha_over_sqrt_rank": 0.5}  # alpha = value x rank ** power
 NAMES = (*(field.name for field in fields(Hyperparameters)), *OVER_RANK)
@@ -48,9 +49,13 @@ class Space:
 
     @cached_property
     def size(self) -> int | None:
-        """How many points there are; None where a parameter is real."""
-        sizes = [p.size for p in self.parameters]
-        return None if None in sizes else math.prod(s for s in sizes if s is not None)
+        """How many points there are where none is real; None where a parameter is."""
+        return None if any(p.size is None for p in self.parameters) else self.count
+
+    @cached_property
+    def count(self) -> int:
+        """How many points there are, reals having four digits."""
+        return math.prod(p.count for p in self.parameters)
 
     def check(self, point: Point) -> None:
         """UsageError with a sentence when this is no point of the space."""
@@ -91,11 +96,9 @@ class Space:
         return self.decode(codes)
 
     def points(self) -> Iterator[dict[str, Value]]:
-        """Every point of a finite space, the last parameter turning fastest."""
-        if self.size is None:
-            raise ValueError("a space with a real parameter has no list of its points")
-        ranges = (range(int(low), int(high) + 1) for low, high in self.bounds)
-        return map(self.decode, itertools.product(*ranges))
+        """Every point, the last parameter turning fastest. A wide range of reals has many."""
+        values = itertools.product(*(p.all_values() for p in self.parameters))
+        return (dict(zip(self.names, found, strict=True)) for found in values)
 
     def hyperparameters(self, point: Point, defaults: Hyperparameters) -> Hyperparameters:
         """What a trainer needs; what the space does not search comes from `defaults`. Alpha is made absolute."""
@@ -106,8 +109,10 @@ class Space:
                 values["alpha"] = values.pop(name) * rank**power
         if "target_modules" in values:
             values["target_modules"] = modules(values["target_modules"])
-        for name in ("alpha", "epochs"):
-            if name in values:
+        for name in values:
+            if name in WHOLE:
+                values[name] = int(values[name])  # the steps of a stepped range are floats
+            elif name in ("alpha", "epochs"):
                 values[name] = float(values[name])
         return replace(defaults, **values)
 
@@ -147,7 +152,7 @@ class Space:
 
 def modules(text: str) -> tuple[str, ...]:
     """ "q_proj,v_proj" as names. UsageError when there is none."""
-    names = tuple(name.strip() for name in str(text).split(",") if name.strip())
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
     if not names:
         raise UsageError(f"target_modules = {text!r} names no module; write q_proj,v_proj.")
     return names
@@ -163,40 +168,64 @@ def same(a: Hyperparameters, b: Hyperparameters) -> bool:
     )
 
 
-# the least that each hyperparameter can be, and whether that itself is allowed; none above the second
+# the least that each hyperparameter can be, whether that itself is allowed, and the most: beyond is a slip of the hand
 _MEANING: dict[str, tuple[float, bool, float]] = {
-    "rank": (1, True, math.inf),
-    "alpha": (0, False, math.inf),
-    "alpha_over_rank": (0, False, math.inf),
-    "alpha_over_sqrt_rank": (0, False, math.inf),
+    "rank": (1, True, 16_384),
+    "alpha": (0, False, 1e6),
+    "alpha_over_rank": (0, False, 1e6),
+    "alpha_over_sqrt_rank": (0, False, 1e6),
     "dropout": (0, True, 1),
-    "lr": (0, False, math.inf),
-    "epochs": (0, False, math.inf),
-    "batch": (1, True, math.inf),
+    "lr": (0, False, 100),
+    "epochs": (0, False, 10_000),
+    "batch": (1, True, 1e6),
     "warmup": (0, True, 1),
-    "lora_plus": (0, False, math.inf),
+    "lora_plus": (0, False, 1e6),
 }
+HELD = tuple(field.name for field in fields(Hyperparameters))
+
+
+def held_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Hyperparameters that are held, each as a trainer takes it. UsageError for an unknown name and for a value that
+    could not be trained."""
+    for name in values:
+        if name not in HELD:
+            raise UsageError(f"{name!r} is not a hyperparameter.{suggest(name, HELD)} They are {', '.join(HELD)}.")
+    return {name: _held_value(name, value) for name, value in values.items()}
+
+
+def _held_value(name: str, value: Any) -> Any:
+    if name == "target_modules" and isinstance(value, list | tuple) and all(isinstance(word, str) for word in value):
+        value = ",".join(value)
+    _check_value(name, value)
+    if name == "target_modules":
+        return modules(value)
+    return int(value) if name in WHOLE else value
 
 
 def _check_meaning(parameter: Parameter) -> None:
     """UsageError when a value of the parameter's range could not be trained."""
     name = parameter.name
-    ends = [parameter.decode(code) for code in parameter.bounds]
+    for value in getattr(parameter, "values", [parameter.decode(code) for code in parameter.bounds]):
+        _check_value(name, value)
+    if name in WHOLE and isinstance(parameter, Real):
+        raise UsageError(f"{name} is a whole number: its kind is choice, integer or stepped, not real or log.")
+    if name in WHOLE and isinstance(parameter, Stepped):
+        _check_value(name, parameter.step)
+
+
+def _check_value(name: str, value: Any) -> None:
+    """UsageError when the hyperparameter cannot have the value."""
     if name == "target_modules":
-        for value in getattr(parameter, "values", ends):
-            modules(value if isinstance(value, str) else "")
+        modules(value if isinstance(value, str) else "")
         return
     if name in ("rslora", "dora"):
-        if not all(isinstance(value, bool) for value in getattr(parameter, "values", ends)):
-            raise UsageError(f"{name} is a choice of true and false.")
+        if not isinstance(value, bool):
+            raise UsageError(f"{name} takes true and false alone, not {value!r}.")
         return
     low, included, high = _MEANING[name]
-    for value in getattr(parameter, "values", ends):
-        number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-        if not (low <= number if included else low < number) or not number <= high:
-            least = f"{'at least' if included else 'above'} {low:g}" + (
-                f" and at most {high:g}" if high < math.inf else ""
-            )
-            raise UsageError(f"{name} is a number {least}, not {value!r}.")
-        if name in ("rank", "batch") and number != int(number):
-            raise UsageError(f"{name} is a whole number, not {value!r}.")
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    if not (low <= number if included else low < number) or not number <= high:
+        least = f"{'at least' if included else 'above'} {low:g} and at most {high:,.10g}"
+        raise UsageError(f"{name} is a number {least}, not {value!r}.")
+    if name in WHOLE and number != int(number):
+        raise UsageError(f"{name} is a whole number, not {value!r}.")

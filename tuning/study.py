@@ -12,12 +12,13 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import UsageError, suggest
+from harness.errors import UsageError
 from harness.identity import digest
-from tuning import objectives, rungs, targets
+from tuning import objectives, optimizers, rungs, targets
 from tuning.options import Options
 from tuning.presets import fixed_points, preset
-from tuning.space import Space
+from tuning.row_options import load_rows, mix_of, sizes_of
+from tuning.space import Space, held_values
 from tuning.types import Hyperparameters
 
 if TYPE_CHECKING:
@@ -126,14 +127,6 @@ def plan(options: Options) -> Plan:
 
     if not options.model:
         raise UsageError("A study needs --model: a folder, a hub id, or tiny.")
-    for name, number in (
-        ("budget", options.budget),
-        ("block", options.block),
-        ("parallel", options.parallel),
-        ("packed", options.packed),
-    ):
-        if number is not None and number < 1:
-            raise UsageError(f"--{name} is a number from 1 up, not {number}.")
     chosen = preset(options.preset, options.as_published)
     space = Space.from_dict(options.space) if options.space else chosen.space
     held = {name: value for name, value in options.set.items() if name not in space.names}
@@ -145,22 +138,21 @@ def plan(options: Options) -> Plan:
     if budget < len(start):
         names = ", ".join(label for label, _ in start)
         raise UsageError(f"--budget {budget}: the points that come first ({names}) are {len(start)} trials of it.")
-    goals = tuple(word.strip() for word in options.objective.split(","))
+    goals = objectives.words_of(options.objective)
     where = surroundings(options)
-    for word in goals:
-        objectives.measure_of(word, where)
-    for word in options.constraint:
-        objectives.constraint_of(word, where)
+    optimizers.check(options.optimizer, 1, len(goals), len(options.constraint))
     goals = tuple(objectives.kept(word, where) for word in goals)
     checkpoint = resolve(options.model, None, options.revision)
+    if checkpoint.base is not None:
+        raise UsageError(f"{options.model} is a LoRA adapter. Merge it first (harness merge), or give its base.")
     on, notes = targets.settle(checkpoint, space, defaults, start, named="target_modules" in held)
     if on != defaults.target_modules:
         held = {**held, "target_modules": ",".join(on)}
         defaults = _held(chosen.defaults, held)
         start = _start(space, defaults, _held(chosen.first, held), _warm(options))
     device = find_device(options.device)
-    mix, sizes = _mix(options.mix), _sizes(options.sizes)
-    splits = _rows(options.data, mix, sizes, options.split, options.data_seed)
+    mix, sizes = mix_of(options.mix), sizes_of(options.sizes)
+    splits = load_rows(options.data, mix, sizes, options.split, options.data_seed)
     study = Study(
         model=options.model,
         revision=options.revision,
@@ -195,7 +187,7 @@ def again(study: Study) -> tuple[Checkpoint, Splits]:
     from harness.checkpoint import resolve
 
     checkpoint = resolve(study.model, None, study.revision)
-    splits = _rows(study.data, study.mix, study.sizes, study.split, study.data_seed)
+    splits = load_rows(study.data, study.mix, study.sizes, study.split, study.data_seed)
     if checkpoint.digest != study.base_digest:
         raise UsageError(f"{study.model} is another model than the one that the study was made with.")
     if dict(splits.digests) != dict(study.data_digests):
@@ -216,16 +208,7 @@ def surroundings(options: Options) -> objectives.Surroundings:
 
 
 def _held(hyper: Hyperparameters, values: Mapping[str, Any]) -> Hyperparameters:
-    from tuning.space import modules
-
-    known = {each.name for each in fields(Hyperparameters)}
-    for name in values:
-        if name not in known:
-            raise UsageError(f"{name!r} is not a hyperparameter.{suggest(name, known)} They are {', '.join(known)}.")
-    changed = dict(values)
-    if "target_modules" in changed:
-        changed["target_modules"] = modules(changed["target_modules"])
-    return replace(hyper, **changed)
+    return replace(hyper, **held_values(values))
 
 
 def _start(
@@ -266,43 +249,3 @@ def _fractions(options: Options, by_preset: bool, goals: Sequence[str]) -> tuple
     """Rungs compare trials by one value that each rung has: that is validation loss alone."""
     fit = goals == ("validation",) and all(c.partition("<=")[0].strip() in objectives.CHEAP for c in options.constraint)
     return rungs.FRACTIONS if by_preset and fit and not options.no_rungs else rungs.WHOLE
-
-
-def _mix(text: str) -> dict[str, float] | None:
-    """ "alpaca=0.7,dolly=0.3", "paper", or "" for all rows as they come."""
-    from data.instruction_split import PAPER_MIX
-
-    if text == "paper":
-        return dict(PAPER_MIX)
-    if not text:
-        return None
-    try:
-        return {name.strip(): float(share) for name, _, share in (part.partition("=") for part in text.split(","))}
-    except ValueError:
-        raise UsageError(f"--mix is written alpaca=0.7,dolly=0.3, not {text!r}.") from None
-
-
-def _sizes(text: str) -> tuple[float, float, float]:
-    """ "0.7,0.15,0.15" (shares), "500,100,100" (rows), "paper", or "" for the usual ones."""
-    from data.instruction_split import PAPER_SIZES, Sizes
-
-    if text in ("", "paper"):
-        sizes = PAPER_SIZES if text else Sizes()
-        return sizes.train, sizes.validation, sizes.test
-    try:
-        train, validation, test = (float(part) if "." in part else int(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"--sizes is train,validation,test as shares or rows, not {text!r}.") from None
-    return train, validation, test
-
-
-def _rows(
-    data: str | None, mix: Mapping[str, float] | None, sizes: tuple[float, float, float], way: str, seed: int
-) -> Splits:
-    from data import instructions
-    from data.instruction_split import Sizes, split
-
-    if way not in ("disjoint", "paper"):
-        raise UsageError(f"--split is disjoint or paper (which leaks, on purpose), not {way!r}.")
-    rows = instructions.load(data, tuple(mix) if mix else instructions.NAMES)
-    return split(rows, seed, Sizes(*sizes), mix, "paper" if way == "paper" else "disjoint")

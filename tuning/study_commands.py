@@ -76,21 +76,21 @@ def enqueue(
     store = Store(db)
     row = store.resolve_study(study)
     space = Space.from_dict(row.config["space"])
-    point = dict(map(assigned, values))
+    point = dict(assigned(value, "A point") for value in values)
     check_point(space, point)
     store.enqueue(row.id, space.canonical(point))
     room = "" if row.status != "finished" else f" The study has spent its budget: give it --budget {row.budget + 1}."
     typer.echo(f"{row.name} will train {', '.join(values)}.{room}")
 
 
-def assigned(text: str) -> tuple[str, Any]:
+def assigned(text: str, of: str = "--set") -> tuple[str, Any]:
     """NAME=VALUE; the value is JSON, or else text."""
     from json import loads
 
     name, sign, value = text.partition("=")
     if not sign:
-        raise UsageError(f"--set is written NAME=VALUE, not {text!r}.")
+        raise UsageError(f"{of} is written NAME=VALUE, not {text!r}.")
     try:
         return name.strip(), loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return name.strip(), value

@@ -42,6 +42,8 @@ def top(
     for option, number in (("k", k), ("seeds", seeds), ("parallel", parallel)):
         if number < 1:
             raise UsageError(f"--{option} is a number from 1 up, not {number}.")
+    if spread < 0:
+        raise UsageError(f"--spread is a number from 0 up, not {spread}.")
     store = Store(db)
     row = store.resolve_study(study)
     options = Options(

@@ -8,34 +8,35 @@ from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
 from harness.store import preference, studies
+from harness.store.attached import attached
 from harness.store.door import Door
 from harness.store.upkeep import delete_runs
 
 if TYPE_CHECKING:
     import duckdb
 
-_SEEN = "SELECT o.id FROM other.runs o SEMI JOIN runs r ON r.id = o.id"
+_SEEN = "SELECT o.id FROM other_runs o SEMI JOIN runs r ON r.id = o.id"
 # The other file went on with a run that we have only the beginning of.
 _BEHIND = """
-SELECT o.id FROM other.runs o JOIN runs r ON r.id = o.id
+SELECT o.id FROM other_runs o JOIN runs r ON r.id = o.id
 WHERE r.status = 'running' AND o.status <> 'running'"""
 _NEW_TASKS = """
 CREATE TEMP TABLE new_tasks AS
 SELECT o.key AS theirs, (SELECT coalesce(max(key), 0) FROM tasks) + row_number() OVER (ORDER BY o.key) AS ours
-FROM other.tasks o ANTI JOIN runs r ON r.id = o.run"""
+FROM other_tasks o ANTI JOIN runs r ON r.id = o.run"""
 _COPY = {
     "tasks": "INSERT INTO tasks BY NAME SELECT o.* REPLACE (n.ours AS key) "
-    "FROM other.tasks o JOIN new_tasks n ON n.theirs = o.key ORDER BY n.ours",
-    "prompts": "INSERT INTO prompts BY NAME SELECT o.* FROM other.prompts o "
-    "SEMI JOIN (SELECT prompt FROM other.responses JOIN new_tasks ON theirs = task) u ON u.prompt = o.digest "
+    "FROM other_tasks o JOIN new_tasks n ON n.theirs = o.key ORDER BY n.ours",
+    "prompts": "INSERT INTO prompts BY NAME SELECT o.* FROM other_prompts o "
+    "SEMI JOIN (SELECT prompt FROM other_responses JOIN new_tasks ON theirs = task) u ON u.prompt = o.digest "
     "ANTI JOIN prompts p ON p.digest = o.digest",
     "responses": "INSERT INTO responses BY NAME SELECT o.* REPLACE (n.ours AS task) "
-    "FROM other.responses o JOIN new_tasks n ON n.theirs = o.task ORDER BY n.ours",
+    "FROM other_responses o JOIN new_tasks n ON n.theirs = o.task ORDER BY n.ours",
     "samples": "INSERT INTO samples BY NAME SELECT o.* REPLACE (n.ours AS task) "
-    "FROM other.samples o JOIN new_tasks n ON n.theirs = o.task ORDER BY n.ours",
-    "scores": "INSERT INTO scores BY NAME SELECT o.* FROM other.scores o ANTI JOIN runs r ON r.id = o.run",
-    "tags": "INSERT INTO tags BY NAME SELECT o.* FROM other.tags o ANTI JOIN tags t USING (name, run)",
-    "runs": "INSERT INTO runs BY NAME SELECT o.* FROM other.runs o ANTI JOIN runs r ON r.id = o.id",
+    "FROM other_samples o JOIN new_tasks n ON n.theirs = o.task ORDER BY n.ours",
+    "scores": "INSERT INTO scores BY NAME SELECT o.* FROM other_scores o ANTI JOIN runs r ON r.id = o.run",
+    "tags": "INSERT INTO tags BY NAME SELECT o.* FROM other_tags o ANTI JOIN tags t USING (name, run)",
+    "runs": "INSERT INTO runs BY NAME SELECT o.* FROM other_runs o ANTI JOIN runs r ON r.id = o.id",
 }
 
 
@@ -56,17 +57,23 @@ class Merge(Door):
             # always in one order: two stores that take each other in would wait for ever otherwise
             for door in sorted((self, other), key=lambda each: str(each._home())):
                 stack.enter_context(door._room(exclusive=door is self))
-            connection = stack.enter_context(self._connection(read_only=False))
-            path = str(other._home()).replace("'", "''")  # it cannot be a bound parameter here
-            connection.execute(f"ATTACH '{path}' AS other (READ_ONLY)")
+            connection = stack.enter_context(self._writing())
+            theirs = stack.enter_context(attached(connection, other._home(), read_only=True))
+            _name_tables(connection, theirs)
             renewed = [row[0] for row in connection.execute(_BEHIND).fetchall()]
             for run_id in renewed:
                 stack.enter_context(self.lease(run_id))
             connection.begin()
             counts = _take(connection, renewed)
             connection.commit()
-            connection.execute("DETACH other")
         return counts
+
+
+def _name_tables(connection: duckdb.DuckDBPyConnection, theirs: str) -> None:
+    """Each table of the other store under the name that queries here have for it: `other_runs`, and so on."""
+    query = "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'main'"
+    for (table,) in connection.execute(query, [theirs]).fetchall():
+        connection.execute(f"CREATE TEMP VIEW other_{table} AS SELECT * FROM {theirs}.main.{table}")  # noqa: S608
 
 
 def _take(connection: duckdb.DuckDBPyConnection, renewed: list[str]) -> dict[str, int]:

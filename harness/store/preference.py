@@ -35,40 +35,40 @@ _ORPHANS = {
 
 # An answer set that went on or was finished there, and of which we have only the beginning.
 _BEHIND = """
-SELECT o.id FROM other.answer_sets o JOIN answer_sets a ON a.id = o.id
+SELECT o.id FROM other_answer_sets o JOIN answer_sets a ON a.id = o.id
 WHERE a.status = 'running' AND o.status <> 'running'"""
 _COPY = {
-    "prompt_sets": "INSERT INTO prompt_sets BY NAME SELECT o.* FROM other.prompt_sets o ANTI JOIN prompt_sets u "
+    "prompt_sets": "INSERT INTO prompt_sets BY NAME SELECT o.* FROM other_prompt_sets o ANTI JOIN prompt_sets u "
     "ON u.digest = o.digest",
-    "questions": "INSERT INTO questions BY NAME SELECT o.* FROM other.questions o ANTI JOIN questions u "
+    "questions": "INSERT INTO questions BY NAME SELECT o.* FROM other_questions o ANTI JOIN questions u "
     "ON u.prompt_set = o.prompt_set AND u.question = o.question",
-    "answers": "INSERT INTO answers BY NAME SELECT o.* FROM other.answers o ANTI JOIN answer_sets u "
+    "answers": "INSERT INTO answers BY NAME SELECT o.* FROM other_answers o ANTI JOIN answer_sets u "
     "ON u.id = o.answer_set",
-    "answer_sets": "INSERT INTO answer_sets BY NAME SELECT o.* FROM other.answer_sets o ANTI JOIN answer_sets u "
+    "answer_sets": "INSERT INTO answer_sets BY NAME SELECT o.* FROM other_answer_sets o ANTI JOIN answer_sets u "
     "ON u.id = o.id",
-    "judges": "INSERT INTO judges BY NAME SELECT o.* FROM other.judges o ANTI JOIN judges u ON u.id = o.id",
-    "comparisons": "INSERT INTO comparisons BY NAME SELECT o.* FROM other.comparisons o ANTI JOIN comparisons u "
+    "judges": "INSERT INTO judges BY NAME SELECT o.* FROM other_judges o ANTI JOIN judges u ON u.id = o.id",
+    "comparisons": "INSERT INTO comparisons BY NAME SELECT o.* FROM other_comparisons o ANTI JOIN comparisons u "
     "ON u.id = o.id",
-    "judge_sessions": "INSERT INTO judge_sessions BY NAME SELECT o.* FROM other.judge_sessions o "
+    "judge_sessions": "INSERT INTO judge_sessions BY NAME SELECT o.* FROM other_judge_sessions o "
     "ANTI JOIN judge_sessions u ON u.id = o.id",
-    "rating_plans": "INSERT INTO rating_plans BY NAME SELECT o.* FROM other.rating_plans o ANTI JOIN rating_plans u "
+    "rating_plans": "INSERT INTO rating_plans BY NAME SELECT o.* FROM other_rating_plans o ANTI JOIN rating_plans u "
     "ON u.id = o.id",
-    "rating_assignments": "INSERT INTO rating_assignments BY NAME SELECT o.* FROM other.rating_assignments o "
+    "rating_assignments": "INSERT INTO rating_assignments BY NAME SELECT o.* FROM other_rating_assignments o "
     "ANTI JOIN rating_assignments u ON u.id = o.id",
 }
 # What was taken back there is taken back here: an undone vote, a revoked token, a closed plan.
 _TAKE_BACK = (
-    "UPDATE comparisons SET superseded = o.superseded FROM other.comparisons o "
+    "UPDATE comparisons SET superseded = o.superseded FROM other_comparisons o "
     "WHERE o.id = comparisons.id AND comparisons.superseded IS NULL AND o.superseded IS NOT NULL",
-    "UPDATE judges SET revoked = o.revoked FROM other.judges o "
+    "UPDATE judges SET revoked = o.revoked FROM other_judges o "
     "WHERE o.id = judges.id AND judges.revoked IS NULL AND o.revoked IS NOT NULL",
-    "UPDATE rating_plans SET closed = o.closed FROM other.rating_plans o "
+    "UPDATE rating_plans SET closed = o.closed FROM other_rating_plans o "
     "WHERE o.id = rating_plans.id AND rating_plans.closed IS NULL AND o.closed IS NOT NULL",
 )
 
 
 def take(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Copy from the attached store `other` what is not here; gives the rows added, by table.
+    """Copy from the store whose tables are here as `other_…` what is not here; gives the rows added, by table.
 
     An answer set that stands here unfinished and is finished there comes anew."""
     for (behind,) in connection.execute(_BEHIND).fetchall():

@@ -214,6 +214,13 @@ class Studies(Door):
             shutil.rmtree(self.study_folder(study_id), ignore_errors=True)
         return gone
 
+    def discard_study(self, study_id: str) -> None:
+        """Delete a study of which nothing came. The caller has its lease."""
+        with self.write() as connection:
+            connection.execute("DELETE FROM studies WHERE id = ?", [study_id])
+            delete_orphans(connection)
+        shutil.rmtree(self.study_folder(study_id), ignore_errors=True)
+
     def study_folder(self, study_id: str) -> Path:
         """Where a study's adapters lie: beside the store."""
         home = self.path.resolve()
@@ -227,17 +234,17 @@ def delete_orphans(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def take(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Inside the caller's transaction, another store being attached as `other`: its studies that are not here come in,
-    and those that stand here unfinished and are finished there come anew. Gives the rows that came."""
+    """Inside the caller's transaction, another store's tables being here as `other_…`: its studies that are not
+    here come in, and those that stand here unfinished and are finished there come anew. Gives the rows that came."""
     connection.execute("""
-        CREATE TEMP TABLE new_studies AS SELECT o.id FROM other.studies o LEFT JOIN studies s ON s.id = o.id
+        CREATE TEMP TABLE new_studies AS SELECT o.id FROM other_studies o LEFT JOIN studies s ON s.id = o.id
         WHERE s.id IS NULL OR (s.status <> 'finished' AND o.status = 'finished')""")
     connection.execute("DELETE FROM studies WHERE id IN (SELECT id FROM new_studies)")
     delete_orphans(connection)
     counts = {}
     for table, column in (("studies", "id"), *((part, "study") for part in _PARTS)):
         query = (
-            f"INSERT INTO {table} BY NAME SELECT * FROM other.{table} WHERE {column} IN (SELECT id FROM new_studies)"  # noqa: S608
+            f"INSERT INTO {table} BY NAME SELECT * FROM other_{table} WHERE {column} IN (SELECT id FROM new_studies)"  # noqa: S608
         )
         counts[table] = _count(connection, query)
     return counts

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError
 from harness.store import codec, migrations, preference, studies
+from harness.store.attached import attached, current
 from harness.store.door import Door, remove, wal
 from harness.store.lock import sweep
 
@@ -116,12 +117,8 @@ def _delete_orphans(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, fresh: Path) -> None:
-    (name,) = connection.execute("SELECT current_database()").fetchone() or ("",)
-    # neither a name nor a path can be a bound parameter here
-    source, target = '"' + name.replace('"', '""') + '"', "'" + str(fresh).replace("'", "''") + "'"
-    connection.execute(f"ATTACH {target} AS fresh_copy")
-    connection.execute(f"COPY FROM DATABASE {source} TO fresh_copy")
-    connection.execute("DETACH fresh_copy")  # writes its log into the file
+    with attached(connection, fresh) as copy:
+        connection.execute(f"COPY FROM DATABASE {current(connection)} TO {copy}")
 
 
 def _size(path: Path) -> int:

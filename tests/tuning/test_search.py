@@ -14,6 +14,7 @@ from tests.tuning import fakes
 from tests.tuning.fakes import run
 from tuning import rungs, session
 from tuning.documents import study_document
+from tuning.optimizers import OPTIMIZERS
 
 
 def test_the_budget_is_distinct_trials_with_the_fixed_points(tmp_path: Path) -> None:
@@ -90,6 +91,30 @@ def test_duplicates_cost_nothing_and_are_told_the_same(tmp_path: Path, monkeypat
     assert made.told[0] == made.told[4]
     assert made.told[0][0] == made.told[0][2] != made.told[0][1]
     assert found.row.status == "finished"
+
+
+TWO = {"rank": {"kind": "choice", "values": [8, 16]}, "lr": {"kind": "log", "low": 2e-4, "high": 2e-4}}
+
+
+@pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name not in ("list", "gp", "nni-tpe")])
+def test_a_space_that_is_used_up_ends_the_study(optimizer: str, tmp_path: Path) -> None:
+    """Two points: one is a start point's (but for its alpha), so that five trials are all of it."""
+    found = run(tmp_path, optimizer=optimizer, space=TWO, budget=9, no_rungs=True)
+    assert found.row.status == "finished"
+    assert found.ledger.started < 9
+    assert {t.hyperparameters["rank"] for t in found.ledger.trials if t.source != "start"} <= {8, 16}
+    ended = study_document(found.row, found.ledger)["study"]["ended"]
+    assert ended.startswith("The space has no more points")
+    again = run(tmp_path, optimizer=optimizer, space=TWO, budget=20, no_rungs=True)
+    assert again.ledger.started == found.ledger.started
+
+
+def test_a_rank_in_steps_is_trained_as_a_whole_number(tmp_path: Path) -> None:
+    space = {"rank": {"kind": "stepped", "low": 4, "high": 16, "step": 4}}
+    found = run(tmp_path, space=space, budget=9, no_rungs=True)
+    ranks = [trial.hyperparameters["rank"] for trial in found.ledger.trials]
+    assert all(isinstance(rank, int) for rank in ranks)
+    assert set(ranks) == {4, 8, 12, 16}
 
 
 def test_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 CIRCLING = 100  # evaluations and cache hits a dimension, after which a mesh of integers is taken to be at its finest:
 # NOMAD's own limit is nine times that, and going round the best point for so long takes ten seconds
-DRY = 50  # searches in a row that found no point that is new: the space is as good as exhausted
+DRY = 50  # searches in a row that found no point that is new: what is left comes at random
+FEW = 10_000  # points of a space with reals, of which NOMAD sees many codes: its mesh would go on long after the last
 
 ABORTS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGBUS, signal.SIGILL)
 
@@ -51,7 +52,7 @@ class Nomad:
         self.seed = seed
         self.block = block
         self.outputs = [*["OBJ"] * objectives, *["PB"] * constraints]
-        self._free = [at for at, (low, high) in enumerate(space.bounds) if low < high]  # NOMAD takes no constants
+        self._free = [at for at, p in enumerate(space.parameters) if p.count > 1]  # NOMAD takes no constants
         self._rng = np.random.default_rng((seed, 1))
         self._start: list[Point] = [space.canonical(point) for point in start]  # not yet asked
         self._roots: list[Point] = []  # where the next search begins, evaluated and not failed
@@ -93,9 +94,10 @@ class Nomad:
 
     def _search(self) -> list[Point]:
         """The next points that are not known, from the search under way or from a new one."""
-        while self._dry < DRY and len(self._known) != self.space.size:
-            if self._child is None and not self._roots:
-                return [unseen(self.space, self._rng, self._known)]
+        while len(self._known) != self.space.count:
+            if self._child is None and (self._dry >= DRY or not self._roots):
+                point = unseen(self.space, self._rng, self._known)
+                return [] if point is None else [point]
             if self._child is None:
                 self._begin()
             if self._question is None:
@@ -128,6 +130,8 @@ class Nomad:
                 lines.append("MEGA_SEARCH_POLL yes")  # or blocks are seldom full; DMulti-MADS does not have it
         if self.space.size is not None:
             lines.append(f"MAX_EVAL {min(CIRCLING * len(reals), 10 * self.space.size)}")
+        elif self.space.count <= FEW:
+            lines.append(f"MAX_EVAL {10 * self.space.count}")
         request = {
             "start": [[self.space.encode(point)[at] for at in self._free] for point in self._roots],
             "low": [self.space.bounds[at][0] for at in self._free],

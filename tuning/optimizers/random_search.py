@@ -21,8 +21,9 @@ class RandomSearch(Stepwise):
         super().__init__(space, seed, start, block)
         self._rng = np.random.default_rng((seed, 2))
 
-    def _propose(self) -> tuple[Point, Any]:
-        return unseen(self.space, self._rng, self._seen), True
+    def _propose(self) -> tuple[Point, Any] | None:
+        point = unseen(self.space, self._rng, self._seen)
+        return None if point is None else (point, True)
 
     def _learn(self, point: Point, token: Any, outcome: Outcome) -> None:
         """It learns nothing."""

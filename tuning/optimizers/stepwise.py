@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tuning.space import Space
 
 PATIENCE = 5  # proposals in a row that were all there before
+LISTED = 100_000  # points of a space that is listed to find those that are left
+DRAWS = 10_000
 
 
 class Stepwise(ABC):
@@ -60,11 +62,14 @@ class Stepwise(ABC):
     def _next(self) -> tuple[Point, Any] | None:
         """A proposal. Where the algorithm has ended or goes in circles, a point that was never asked; None when there
         is none."""
-        if len(self._seen) == self.space.size:
+        if len(self._seen) == self.space.count:
             return None
         found = self._propose() if self._repeats < PATIENCE else None
         if found is None:
-            found = (unseen(self.space, self._stray, self._seen), None)
+            point = unseen(self.space, self._stray, self._seen)
+            if point is None:
+                return None
+            found = (point, None)
         key = self.space.key(found[0])
         self._repeats = self._repeats + 1 if key in self._seen else 0
         self._seen.add(key)
@@ -88,13 +93,14 @@ def usable(outcome: Outcome) -> Outcome:
     return outcome if outcome.values is not None and all(map(math.isfinite, numbers)) else Outcome(None)
 
 
-def unseen(space: Space, rng: np.random.Generator, seen: Collection[str]) -> dict[str, Value]:
-    """A random point that is not among the keys `seen`. In a space where all are, any."""
-    for _ in range(100):
+def unseen(space: Space, rng: np.random.Generator, seen: Collection[str]) -> dict[str, Value] | None:
+    """A random point that is not among the keys `seen`; None where all are. In a space too large to list, all are
+    taken to be seen when so many draws in a row were: far more than any study trains."""
+    for _ in range(100 if space.count <= LISTED else DRAWS):
         point = space.draw(rng)
         if space.key(point) not in seen:
             return point
-    if space.size is None:
-        return point
+    if space.count > LISTED:
+        return None
     left = [p for p in space.points() if space.key(p) not in seen]
-    return left[int(rng.integers(len(left)))] if left else point
+    return left[int(rng.integers(len(left)))] if left else None

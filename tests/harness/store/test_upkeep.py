@@ -164,6 +164,33 @@ def test_merge_renews_what_was_finished_elsewhere(store: Store, tmp_path: Path) 
     assert store.tags() == {made.id: ["mine"]}
 
 
+NAMES = ["other", "OTHER", "main", "temp", "system", "memory", "fresh_copy", "runs", "select", "information_schema"]
+NAMES += ["pg_catalog", "it's", 'a"b', "a.b", "a;b", "ü 日本", " ", "%s", "{x}", "$1", "*", "attached"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_store_may_have_any_name(name: str, tmp_path: Path) -> None:
+    """DuckDB calls a database by its file's name: none is in the way of what is attached beside it."""
+    (tmp_path / name).mkdir()
+    one, twin = Store(tmp_path / f"{name}.duckdb"), Store(tmp_path / name / f"{name}.duckdb")
+    plain = Store(tmp_path / "plain.duckdb")
+    for store, answers in ((one, 3), (twin, 4), (plain, 2)):
+        make.stored(store, answers)
+    assert one.merge(twin.path)["samples"] == 4
+    assert one.merge(plain.path)["samples"] == 2
+    assert plain.merge(one.path)["samples"] == 7
+    one.gc()
+    assert len(one.runs()) == one.info()["runs"] == 3
+    with pytest.raises(UsageError, match="this store itself"):
+        one.merge(one.path)
+
+
+def test_a_path_that_duckdb_misreads_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no question mark"):
+        make.stored(Store(tmp_path / "why?.duckdb"), 1)
+    assert not list(tmp_path.iterdir())
+
+
 def test_merge_refuses(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make.stored(store)
     with pytest.raises(StoreError, match="no store"):
