@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from harness import no_answer
 from harness.answering import Clock, Progress, answer_task
 from harness.errors import IncompleteError
 from harness.planning import Options, Plan, TaskPlan, make_plan
@@ -86,7 +87,7 @@ def _measure(
         resumed = sum(len(store.scored(record.id, p.task.name)) for p in plan.tasks) if known else 0
         for task in plan.tasks:
             answer_task(task, backend, store, record.id, plan.options.strip_thinking, clock, progress)
-        scores = _summarize(store, record.id, plan.tasks, clock)
+        scores = _summarize(store, record.id, plan.tasks, clock, plan.dtype)
     except KeyboardInterrupt:
         stopped = True
     except BaseException:
@@ -172,9 +173,9 @@ def _short(model: str) -> str:
     return Path(model).resolve().name if Path(model).exists() else model
 
 
-def _summarize(store: Store, run_id: str, plans: Sequence[TaskPlan], clock: Clock) -> list[ScoreRow]:
-    """Scores from the stored samples, whichever session they come from."""
-    rows = []
+def _summarize(store: Store, run_id: str, plans: Sequence[TaskPlan], clock: Clock, dtype: str) -> list[ScoreRow]:
+    """Scores from the stored samples, whichever session they come from. What of them is no answer is said."""
+    rows, said = [], []
     for plan in plans:
         with clock("store"):
             stored = store.samples(run_id, plan.task.name)
@@ -191,8 +192,12 @@ def _summarize(store: Store, run_id: str, plans: Sequence[TaskPlan], clock: Cloc
                 )
                 for s in plan.task.summarize(samples)
             ]
+        said += no_answer.summary(plan.task.name, [s.note for s in samples], dtype)
+        said += [f"{plan.task.name}: {warning}" for warning in plan.task.warnings if warning not in plan.warnings]
     with clock("store"):
         store.save_scores(run_id, rows)
+        if said:
+            store.update(run_id, warnings=tuple(dict.fromkeys((*store.resolve(run_id).warnings, *said))))
     return rows
 
 

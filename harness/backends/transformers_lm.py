@@ -18,6 +18,7 @@ from harness.backends.prefix_tree import Batch, Row, Segment, plan
 from harness.backends.shared_attention import UnsupportedError
 from harness.backends.tokens import Encoded, Encoder
 from harness.errors import ModelError
+from harness.no_answer import NOT_A_NUMBER
 from harness.types import BackendInfo, Generate, Request, Response
 
 if TYPE_CHECKING:
@@ -110,8 +111,11 @@ class TransformersLM:
                     continue
                 text, stopped = output.text()
                 warnings = list(encoded[i].warnings)
+                if output.broken:
+                    text = ""
+                    warnings.append(NOT_A_NUMBER)
                 room = window - len(row.ids)
-                if not (stopped or output.ended) and room < asked[i].max_tokens:
+                if not (stopped or output.ended or output.broken) and room < asked[i].max_tokens:
                     warnings.append(window_warning(window, room))
                 answers.append(
                     (
@@ -119,7 +123,7 @@ class TransformersLM:
                         Response(
                             text=text,
                             tokens=tuple(output.tokens),
-                            finish="stop" if stopped or output.ended else "length",
+                            finish="" if output.broken else "stop" if stopped or output.ended else "length",
                             asked=len(row.ids),
                             reused=row.reused,
                             generated=len(output.tokens),
