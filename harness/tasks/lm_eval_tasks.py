@@ -20,6 +20,7 @@ from harness.no_answer import NOT_A_NUMBER, REASONS, why_no_choice, why_none
 from harness.tasks import lm_eval_loading as loading
 from harness.tasks import lm_eval_metrics as metrics
 from harness.tasks import lm_eval_prompts as prompts
+from harness.tasks.lm_eval_groups import Aggregate, aggregate_of
 from harness.types import Item, Request, Response, Sample, Score
 
 # Of a task's configuration, what does not make the score, or has its own place in the record (the rows, by digest).
@@ -28,10 +29,18 @@ LEFT_OUT = {"task_alias", "tag", "dataset_kwargs", "should_decontaminate", "doc_
 SCORING = "2"  # changes whenever our part of the scoring does
 
 
+def version_end() -> str:
+    """What a task's version has of the programs that score it."""
+    from importlib.metadata import version
+
+    return f"+lm_eval-{version('lm_eval')}+{SCORING}"
+
+
 def load_lm_eval(
     name: str, include_path: str | Path | None = None, shots: int | None = None, chat: bool = False
-) -> list[LmEvalTask]:
-    """The lm-eval task `name`, or all tasks of a group or tag of that name, each a `types.Task`.
+) -> tuple[list[LmEvalTask], list[Aggregate]]:
+    """The lm-eval task `name`, or all tasks of a group or tag of that name, each a `types.Task`; and the group's own
+    figures with those of the groups inside it, where they have any.
 
     `include_path` is a folder with a user's own YAML files. Raises UsageError for a name that lm-eval does
     not know, a YAML file that it cannot use, and a task that runs code written by a model; DataError where
@@ -39,8 +48,9 @@ def load_lm_eval(
     with loading.quiet(), loading.seeded():
         manager = loading.manager_of(name, loading.own_folder(include_path))
         loading.refuse_unsafe(name, manager)
-        loaded = loading.load(name, manager)
-        return [LmEvalTask(task, name, shots, chat) for task in loaded]
+        loaded, groups = loading.load(name, manager)
+        tasks = {own: LmEvalTask(task, name, shots, chat) for own, task in loaded.items()}
+        return list(tasks.values()), [aggregate_of(group, tasks) for group in groups if group.has_aggregation]
 
 
 class LmEvalTask:
@@ -50,15 +60,13 @@ class LmEvalTask:
     slow_scoring = False
 
     def __init__(self, task: Any, group: str, shots: int | None, chat: bool) -> None:
-        from importlib.metadata import version
-
         config = task.config
         self._task, self._chat = task, chat
         self._docs = list(task.eval_docs)
         self.warnings: list[str] = []
         self.shots = self._set_shots(shots)
         self.name = f"lm_eval:{config.task}"
-        self.version = f"{task.VERSION}+lm_eval-{version('lm_eval')}+{SCORING}"
+        self.version = f"{task.VERSION}{version_end()}"
         self.metric = _first_metric(task)
         self.data_source = "lm_eval:" + ":".join(filter(None, (config.dataset_path, config.dataset_name)))
         self.data_digest = digest(self._docs)
@@ -155,7 +163,7 @@ class LmEvalTask:
                 columns.setdefault(metric, []).append((sample.item.id, value))
         unanswered = [sample for sample in samples if sample.note in REASONS]
         scores = []
-        for metric in dict.fromkeys([*columns, *(self._declared() if unanswered else ())]):
+        for metric in dict.fromkeys([*columns, *(self.declared() if unanswered else ())]):
             missing = sum(metric not in sample.metrics for sample in unanswered)
             if missing:
                 self._no_figure(metric, missing, len(samples))
@@ -168,7 +176,8 @@ class LmEvalTask:
                 self._no_figure(metric, sum(not metrics.finite(value) for value in values), len(samples))
         return scores
 
-    def _declared(self) -> list[str]:
+    def declared(self) -> list[str]:
+        """Its metrics, as scores name them."""
         names = [name for name in self._task.aggregation() if name != "bypass"]
         return [metrics.key(name, ensemble.name) for ensemble in self._task._filters for name in names]
 
