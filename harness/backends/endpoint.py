@@ -19,7 +19,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.backends.calls import Answer, Answers, Ask, Call, Calls, Key, Scored, Scoring, Writing, Written, singly
-from harness.backends.endpoint_text import MissingPartError, TextEndpoint, logprob_of, refuse_without_tokenizer, sampling_of
+from harness.backends.endpoint_text import (
+    MissingPartError,
+    TextEndpoint,
+    logprob_of,
+    refuse_without_tokenizer,
+    sampling_of,
+)
 from harness.backends.limits import end_ids_of
 from harness.backends.tokens import Encoder
 from harness.errors import HarnessError, UsageError, suggest

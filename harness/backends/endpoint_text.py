@@ -110,7 +110,11 @@ class TextEndpoint:
             return {}, "", _asked(reply)
         try:
             told = reply["choices"][0]["logprobs"]
-            return {text: logprob_of(value) for text, value in told["top_logprobs"][0].items()}, str(told["tokens"][0]), _asked(reply)
+            return (
+                {text: logprob_of(value) for text, value in told["top_logprobs"][0].items()},
+                str(told["tokens"][0]),
+                _asked(reply),
+            )
         except (KeyError, IndexError, TypeError, ValueError, AttributeError):
             self._listed = 0
             return {}, "", _asked(reply)

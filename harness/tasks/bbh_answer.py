@@ -26,7 +26,7 @@ _MARKS = r"*_`$\"'“”‘’„‚«»「」『』"
 # Marks around words, not those inside: "don't", "2**3".
 _AROUND = re.compile(rf"(?<![\w{_MARKS}])[{_MARKS}]+|[{_MARKS}]+(?![\w{_MARKS}])")
 _LATEX_TEXT = r"\\(?:text(?:bf|it|rm|tt|sf|normal)?|math(?:bf|it|rm|tt|sf)|mbox|emph|operatorname|bm|boldsymbol)\s*"
-# With more than brackets inside: of a bare brace it cannot be told whether it ends the command or is one of the answer's brackets.
+# With more than brackets inside: a bare brace may end the command, or be one of the answer's own.
 _LATEX_INNER = re.compile(_LATEX_TEXT + r"\{([^{}\\]*[^{}\\\s()\[\]<>][^{}\\]*)\}")
 _LATEX_WHOLE = re.compile(rf"(?:\\f?boxed\s*|{_LATEX_TEXT}|\\[{{(\[]?)\{{(.*)\}}", re.DOTALL)
 _LATEX_MATH = re.compile(r"\\[()\[\]]|\\left\b|\\right\b")

@@ -44,9 +44,7 @@ class Aggregate:
         """The one a leaderboard shows first."""
         return next((label for entry in self.averaged for label in entry.labels), "")
 
-    def figures(
-        self, scores: Mapping[str, Sequence[Score]], sizes: Mapping[str, int]
-    ) -> tuple[list[Score], list[str]]:
+    def figures(self, scores: Mapping[str, Sequence[Score]], sizes: Mapping[str, int]) -> tuple[list[Score], list[str]]:
         """The group's scores (group "all"), and what there is to say of them. `scores` and `sizes` (items) by task.
 
         A metric that some tasks do not have is averaged over the others, as lm-eval does. Where a task has it and no

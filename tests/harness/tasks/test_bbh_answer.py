@@ -61,7 +61,13 @@ def numbers(target: int) -> list[str]:
 def brackets(target: str) -> list[str]:
     parts = target.split()
     return [
-        *("".join(parts), ", ".join(parts), "  ".join(parts), '"' + '" "'.join(parts) + '"', "`" + "` `".join(parts) + "`"),
+        *(
+            "".join(parts),
+            ", ".join(parts),
+            "  ".join(parts),
+            '"' + '" "'.join(parts) + '"',
+            "`" + "` `".join(parts) + "`",
+        ),
         *("\\ ".join(latex(target).split()), f"\\boxed{{{target}}}", "\u00a0".join(parts)),
     ]
 
@@ -144,13 +150,25 @@ def test_more_answers_that_are_right(text: str, target: str) -> None:
     ("text", "target"),
     [
         *((f"The answer is {said}", "(A)") for said in ("(A), (B)", "(A), B.", "(A)/(B)", "(A) / B", "[A] or [B]")),
-        *((f"The answer is {said}", "(A)") for said in ("option A or option B", "A, B or C", "(A)(B)", "(AB)", "A | B")),
-        *((f"The answer is {said}", "(A)") for said in ("(A), wait B", "neither (A) nor (B)", "A-B", "{A,B}", "A and B")),
-        *((f"The answer is {said}", "(A)") for said in ("\\text{not }(A)", "(A) or (b)", "\\text{A}\\text{B}", "A & B")),
-        *((f"the answer is \\boxed{{A}} or \\boxed{{B}}", f"({letter})") for letter in "AB"),
+        *(
+            (f"The answer is {said}", "(A)")
+            for said in ("option A or option B", "A, B or C", "(A)(B)", "(AB)", "A | B")
+        ),
+        *(
+            (f"The answer is {said}", "(A)")
+            for said in ("(A), wait B", "neither (A) nor (B)", "A-B", "{A,B}", "A and B")
+        ),
+        *(
+            (f"The answer is {said}", "(A)")
+            for said in ("\\text{not }(A)", "(A) or (b)", "\\text{A}\\text{B}", "A & B")
+        ),
+        *(("the answer is \\boxed{A} or \\boxed{B}", f"({letter})") for letter in "AB"),
         *(("\\boxed{5} or \\boxed{6}", number) for number in ("5", "6")),
         *(("The answer is \\boxed{1}\\boxed{2}", number) for number in ("1", "2", "12")),
-        *((f"The answer is {said}", "24") for said in ("24.5", "24.05", "0.24", "24%", "24 or 25", "−24", "2 4", "2,4")),
+        *(
+            (f"The answer is {said}", "24")
+            for said in ("24.5", "24.05", "0.24", "24%", "24 or 25", "−24", "2 4", "2,4")
+        ),
         *((f"The answer is {said}", "23") for said in ("2**3", "2_3", "2^3", "2·3")),
         *((f"The answer is {said}", "52") for said in ("5²", "5$2", "5'2")),
         *((f"The answer is {said}", "1024") for said in ("1.024", "10,24", "1 02 4", "1,0240", "-1,024")),
