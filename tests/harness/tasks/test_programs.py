@@ -149,7 +149,7 @@ def test_fences():
 
 
 FULL = "def f(x):\n    return sum(x)"
-DRAFT = "def f(x):\n    # a long first try\n    total = 1\n    for each in x:\n        total = total * each\n    return total"
+DRAFT = "def f(x):\n    # a long try\n    total = 5\n    for each in x:\n        total = total * each\n    return total"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ DRAFT = "def f(x):\n    # a long first try\n    total = 1\n    for each in x:\n 
         "```python\ndef add(x):\n    return 0\n```\nBetter:\n```python\ndef add(x):\n    return sum(x)\n```\n"
         "```python\ndef f(x):\n    return add(x)\n```",
         # examples do not get in
-        f"```python\n{DRAFT.replace('1', '0').replace('total * each', 'total + each')}\n```\n"
+        f"```python\n{DRAFT.replace('5', '0').replace('total * each', 'total + each')}\n```\n"
         "```python\ntotal = f(undefined)\neach = 1 / 0\n```",
         f"```python\nx = input()\nsum = 3\n```\n```python\n{FULL}\n```",
         # indents
