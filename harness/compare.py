@@ -177,7 +177,7 @@ def results(store: Store, run: RunRow, tasks: Sequence[str] | None = None) -> li
             samples=store.samples(run.id, t.task),
         )
         for t in store.tasks(run.id)
-        if tasks is None or t.task in tasks
+        if t.items and (tasks is None or t.task in tasks)  # a group of lm-eval's has no samples: its tasks have
     ]
 
 

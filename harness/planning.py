@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from data.sources import DataError
 from harness import identity, prompt_options, tasks, thinking
@@ -14,6 +14,9 @@ from harness.errors import UsageError
 from harness.served import is_address, resolve_served
 from harness.tasks import Selected
 from harness.types import Generate, Item, Request, Task
+
+if TYPE_CHECKING:
+    from harness.tasks.lm_eval_groups import Aggregate
 
 Key = tuple[int, int, int]  # (index of the item, repeat, part)
 
@@ -97,6 +100,7 @@ class Plan:
     tasks: Sequence[TaskPlan]
     identity: str
     partial: bool
+    aggregates: Sequence[Aggregate] = ()  # figures over several of the tasks
 
 
 def make_plan(options: Options) -> Plan:
@@ -110,6 +114,7 @@ def make_plan(options: Options) -> Plan:
     plans = [_plan_task(s, options) for s in selected]
     if options.samples > 1 and all(p.repeats == 1 for p in plans):
         raise UsageError("--samples is for answers that are generated, and these tasks only weigh given options.")
+    aggregates = {aggregate.name: aggregate for s in selected for aggregate in s.aggregates}
     content = {
         "model": checkpoint.digest,
         "dtype": dtype,
@@ -137,8 +142,10 @@ def make_plan(options: Options) -> Plan:
     }
     if any(isinstance(request, Generate) for p in plans for request in p.requests):
         content["texts"] = thinking.VERSION
+    if aggregates:
+        content["aggregates"] = [[a.name, a.version, a.settings] for _, a in sorted(aggregates.items())]
     partial = options.limit is not None or any(p.groups for p in plans)
-    return Plan(options, checkpoint, device, dtype, plans, identity.digest(content), partial)
+    return Plan(options, checkpoint, device, dtype, plans, identity.digest(content), partial, list(aggregates.values()))
 
 
 def find_model(options: Options) -> tuple[Checkpoint, str, str]:

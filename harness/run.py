@@ -11,14 +11,15 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from harness import thinking
+from harness import no_answer, thinking
 from harness.answering import Clock, Progress, answer_task
 from harness.errors import IncompleteError
-from harness.planning import Options, Plan, TaskPlan, make_plan
+from harness.planning import Options, Plan, make_plan
 from harness.store import RunRow, ScoreRow, Store, TaskRow
-from harness.types import Sample
+from harness.types import Sample, Score
 
 if TYPE_CHECKING:
+    from harness.tasks.lm_eval_groups import Aggregate
     from harness.types import Backend
 
 
@@ -87,7 +88,7 @@ def _measure(
         resumed = sum(len(store.scored(record.id, p.task.name)) for p in plan.tasks) if known else 0
         for task in plan.tasks:
             answer_task(task, backend, store, record.id, plan.options.strip_thinking, clock, progress)
-        scores = _summarize(store, record.id, plan.tasks, clock)
+        scores = _summarize(store, record.id, plan, clock)
     except KeyboardInterrupt:
         stopped = True
     except BaseException:
@@ -161,10 +162,28 @@ def _create(store: Store, plan: Plan, backend: Backend, warnings: list[str], com
         )
         for p in plan.tasks
     ]
-    store.create(record, tasks)
+    store.create(record, [*tasks, *(_group_row(aggregate, run_id, plan) for aggregate in plan.aggregates)])
     for tag in options.tags:
         store.tag(run_id, tag)
     return record
+
+
+def _group_row(aggregate: Aggregate, run_id: str, plan: Plan) -> TaskRow:
+    """A group of tasks, which has a score and no samples of its own."""
+    shots = {p.task.shots for p in plan.tasks if p.task.name in aggregate.members}
+    return TaskRow(
+        run=run_id,
+        task=aggregate.name,
+        protocol="standard",
+        version=aggregate.version,
+        metric=aggregate.metric,
+        data_source="its tasks",
+        data_digest=aggregate.data_digest,
+        shots=max(shots, default=0),
+        chat=plan.options.chat,
+        settings=aggregate.settings,
+        items=0,
+    )
 
 
 def _short(model: str) -> str:
@@ -173,27 +192,40 @@ def _short(model: str) -> str:
     return Path(model).resolve().name if Path(model).exists() else model
 
 
-def _summarize(store: Store, run_id: str, plans: Sequence[TaskPlan], clock: Clock) -> list[ScoreRow]:
-    """Scores from the stored samples, whichever session they come from."""
-    rows = []
-    for plan in plans:
+def _summarize(store: Store, run_id: str, plan: Plan, clock: Clock) -> list[ScoreRow]:
+    """Scores from the stored samples, whichever session they come from. What of them is no answer is said."""
+    scores: dict[str, list[Score]] = {}
+    said: list[str] = []
+    for part in plan.tasks:
+        task = part.task
         with clock("store"):
-            stored = store.samples(run_id, plan.task.name)
-        items = {item.id: item for item in plan.items}
+            stored = store.samples(run_id, task.name)
+        items = {item.id: item for item in part.items}
         samples = [Sample(items[s.item], s.metrics, s.answer, s.expected, s.note) for s in stored]
-        if len(samples) != plan.samples:
+        if len(samples) != part.samples:
             raise IncompleteError(
-                f"{plan.task.name}: {len(samples)} of {plan.samples} samples are there. The same command goes on."
+                f"{task.name}: {len(samples)} of {part.samples} samples are there. The same command goes on."
             )
         with clock("scoring"):
-            rows += [
-                ScoreRow(
-                    run_id, plan.task.name, s.group, plan.task.protocol, s.metric, s.value, s.low, s.high, s.n, s.method
-                )
-                for s in plan.task.summarize(samples)
-            ]
+            scores[task.name] = task.summarize(samples)
+        said += no_answer.summary(task.name, [s.note for s in samples], plan.dtype)
+        said += [f"{task.name}: {warning}" for warning in task.warnings if warning not in part.warnings]
+    sizes = {part.task.name: len(part.items) for part in plan.tasks}
+    protocols = {part.task.name: part.task.protocol for part in plan.tasks}
+    for aggregate in plan.aggregates:
+        scores[aggregate.name], notes = aggregate.figures(scores, sizes)
+        said += [f"{aggregate.name}: {note}" for note in notes]
+    rows = [
+        ScoreRow(
+            run_id, name, s.group, protocols.get(name, "standard"), s.metric, s.value, s.low, s.high, s.n, s.method
+        )
+        for name, own in scores.items()
+        for s in own
+    ]
     with clock("store"):
         store.save_scores(run_id, rows)
+        if said:
+            store.update(run_id, warnings=tuple(dict.fromkeys((*store.resolve(run_id).warnings, *said))))
     return rows
 
 

@@ -254,6 +254,8 @@ def _checked(values: Sequence[float], bounded: tuple[float, float] | None) -> Fl
     y = np.asarray(values, dtype=float)
     if y.ndim != 1 or not len(y):
         raise ValueError("an interval needs at least one value")
+    if not np.isfinite(y).all():
+        raise ValueError("values that are not finite numbers make no score")
     if bounded is not None and not (y.min() >= bounded[0] and y.max() <= bounded[1]):
         raise ValueError(f"values from {y.min():g} to {y.max():g} are not within {bounded[0]:g} to {bounded[1]:g}")
     return y

@@ -34,6 +34,8 @@ def plain(text: object) -> Any:
 def interval(score: Mapping[str, Any]) -> str:
     """ "45.3 [44.5, 46.1]", in points of a hundred for metrics between 0 and 1, and as they are otherwise."""
     value, low, high = score["value"], score["low"], score["high"]
+    if score.get("interval") == "none":
+        return f"{100 * value:.1f} [no interval]" if 0 <= value <= 1 else f"{value:.4g} [no interval]"
     if 0 <= value <= 1 and low >= 0 and high <= 1:
         return f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
     return f"{value:.4g} [{low:.4g}, {high:.4g}]"

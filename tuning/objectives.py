@@ -94,7 +94,11 @@ class Slice:
             scores = run(options).scores
         except (ModelError, IncompleteError) as error:
             raise TrialError(f"{self.task}: {error}") from error
-        return 1 - next(score.value for score in scores if score.grp == "all")
+        overall = [score for score in scores if score.grp == "all"]
+        if not overall:
+            raise TrialError(f"{self.task}: the run has no figure; `harness show` says why")
+        # a group of lm-eval's stands behind its tasks, and is what was asked for
+        return 1 - next((score.value for score in overall if score.task == self.task), overall[0].value)
 
 
 def slices(objectives: Sequence[str], constraints: Sequence[str]) -> list[Slice]:

@@ -35,12 +35,15 @@ class Output:
         self._longest = max(map(len, request.stop), default=0)
         self._undecided = False
         self._random = random.Random(request.sampling.seed)
+        self.broken = False  # by logits that are not numbers: there is no answer
 
     def uniform(self) -> float:
         return self._random.random()
 
     def push(self, token: int, end_ids: frozenset[int]) -> bool:
         """Take a token; True when the row is finished by it."""
+        if self.broken:
+            return True
         self.tokens.append(token)
         if token in end_ids:
             self.ended = True
@@ -124,8 +127,12 @@ def special_tokens(tokenizer: Any) -> dict[int, str]:
 
 def choose(logits: torch.Tensor, outputs: Sequence[Output]) -> list[int]:
     """The next token of each row. logits [rows, vocabulary], float32. Temperature 0 takes the first
-    maximum; otherwise the nucleus of probability top_p (Holtzman et al. 2020), by the row's own draw."""
-    tokens = logits.argmax(dim=-1).tolist()
+    maximum; otherwise the nucleus of probability top_p (Holtzman et al. 2020), by the row's own draw. Rows whose
+    logits are not numbers are marked as broken (the maximum of such a row is NaN or infinite)."""
+    best = logits.argmax(dim=-1)
+    for output, sound in zip(outputs, logits.gather(1, best[:, None])[:, 0].isfinite().tolist(), strict=True):
+        output.broken = not sound
+    tokens = best.tolist()
     rows = [i for i, o in enumerate(outputs) if o.sampling.temperature > 0]
     if not rows:
         return tokens

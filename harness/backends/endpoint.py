@@ -24,6 +24,7 @@ from harness.backends.decoding import special_tokens
 from harness.backends.endpoint_text import (
     MissingPartError,
     TextEndpoint,
+    logprob_of,
     refuse_without_tokenizer,
     sampling_of,
     stop_of,
@@ -153,7 +154,7 @@ class TokenEndpoint:
         choice, usage = self._complete(body)
         try:
             following = {_id(k): v for k, v in choice["logprobs"]["top_logprobs"][0].items()}
-            targets = {token: following[token] for token in call.targets}
+            targets = {token: logprob_of(following[token]) for token in call.targets}
             return Scored(targets, _id(choice["logprobs"]["tokens"][0]), [], [], _reused(usage))
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise MissingPartError("vLLM's logprob_token_ids") from error
@@ -174,10 +175,10 @@ class TokenEndpoint:
                 told = choice["logprobs"]
                 values, top = told["token_logprobs"], told["top_logprobs"]
                 at = len(call.ids)
-                targets[target] = float(values[at])
+                targets[target] = logprob_of(values[at])
                 if _is_best(values, top, at):
                     best = target
-                tail = [float(values[n]) for n in _tail(call)]
+                tail = [logprob_of(values[n]) for n in _tail(call)]
                 greedy = [_is_best(values, top, n) for n in _tail(call)]
                 reused = _reused(usage)
             except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:

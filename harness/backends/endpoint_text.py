@@ -8,6 +8,7 @@ is sent behind the prompt with `echo`. Prompts that are too long are the server'
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -19,11 +20,13 @@ from harness.backends.calls import Answers
 from harness.backends.jobs import move_space, parts
 from harness.backends.tokens import conversation
 from harness.errors import HarnessError, ModelError, UsageError
+from harness.no_answer import NO_TOKENS, NOT_A_NUMBER, is_logprob
 from harness.remote import RefusedError, Remote
 from harness.stops import Marked
 from harness.types import BackendInfo, Choice, Generate, Loglikelihood, Prompt, Request, Response, Rolling
 
 LISTS = (20, 5, 0)  # likeliest tokens asked for: vLLM's most, OpenAI's most, none given
+WRITTEN_FOR_IMPOSSIBLE = -9999.0
 STOPS = 4  # OpenAI takes no more; the text is cut at all of them here
 
 
@@ -114,9 +117,7 @@ class TextEndpoint:
         text = prompt.shared + prompt.own
         top, best, asked = self._likeliest(text)
         if all(option[:1].isspace() and option in top for option in options):
-            return Response(
-                logprobs=tuple(top[o] for o in options), greedy=tuple(o == best for o in options), asked=asked
-            )
+            return _scored([(top[o], o == best) for o in options], asked)
         if not self.echo:
             raise ModelError(
                 "Not all options are among the likeliest next tokens, and vLLM with adapters is not asked for "
@@ -124,11 +125,7 @@ class TextEndpoint:
                 "FOLDER."
             )
         found = [self._echo(text, asked, option) for option in options]
-        return Response(
-            logprobs=tuple(f[0] for f in found),
-            greedy=tuple(f[1] for f in found),
-            asked=asked + sum(f[2] for f in found),
-        )
+        return _scored([f[:2] for f in found], asked + sum(f[2] for f in found))
 
     def _likeliest(self, text: str) -> tuple[dict[str, float], str, int]:
         """The likeliest next tokens' texts with their log-probabilities ({} where the server gives none), the likeliest
@@ -145,14 +142,18 @@ class TextEndpoint:
             return {}, "", _asked(reply)
         try:
             told = reply["choices"][0]["logprobs"]
-            return dict(told["top_logprobs"][0]), str(told["tokens"][0]), _asked(reply)
-        except (KeyError, IndexError, TypeError, ValueError):
+            return (
+                {text: logprob_of(value) for text, value in told["top_logprobs"][0].items()},
+                str(told["tokens"][0]),
+                _asked(reply),
+            )
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError):
             self._listed = 0
             return {}, "", _asked(reply)
 
-    def _echo(self, text: str, asked: int, option: str) -> tuple[float, bool, int]:
+    def _echo(self, text: str, asked: int, option: str) -> tuple[float | None, bool, int]:
         """(log-probability, would greedy decoding say it, prompt tokens). The option's tokens are those that it adds
-        to the text's own."""
+        to the text's own; where it adds none, there is no log-probability."""
         try:
             reply = self._complete(text + option, logprobs=1, echo=True)
         except RefusedError as error:
@@ -162,13 +163,13 @@ class TextEndpoint:
         try:
             told, end = reply["choices"][0]["logprobs"], reply["usage"]["prompt_tokens"]
             values, top = told["token_logprobs"][asked:end], told["top_logprobs"][asked:end]
-            total = sum(map(float, values))
+            total = sum(map(logprob_of, values))
             greedy = all(value >= max(each.values()) for value, each in zip(values, top, strict=True))
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise MissingPartError("the options among the likeliest tokens, or echo with logprobs") from error
-        if not asked or len(values) != end - asked:
+        if not asked or len(values) != max(0, end - asked):
             raise MissingPartError("echo with logprobs of every token, and usage.prompt_tokens")
-        return total, greedy, end
+        return (total, greedy, end) if values else (None, False, end)
 
     def _complete(self, text: str, **more: Any) -> dict[str, Any]:
         return self.remote.complete(model=self.name, prompt=text, max_tokens=1, temperature=0.0, **more)
@@ -216,6 +217,25 @@ def _response(request: Generate, reply: dict[str, Any], content: Any, opened: st
         reused=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
         generated=usage.get("completion_tokens") or 0,
         warnings=warnings,
+    )
+
+
+def logprob_of(value: Any) -> float:
+    """A log-probability as a server gives it: JSON has no word for -inf, and servers write -9999 (vLLM, OpenAI)."""
+    return -math.inf if value == WRITTEN_FOR_IMPOSSIBLE else float(value)
+
+
+def _scored(options: Sequence[tuple[float | None, bool]], asked: int) -> Response:
+    """`options`: log-probability (None for an option without tokens), and would greedy decoding say it."""
+    logprobs = [math.nan if value is None else value for value, _ in options]
+    warnings = [NO_TOKENS] if any(value is None for value, _ in options) else []
+    if not all(is_logprob(value) for value, _ in options if value is not None):
+        warnings.append(NOT_A_NUMBER)
+    return Response(
+        logprobs=tuple(logprobs),
+        greedy=tuple(greedy for _, greedy in options),
+        asked=asked,
+        warnings=tuple(warnings),
     )
 
 

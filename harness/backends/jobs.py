@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.backends.tokens import Encoded, Encoder
+from harness.no_answer import NO_TOKENS, NOT_A_NUMBER, is_logprob
 from harness.types import Prompt, Request, Response, Rolling
 
 if TYPE_CHECKING:
@@ -34,7 +37,10 @@ def parts(which: list[int], requests: Sequence[Request]) -> Iterator[list[int]]:
 
 
 class Job:
-    """The rows of one request and what is read from them."""
+    """The rows of one request and what is read from them.
+
+    `places`: of an option that has tokens, its place among the request's `count` options (all of them, where it is
+    left out). One without tokens has no row and gets no log-probability."""
 
     def __init__(
         self,
@@ -43,9 +49,12 @@ class Job:
         one_position: bool,
         warnings: tuple[str, ...],
         total: bool = False,
+        places: Sequence[int] | None = None,
+        count: int | None = None,
     ) -> None:
         self.rows, self.targets, self.one_position = rows, targets, one_position
         self.warnings, self.total = warnings, total
+        self.places, self.count = places, count
         self.logprobs: dict[int, list[float]] = {}
         self.greedy: dict[int, list[bool]] = {}
         self.asked = self.reused = 0
@@ -56,6 +65,7 @@ class Job:
 
         best = logits.argmax(dim=-1)
         norm = torch.logsumexp(logits, dim=-1)
+        norm = norm.masked_fill(~norm.isfinite(), math.nan)  # one infinite logit spoils all of its position
         if self.one_position:
             ids = torch.tensor(self.targets[0], device=logits.device)
             each = logits[0, ids] - norm[0]
@@ -77,13 +87,25 @@ class Job:
         greedy = [v for part in range(len(self.rows)) for v in self.greedy.get(part, [])]
         if self.total:
             logprobs, greedy = [sum(logprobs)], [all(greedy)]
+        warnings = self.warnings
+        if not all(map(is_logprob, logprobs)):
+            warnings = (*warnings, NOT_A_NUMBER)
+        if self.places is not None and self.count is not None and len(self.places) < self.count:
+            logprobs, greedy = _spread(self.places, logprobs, self.count), _spread(self.places, greedy, self.count)
+            warnings = (*warnings, NO_TOKENS)
         return Response(
-            logprobs=tuple(logprobs),
-            greedy=tuple(greedy),
+            logprobs=tuple(math.nan if value is None else value for value in logprobs),
+            greedy=tuple(bool(value) for value in greedy),
             asked=self.asked,
             reused=self.reused,
-            warnings=self.warnings,
+            warnings=warnings,
         )
+
+
+def _spread(places: Sequence[int], values: Sequence[Any], count: int) -> list[Any]:
+    """`values` at their places among `count`; None elsewhere."""
+    known = dict(zip(places, values, strict=True))
+    return [known.get(place) for place in range(count)]
 
 
 def make_jobs(requests: list[Any], encoder: Encoder, spare: int = 0) -> list[Job]:
@@ -108,13 +130,18 @@ def _job(prompt: Encoded, options: Sequence[str], encoder: Encoder) -> Job:
     if not prompt.text:  # nothing to condition on: BOS, as lm-eval does
         prompt = Encoded("", [encoder.start_token])
         ids = [encoder.text_ids(o, add_special_tokens=False) for o in options]
-        ids = [o[1:] if len(o) > 1 and o[0] == encoder.start_token else o for o in ids]
+        ids = [o[1:] if o[:1] == [encoder.start_token] else o for o in ids]
     else:
         ids = [encoder.continuation(prompt, o) for o in options]
-    if all(len(o) == 1 for o in ids):
-        return Job([(prompt.ids, 1)], [[o[0] for o in ids]], True, prompt.warnings)
-    rows = [(prompt.ids + o[:-1], max(1, len(o))) for o in ids]
-    return Job(rows, ids, False, prompt.warnings)
+    before = prompt.ids or [encoder.start_token]
+    places = [place for place, own in enumerate(ids) if own]
+    targets = [ids[place] for place in places]
+    one_position = bool(targets) and all(len(own) == 1 for own in targets)
+    if one_position:
+        rows, targets = [(before, 1)], [[own[0] for own in targets]]
+    else:
+        rows = [(before + own[:-1], len(own)) for own in targets]
+    return Job(rows, targets, one_position, prompt.warnings, places=places, count=len(ids))
 
 
 def _rolling(text: str, encoder: Encoder, window: int) -> Job:
@@ -138,10 +165,10 @@ def move_space(request: Any, chat: bool) -> tuple[Prompt, tuple[str, ...]] | Non
     if isinstance(request, Rolling):
         return None
     prompt, options = request.prompt, request.options
-    own = prompt.own.rstrip()
-    if chat or own == prompt.own:
+    text = prompt.shared + prompt.own
+    kept = len(text.rstrip())
+    if chat or kept == len(text):
         return prompt, options
-    space = prompt.own[len(own) :]
-    if not own and prompt.shared:
-        return prompt, options
-    return Prompt(prompt.shared, own, prompt.cuts, prompt.cap), tuple(space + o for o in options)
+    shared, own = prompt.shared[:kept], prompt.own[: max(0, kept - len(prompt.shared))]
+    cuts = tuple(cut for cut in prompt.cuts if cut <= len(shared))
+    return replace(prompt, shared=shared, own=own, cuts=cuts), tuple(text[kept:] + option for option in options)

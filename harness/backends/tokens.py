@@ -56,9 +56,10 @@ class Encoder:
         self.system = system
         self.template = (template or ChatTemplate(tokenizer)) if chat else None
         self._fast = tokenizer.backend_tokenizer
-        self._continuations: dict[tuple[str, str], list[int]] = {}
         self.control = ControlTokens(tokenizer, self._skeleton(2, True) if chat else "")
         self._expected: dict[tuple[int, bool], list[int]] = {}
+        self._continuations: dict[tuple[str, str], tuple[list[int], list[int]]] = {}
+        self._local = type(self._fast.model).__name__ == "BPE"  # joining is proved for it alone
         with_special = self._fast.encode("a", add_special_tokens=True).ids
         self._prefix = len(with_special) - len(self._fast.encode("a", add_special_tokens=False).ids)
         bos = tokenizer.bos_token_id
@@ -233,20 +234,30 @@ class Encoder:
         return replace(encoded, ids=ids, warnings=tuple(warnings))
 
     def continuation(self, prompt: Encoded, option: str) -> list[int]:
-        """The ids that `option` adds to the prompt: tokenise(prompt + option) from len(tokenise(prompt)) on."""
+        """The ids that `option` adds to the prompt, as lm-eval finds them (`TemplateLM._encode_pair`):
+        tokenise(prompt + option) from len(tokenise(prompt)) on. Empty where it adds none."""
         if prompt.marked is not None or self._names_control(prompt.text, option):
             return self._continuation_as_text(prompt, option)
         newline = prompt.text.rfind("\n", 0, max(0, len(prompt.text) - 3))
         tail = prompt.text[newline:] if newline >= 0 else ""
-        if not tail or len(tail) > 200:
-            return self.ids(prompt.text + option)[len(self.ids(prompt.text)) :]
-        known = self._continuations.get((tail, option))
-        if known is None:
-            encode = self._fast.encode
-            before = encode(tail, add_special_tokens=False).ids
-            known = encode(tail + option, add_special_tokens=False).ids[len(before) :]
-            self._continuations[tail, option] = known
-        return known
+        if self._local and tail and len(tail) <= 200:
+            known = self._continuations.get((tail, option))
+            if known is None:
+                known = self._continuation_of_line(tail, option)
+                self._continuations[tail, option] = known
+            after, ending = known
+            # The prompt's own last tokens, from where those of the line and of the line with the option are the same.
+            if ending and prompt.ids[-len(ending) :] == ending:
+                return after
+        return self.ids(prompt.text + option)[len(self.ids(prompt.text)) :]
+
+    def _continuation_of_line(self, tail: str, option: str) -> tuple[list[int], list[int]]:
+        """The ids that `option` adds to a last line, and the line's ids from the first place on (not the very first:
+        some tokenizers put a space there) where two are the same with the option and without; [] where none are."""
+        before = self._fast.encode(tail, add_special_tokens=False).ids
+        whole = self._fast.encode(tail + option, add_special_tokens=False).ids
+        same = len(before) > LEAD and whole[1 : 1 + LEAD] == before[1 : 1 + LEAD]
+        return whole[len(before) :], before[1:] if same else []
 
     def _names_control(self, text: str, option: str) -> bool:
         """Whether an option has a control token's name, perhaps together with the end of the text before it."""

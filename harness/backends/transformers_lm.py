@@ -20,6 +20,7 @@ from harness.backends.prefix_tree import Batch, Row, Segment, plan
 from harness.backends.self_check import check_plain, is_out_of_memory
 from harness.backends.tokens import Encoded, Encoder
 from harness.errors import ModelError
+from harness.no_answer import NOT_A_NUMBER
 from harness.types import BackendInfo, Generate, Request, Response
 
 if TYPE_CHECKING:
@@ -126,16 +127,18 @@ class TransformersLM:
                 said = output.said()
                 stopped = said.stopped or output.ended
                 warnings = [*encoded[i].warnings, *said.warnings]
+                if output.broken:
+                    warnings.append(NOT_A_NUMBER)
                 room = window - len(row.ids)
-                if not stopped and room < asked[i].max_tokens:
+                if not (stopped or output.broken) and room < asked[i].max_tokens:
                     warnings.append(window_warning(window, room))
                 answers.append(
                     (
                         i,
                         Response(
-                            text=said.text,
+                            text="" if output.broken else said.text,
                             tokens=tuple(output.tokens),
-                            finish="stop" if stopped else "length",
+                            finish="" if output.broken else "stop" if stopped else "length",
                             asked=len(row.ids),
                             reused=row.reused,
                             generated=len(output.tokens),

@@ -31,7 +31,7 @@ def samples(
 
     store = Store(db)
     found = store.resolve(run)
-    known = [t.task for t in store.tasks(found.id)]
+    known = [t.task for t in store.tasks(found.id) if t.items]
     if task is not None and task not in known:
         raise UsageError(f"The run {found.name} has no task {task!r}.{suggest(task, known)} It has {', '.join(known)}.")
     other = None if flips is None else store.resolve(flips)

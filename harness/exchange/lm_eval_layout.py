@@ -37,16 +37,22 @@ def write(store: Store, run: RunRow, batch: Batch) -> None:
     time = run.created.astimezone(UTC).replace(tzinfo=None).isoformat().replace(":", "-")
     results: dict[str, dict[str, Any]] = {}
     files, counts = {}, {}
+    groups: dict[str, dict[str, Any]] = {}
     for task in tasks:
+        own = [score for score in scores if score.task == task.task]
+        mark = " (unverified)" if run.unverified else ""
+        if not task.items:  # a group: its tasks have the samples
+            groups |= _group_result(task, own, mark)
+            continue
         samples = store.samples(run.id, task.task)
         path = batch.new(f"{model}/samples_{file_name(layout_name(task.task))}_{time}.jsonl")
         _write_lines(path, _lines(task, samples, store.responses(run.id, task.task)))
         files[task.task] = hashlib.sha256(path.read_bytes()).hexdigest()
-        own = [score for score in scores if score.task == task.task]
         counts[layout_name(task.task)] = {"original": task.items, "effective": len(samples)}
-        results |= _results(task, own, samples, " (unverified)" if run.unverified else "")
+        results |= _results(task, own, samples, mark)
     document = {
-        "results": results,
+        "results": results | groups,
+        **({"groups": groups} if groups else {}),
         **_about(tasks, scores),
         "n-samples": counts,
         **_run(run, model),
@@ -111,6 +117,16 @@ def _results(
     return out
 
 
+def _group_result(task: TaskRow, scores: Sequence[ScoreRow], mark: str) -> dict[str, dict[str, Any]]:
+    """A group's line. Its standard error is not made here; the interval stands under "harness"."""
+    name = layout_name(task.task)
+    row: dict[str, Any] = {"name": name, "alias": name + mark}
+    for score in scores:
+        metric, filter_name = split_metric(score.metric)
+        row |= {"sample_len": score.n, f"{metric},{filter_name}": score.value, f"{metric}_stderr,{filter_name}": "N/A"}
+    return {name: row}
+
+
 def _stderr(score: ScoreRow, samples: Sequence[SampleRow]) -> float | str:
     """lm-eval's standard error of a mean, where the figure is the plain mean of its samples; else "N/A"."""
     values = [sample.metrics[score.metric] for sample in samples if score.metric in sample.metrics]
@@ -120,7 +136,12 @@ def _stderr(score: ScoreRow, samples: Sequence[SampleRow]) -> float | str:
 
 
 def _about(tasks: Sequence[TaskRow], scores: Sequence[ScoreRow]) -> dict[str, Any]:
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {
+        layout_name(task.task): [layout_name(member) for member in task.settings.get("members", ())]
+        for task in tasks
+        if not task.items
+    }
+    tasks = [task for task in tasks if task.items]
     for score in scores:
         if score.grp != "all":
             name = layout_name(score.task)

@@ -22,7 +22,7 @@ WHERE s.grp = 'all' ORDER BY s.run, s.task, s.protocol
 _GOING_ON = """
 SELECT t.run, t.task, t.items, count(s.task) AS done
 FROM tasks t JOIN runs r ON r.id = t.run LEFT JOIN samples s ON s.task = t.key
-WHERE r.status = 'running' GROUP BY t.run, t.task, t.items, t.key ORDER BY t.key
+WHERE r.status = 'running' AND t.items > 0 GROUP BY t.run, t.task, t.items, t.key ORDER BY t.key
 """
 _OF_COLUMN = """
 WITH v AS (

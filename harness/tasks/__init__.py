@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.errors import UsageError, suggest
 
 if TYPE_CHECKING:
+    from harness.tasks.lm_eval_groups import Aggregate
     from harness.types import Task
 
 NATIVE = ("mmlu", "bbh", "drop", "humaneval")
@@ -20,6 +21,7 @@ class Selected:
     task: Task
     groups: tuple[str, ...]  # () is all of them
     notes: tuple[str, ...] = ()  # about its data
+    aggregates: tuple[Aggregate, ...] = ()  # of lm-eval groups that were asked for with it
 
 
 def parse(tasks: str) -> dict[str, tuple[str, ...]]:
@@ -68,8 +70,8 @@ def load(
             from harness.tasks.lm_eval_tasks import load_lm_eval
 
             known = {selected.task.name for selected in found}  # a group may hold what was named by itself
-            members = load_lm_eval(name.removeprefix(LM_EVAL), include_path, shots, chat)
-            found += [Selected(task, ()) for task in members if task.name not in known]
+            members, aggregates = load_lm_eval(name.removeprefix(LM_EVAL), include_path, shots, chat)
+            found += [Selected(task, (), (), tuple(aggregates)) for task in members if task.name not in known]
             continue
         found.append(_native(name, groups, data, protocol, shots, chat))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.no_answer import why_none
 from harness.tasks.bbh_answer import LM_EVAL_STOPS, extract, lm_eval_exact_match, matches
 from harness.tasks.protocol import PROMPT_CAP, check_protocol, check_shots, few_shot
 from harness.types import Generate, Item, Prompt, Request, Response, Sample, Score
@@ -21,7 +22,7 @@ class Bbh:
     `instructeval`: the answer at once, after the task's first three rows, as declare-lab/instruct-eval's `bbh.py`."""
 
     name = "bbh"
-    version = "1"
+    version = "2"
     slow_scoring = False
 
     def __init__(
@@ -31,6 +32,7 @@ class Bbh:
         self.data_source, self.data_digest = benchmark.source, benchmark.digest
         self.warnings: Sequence[str] = ()
         self._direct = self.protocol == "instructeval"
+        self._metrics = ("starts_with",) if self._direct else ("exact_match", "exact_match_lm_eval")
         self.metric = "starts_with_macro" if self._direct else "exact_match"
         rows: dict[str, list[Mapping[str, Any]]] = {}
         for row in benchmark.splits["test"]:
@@ -74,6 +76,8 @@ class Bbh:
         """`standard`: "exact_match" and, by lm-eval's rules, "exact_match_lm_eval". `instructeval`: "starts_with"."""
         (response,) = responses
         target = item.row["target"]
+        if reason := why_none(responses):
+            return Sample(item, dict.fromkeys(self._metrics, 0.0), "", target, reason)
         if self._direct:
             answer = response.text.strip()
             return Sample(item, {"starts_with": float(answer.startswith(target))}, answer, target)
@@ -91,8 +95,7 @@ class Bbh:
         """By task, over all items, and over tasks (`…_macro`)."""
         from harness import stats
 
-        names = ("starts_with",) if self._direct else ("exact_match", "exact_match_lm_eval")
-        return [score for name in names for score in stats.scores(samples, name, macro=True)]
+        return [score for name in self._metrics for score in stats.scores(samples, name, macro=True)]
 
 
 def _ask(row: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.no_answer import why_none
 from harness.tasks.drop_metric import best
 from harness.tasks.protocol import PROMPT_CAP, check_protocol, check_shots, few_shot
 from harness.types import Generate, Item, Prompt, Request, Response, Sample, Score
@@ -23,7 +24,7 @@ class Drop:
     that starts with it, as declare-lab/instruct-eval's `drop.py`."""
 
     name = "drop"
-    version = "1"
+    version = "2"
     slow_scoring = False
 
     def __init__(
@@ -34,6 +35,7 @@ class Drop:
         self.warnings: Sequence[str] = ()
         self._direct = self.protocol == "instructeval"
         self.metric = "starts_with" if self._direct else "f1"
+        self._metrics = ("starts_with",) if self._direct else ("f1", "em", "f1_lm_eval", "em_lm_eval")
         test: list[Row] = list(benchmark.splits["test"])
         pool: list[Row] = list(benchmark.splits.get("train", ()))
         excluded: list[str] = []
@@ -88,10 +90,13 @@ class Drop:
         """`standard`: "f1" and "em", and beside them lm-eval's "f1_lm_eval" and "em_lm_eval" on the text up to its
         stop ".". `instructeval`: "starts_with"."""
         (response,) = responses
+        golds = [spans(answer) for answer in item.row["answers"]]
+        expected = " | ".join(dict.fromkeys(BETWEEN_SPANS.join(gold) for gold in golds))
+        if reason := why_none(responses):
+            return Sample(item, dict.fromkeys(self._metrics, 0.0), "", expected, reason)
         if self._direct:
             answer, label = response.text.strip(), single_answers(item.row)[0]
             return Sample(item, {"starts_with": float(answer.startswith(label))}, answer, label)
-        golds = [spans(answer) for answer in item.row["answers"]]
         text = response.text.strip().removesuffix(".")  # the end of a sentence would make "12.5." the number 125
         readings = [best((text,), golds)]
         listed = [gold for gold in golds if len(gold) > 1]
@@ -104,15 +109,13 @@ class Drop:
             "f1_lm_eval": f1_lm_eval,
             "em_lm_eval": em_lm_eval,
         }
-        expected = " | ".join(dict.fromkeys(BETWEEN_SPANS.join(gold) for gold in golds))
         return Sample(item, metrics, text, expected)
 
     def summarize(self, samples: Sequence[Sample]) -> list[Score]:
         """Overall figures; their intervals take the questions of one passage as a cluster."""
         from harness import stats
 
-        names = ("starts_with",) if self._direct else ("f1", "em", "f1_lm_eval", "em_lm_eval")
-        return [score for name in names for score in stats.scores(samples, name, by_group=False)]
+        return [score for name in self._metrics for score in stats.scores(samples, name, by_group=False)]
 
 
 def spans(answer: Row) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import stats
 from harness.errors import UsageError
+from harness.no_answer import why_none
 from harness.sandbox import TIMEOUT, Sandbox, Verdict
 from harness.tasks.programs import extract_program
 from harness.tasks.protocol import check_protocol
@@ -35,7 +36,7 @@ KS = (1, 10, 100)
 
 class Humaneval:
     name = "humaneval"
-    version = "1"
+    version = "2"
     metric = "pass@1"
     slow_scoring = True
     shots = 0
@@ -82,6 +83,9 @@ class Humaneval:
     def score(self, item: Item, responses: Sequence[Response]) -> Sample:
         """Runs the program, for up to 3 s; safe from several threads."""
         text, row = responses[0].text, item.row
+        if reason := why_none(responses):
+            names = ("pass@1", "pass@1_lm_eval") if self._extracts else ("pass@1",)
+            return Sample(item, dict.fromkeys(names, 0.0), note=reason)
         if self._extracts:
             program = extract_program(text, row["prompt"], row["entry_point"])
         elif self.protocol == "instructeval":

@@ -96,20 +96,22 @@ def _members(name: str, index: Mapping[str, Any], seen: set[str]) -> Iterator[tu
         yield from _members(known, index, seen)
 
 
-def load(name: str, manager: Any) -> list[Any]:
+def load(name: str, manager: Any) -> tuple[dict[str, Any], list[Any]]:
+    """lm-eval's tasks by name, and its groups."""
     try:
-        loaded = list(manager.load([name])["tasks"].values())
+        found = manager.load([name])
+        loaded, groups = dict(found["tasks"]), list(found["groups"].values())
     except Exception as error:
         raise _explained(name, error) from error
     if not loaded:
         raise UsageError(f"lm-eval's group {name!r} has no tasks.")
-    for task in loaded:
+    for task in loaded.values():
         if getattr(task, "UNSAFE_CODE", False) or getattr(task, "MULTIMODAL", False):
             why = (
                 "runs code that a model wrote" if getattr(task, "UNSAFE_CODE", False) else "asks about images or sound"
             )
             raise UsageError(f"lm-eval's task {task.config.task!r} {why}, which is refused here.")
-    return loaded
+    return loaded, groups
 
 
 def _explained(name: str, error: Exception) -> Exception:

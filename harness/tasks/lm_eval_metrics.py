@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -61,6 +62,16 @@ def _is_mean(aggregate: Callable | None) -> bool:
     return aggregate in (metrics.mean, metrics.nanmean)
 
 
+# Metrics whose worst is 0, which an answer has that cannot be scored. A mean of other numbers (of log-likelihoods,
+# say) has no worst, so no figure of it is given where an answer is missing.
+_WORST_IS_0 = re.compile(r"(acc|accuracy|exact_match|em|f1|pass@\d+)(_(norm|bytes|char|mutual_info))?")
+
+
+def worst_is_0(metric: str, aggregate: Callable | None, higher_is_better: Mapping[str, bool]) -> bool:
+    """Does an answer that is not right add 0 to this metric (lm-eval's name, without the filter)?"""
+    return _is_mean(aggregate) and higher_is_better.get(metric) is not False and bool(_WORST_IS_0.fullmatch(metric))
+
+
 def unpack(sample: Sample) -> tuple[str, dict[str, Any]]:
     """The answer alone, and the values as lm-eval's `process_results` gave them."""
     return stored_values(sample.answer, sample.metrics)
@@ -95,6 +106,8 @@ def score(
         values, ids = [values[i] for i in known], [ids[i] for i in known]
     try:
         value = float(aggregate(list(values)))
+    except OverflowError:  # the exponential of a mean, beyond all numbers
+        return None
     except Exception as error:
         raise UsageError(
             f"lm-eval's own aggregation of metric {metric!r} fails on the answers ({error}). "
@@ -130,13 +143,18 @@ def _bootstrap(aggregate: Callable[[list[Any]], Any], values: Sequence[Any], ids
             drawn = [v for group in draw.choices(groups, k=len(groups)) for v in group]
             try:
                 figures.append(float(aggregate(drawn)))
-            except (ValueError, ZeroDivisionError):
+            except (ValueError, ZeroDivisionError, OverflowError):
                 continue
     figures = [f for f in figures if math.isfinite(f)]
     if len(groups) < 2 or not figures:
         return -math.inf, math.inf
     low, high = np.quantile(figures, [0.025, 0.975])
     return float(low), float(high)
+
+
+def finite(value: Any) -> bool:
+    """Are all numbers in a value finite?"""
+    return all(math.isfinite(leaf) for leaf in _leaves(value) if isinstance(leaf, int | float))
 
 
 def _leaves(value: Any) -> list[Any]:

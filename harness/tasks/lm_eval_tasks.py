@@ -11,23 +11,36 @@ import functools
 import hashlib
 import inspect
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.no_answer import NOT_A_NUMBER, REASONS, why_no_choice, why_none
 from harness.tasks import lm_eval_loading as loading
 from harness.tasks import lm_eval_metrics as metrics
 from harness.tasks import lm_eval_prompts as prompts
+from harness.tasks.lm_eval_groups import Aggregate, aggregate_of
 from harness.types import Item, Request, Response, Sample, Score
 
 # Of a task's configuration, what does not make the score, or has its own place in the record (the rows, by digest).
 LEFT_OUT = {"task_alias", "tag", "dataset_kwargs", "should_decontaminate", "doc_to_decontamination_query", "metadata"}
 
+SCORING = "2"  # changes whenever our part of the scoring does
+
+
+def version_end() -> str:
+    """What a task's version has of the programs that score it."""
+    from importlib.metadata import version
+
+    return f"+lm_eval-{version('lm_eval')}+{SCORING}"
+
 
 def load_lm_eval(
     name: str, include_path: str | Path | None = None, shots: int | None = None, chat: bool = False
-) -> list[LmEvalTask]:
-    """The lm-eval task `name`, or all tasks of a group or tag of that name, each a `types.Task`.
+) -> tuple[list[LmEvalTask], list[Aggregate]]:
+    """The lm-eval task `name`, or all tasks of a group or tag of that name, each a `types.Task`; and the group's own
+    figures with those of the groups inside it, where they have any.
 
     `include_path` is a folder with a user's own YAML files. Raises UsageError for a name that lm-eval does
     not know, a YAML file that it cannot use, and a task that runs code written by a model; DataError where
@@ -35,8 +48,9 @@ def load_lm_eval(
     with loading.quiet(), loading.seeded():
         manager = loading.manager_of(name, loading.own_folder(include_path))
         loading.refuse_unsafe(name, manager)
-        loaded = loading.load(name, manager)
-        return [LmEvalTask(task, name, shots, chat) for task in loaded]
+        loaded, groups = loading.load(name, manager)
+        tasks = {own: LmEvalTask(task, name, shots, chat) for own, task in loaded.items()}
+        return list(tasks.values()), [aggregate_of(group, tasks) for group in groups if group.has_aggregation]
 
 
 class LmEvalTask:
@@ -46,15 +60,13 @@ class LmEvalTask:
     slow_scoring = False
 
     def __init__(self, task: Any, group: str, shots: int | None, chat: bool) -> None:
-        from importlib.metadata import version
-
         config = task.config
         self._task, self._chat = task, chat
         self._docs = list(task.eval_docs)
         self.warnings: list[str] = []
         self.shots = self._set_shots(shots)
         self.name = f"lm_eval:{config.task}"
-        self.version = f"{task.VERSION}+lm_eval-{version('lm_eval')}"
+        self.version = f"{task.VERSION}{version_end()}"
         self.metric = _first_metric(task)
         self.data_source = "lm_eval:" + ":".join(filter(None, (config.dataset_path, config.dataset_name)))
         self.data_digest = digest(self._docs)
@@ -109,7 +121,11 @@ class LmEvalTask:
     def score(self, item: Item, responses: Sequence[Response]) -> Sample:
         """lm-eval's filters and `process_results`; the answer is what its first filter leaves."""
         doc = self._docs[int(item.id)]
+        if reason := why_none(responses):
+            return self._unanswered(item, reason)
         instances = prompts.answered(*self._plan[int(item.id)], responses)
+        if self._task.OUTPUT_TYPE == "multiple_choice" and (reason := self._why_no_choice(doc, instances)):
+            return self._unanswered(item, reason)
         values: dict[str, Any] = {}
         for ensemble in self._task._filters:
             ensemble.apply(instances)
@@ -118,17 +134,57 @@ class LmEvalTask:
         answer, numbers = metrics.pack(self._answer(doc, instances), values, {m: self._aggregation(m) for m in values})
         return Sample(item, numbers, answer, self._expected(doc))
 
+    def _why_no_choice(self, doc: Any, instances: Sequence[Any]) -> str:
+        """Why no option is the likeliest; "" where one is. With mutual information, the options stand twice, the
+        second time without the question: subtracting -inf there would give no number."""
+        logprobs = [instance.resps[0][0] for instance in instances]
+        options = len(self._task.doc_to_choice(doc))
+        if not all(map(math.isfinite, logprobs[options:])) and len(logprobs) == 2 * options:
+            return NOT_A_NUMBER
+        return why_no_choice(logprobs[:options] if len(logprobs) == 2 * options else logprobs)
+
+    def _unanswered(self, item: Item, reason: str) -> Sample:
+        """Not right, where a metric knows right and wrong; no value for other metrics."""
+        worse = dict(self._task.higher_is_better())
+        numbers = {
+            metrics.key(metric, ensemble.name): 0.0
+            for ensemble in self._task._filters
+            for metric, aggregate in self._task.aggregation().items()
+            if metrics.worst_is_0(metric, aggregate, worse)
+        }
+        return Sample(item, numbers, "", self._expected(self._docs[int(item.id)]), reason)
+
     def summarize(self, samples: Sequence[Sample]) -> list[Score]:
-        """One score a metric, with group "all". A figure that is no number (NaN) is left out."""
+        """One score a metric, with group "all". There is none where it would be no number, or where an answer has no
+        value for it: `warnings` then says so."""
         columns: dict[str, list[tuple[str, Any]]] = {}
         for sample in sorted(samples, key=lambda s: int(s.item.id)):
             for metric, value in metrics.unpack(sample)[1].items():
                 columns.setdefault(metric, []).append((sample.item.id, value))
+        unanswered = [sample for sample in samples if sample.note in REASONS]
         scores = []
-        for metric, column in columns.items():
-            ids, values = zip(*column, strict=True)
-            scores.append(metrics.score(metric, self._aggregation(metric), values, ids))
-        return [score for score in scores if score]
+        for metric in dict.fromkeys([*columns, *(self.declared() if unanswered else ())]):
+            missing = sum(metric not in sample.metrics for sample in unanswered)
+            if missing:
+                self._no_figure(metric, missing, len(samples))
+                continue
+            ids, values = zip(*columns[metric], strict=True)
+            made = metrics.score(metric, self._aggregation(metric), values, ids)
+            if made:
+                scores.append(made)
+            else:
+                self._no_figure(metric, sum(not metrics.finite(value) for value in values), len(samples))
+        return scores
+
+    def declared(self) -> list[str]:
+        """Its metrics, as scores name them."""
+        names = [name for name in self._task.aggregation() if name != "bypass"]
+        return [metrics.key(name, ensemble.name) for ensemble in self._task._filters for name in names]
+
+    def _no_figure(self, metric: str, count: int, total: int) -> None:
+        why = f"{count} of {total} answers have no number for it" if count else "it is not a number"
+        if (said := f"no figure for {metric}: {why}") not in self.warnings:
+            self.warnings.append(said)
 
     def _aggregation(self, metric: str) -> Callable[[list[Any]], Any]:
         """lm-eval's own; the mean for a metric that the task does not declare. One function of the YAML may

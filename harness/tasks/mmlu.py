@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.no_answer import why_no_choice, why_none
 from harness.tasks.mmlu_categories import CATEGORIES
 from harness.tasks.protocol import PROMPT_CAP, check_protocol, check_shots, few_shot
 from harness.types import Choice, Generate, Item, Prompt, Request, Response, Sample, Score
@@ -21,7 +21,7 @@ class Mmlu:
     `instructeval`: two greedy tokens that start with the letter, as declare-lab/instruct-eval's `mmlu.py`."""
 
     name = "mmlu"
-    version = "1"
+    version = "2"
     metric = "acc"
     slow_scoring = False
 
@@ -84,11 +84,11 @@ class Mmlu:
         """Metric "acc". Of equal log-probabilities the first counts, as with numpy's argmax."""
         (response,) = responses
         expected = LETTERS[item.row["answer"]]
+        if reason := why_none(responses) or why_no_choice(response.logprobs):
+            return Sample(item, {"acc": 0.0}, "", expected, reason)
         if self.protocol == "instructeval":
             answer = response.text.strip()
             return Sample(item, {"acc": float(answer.startswith(expected))}, answer, expected)
-        if any(math.isnan(value) for value in response.logprobs):
-            return Sample(item, {"acc": 0.0}, "", expected, "the model gave a log-probability that is not a number")
         answer = LETTERS[response.logprobs.index(max(response.logprobs))]
         return Sample(item, {"acc": float(answer == expected)}, answer, expected)
 

@@ -1,4 +1,4 @@
-"""A program out of a chat model's answer: the longest valid one, with what its entry point needs and no more.
+"""A program out of a chat model's answer: the last complete version, with what its entry point needs and no more.
 
 Syntax is judged by `ast`; nothing is run. Text of any kind is fine: what Python's parser cannot read,
 or gives up on (nesting, null bytes), is not a program."""
@@ -8,31 +8,130 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-import warnings
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from harness.tasks.program_parts import NO_LINE, bound_at_top, changed_names, error_line, needed, parse
 
 _FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})(?P<rest>.*)$")
-_NO_LINE = 0
+_HEADER = re.compile(r"(async|class|def|elif|else|except|finally|for|if|try|while|with)\b")
+
+
+class _Run(NamedTuple):
+    """Lines that parse. `cut`: an indented line follows them, so that what they end with went on."""
+
+    text: str
+    cut: bool
 
 
 def extract_program(text: str, prompt: str, entry_point: str) -> str:
     """The program that `text` gives for `prompt`, the head of the function `entry_point`.
 
-    Taken from a fenced block or the text as it stands: the longest run of lines that parses and defines
-    `entry_point`; or else lines that go on where the prompt ends. Imports and helpers of the prompt are put
-    before it where it uses and lacks them; tests and examples after it are left out. "" when there is none.
-    The result always parses."""
+    Taken from fenced blocks, or from the text as it stands where they hold none: of the versions that define
+    `entry_point` the last one that is complete, or else lines that go on where the prompt ends. Imports and helpers
+    that it uses and lacks are taken from the rest of the answer and from the prompt; tests and examples are left out.
+    "" when there is none. The result always parses."""
     text = _lines_as_python_sees_them(text)
-    sources = [*fenced_blocks(text), text]
-    spans = [longest_valid(source) for source in sources]
-    whole = [span for span in spans if entry_point in _bound_at_top(span)]
-    if whole:
-        program = max(whole, key=_length)
-    else:
-        bodies = [longer for source in sources for longer in _continuations(prompt, source)]
-        program = max(bodies, key=_length, default="") or max(spans, key=_length)
-    return _needed(program, prompt, entry_point)
+    blocks = fenced_blocks(text)
+    runs = [[run] for run in valid_runs(text)]
+    for units in ([_best_reading(block, entry_point) for block in blocks], runs, _indented(text, entry_point)):
+        versions = [n for n, unit in enumerate(units) if entry_point in bound_at_top(_joined(unit))]
+        if versions:
+            complete = [n for n in versions if _is_complete(units[n], entry_point)]
+            chosen = (complete or versions)[-1]
+            others = [_joined(unit) for n, unit in enumerate(units) if n != chosen]
+            return needed(_joined(units[chosen]), others, prompt, entry_point)
+    return _from_body(text, blocks, prompt, entry_point)
+
+
+def _from_body(text: str, blocks: Sequence[str], prompt: str, entry_point: str) -> str:
+    """The prompt with the last of the answer's parts that goes on with it and returns something (an example of use
+    does not), or else with the longest that goes on."""
+    sources = blocks or [text]
+    for source in [*reversed(sources), *reversed(list(_indented_parts(text))), text]:
+        bodies = [longer for longer in _continuations(prompt, source) if _returns(longer, entry_point)]
+        if bodies:
+            others = [_joined(_best_reading(block, entry_point)) for block in blocks if block is not source]
+            return needed(max(bodies, key=_length), others, prompt, entry_point)
+    bodies = [longer for source in (*sources, text) for longer in _continuations(prompt, source)]
+    spans = [longest_valid(source) for source in (*sources, text)]
+    return needed(max(bodies, key=_length, default="") or max(spans, key=_length), [], prompt, entry_point)
+
+
+def _best_reading(block: str, entry_point: str) -> list[_Run]:
+    """A block's runs, as it stands or with indents mended: that define `entry_point` if any do, and are longest."""
+    first, _, rest = block.strip("\n").partition("\n")
+    mended = (textwrap.dedent(block), f"{first.lstrip()}\n{textwrap.dedent(rest)}")
+    readings = [valid_runs(reading) for reading in dict.fromkeys((block, *mended))]
+    return max(readings, key=lambda runs: (entry_point in bound_at_top(_joined(runs)), len(_joined(runs))))
+
+
+def _indented(text: str, entry_point: str) -> list[list[_Run]]:
+    return [_best_reading(part, entry_point) for part in _indented_parts(text)]
+
+
+def _indented_parts(text: str) -> Iterator[str]:
+    """Parts of a text that are indented, as code is without fences; none that is the body of something above it."""
+    part: list[str] = []
+    above = ""
+    for line in [*text.split("\n"), "end"]:
+        if line[:1].isspace() or not line:
+            part.append(line)
+        else:
+            if any(each.strip() for each in part) and not _HEADER.match(above if part[0] else ""):
+                yield "\n".join(part).strip("\n")
+            part, above = [], line
+
+
+def _joined(runs: Sequence[_Run]) -> str:
+    return "\n".join(run.text for run in runs)
+
+
+def _is_complete(runs: Sequence[_Run], entry_point: str) -> bool:
+    """Is the last definition of `entry_point` whole, with more than a docstring, `pass` or `...` in it?"""
+    for run in reversed(runs):
+        body = parse(run.text).body
+        for statement in reversed(body):
+            if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)) and statement.name == entry_point:
+                return not (run.cut and statement is body[-1]) and not all(map(_is_stub, statement.body))
+            if entry_point in changed_names(statement):
+                return True  # by another kind of statement, as in `f = lambda x: x`
+    return False
+
+
+def _returns(program: str, entry_point: str) -> bool:
+    """Does `entry_point` return or yield something, and not only a function inside it?"""
+    bodies = [s for s in parse(program).body if isinstance(s, ast.FunctionDef) and s.name == entry_point]
+    waiting: list[ast.AST] = [s for body in bodies[-1:] for s in body.body]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.Return, ast.Yield, ast.YieldFrom)):
+            return True
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            waiting += ast.iter_child_nodes(node)
+    return False
+
+
+def _is_stub(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Raise):
+        return "NotImplementedError" in ast.unparse(statement)
+    return isinstance(statement, ast.Pass) or (
+        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    )
+
+
+def valid_runs(text: str) -> list[_Run]:
+    """All runs of whole lines that parse, each as long as can be from where the one before ended."""
+    lines = _lines_as_python_sees_them(text).split("\n")
+    found, start = [], 0
+    while start < len(lines):
+        end = _end_of_valid(lines, start, start) if lines[start].strip() else start
+        if run := "\n".join(lines[start:end]).rstrip("\n"):
+            following = next((line for line in lines[end:] if line.strip()), "")
+            found.append(_Run(run, following[:1].isspace()))
+        start = max(end, start + 1)
+    return found
 
 
 def _lines_as_python_sees_them(text: str) -> str:
@@ -78,135 +177,42 @@ def _end_of_valid(lines: Sequence[str], start: int, least: int) -> int:
     """The end of the longest run from `start` that parses, or `start` where none goes beyond `least`."""
 
     def error(end: int) -> int | None:
-        return _error("\n".join(lines[start:end]).rstrip("\n"))
+        return error_line("\n".join(lines[start:end]).rstrip("\n"))
 
     end = len(lines)
     while end > least:
         line = error(end)
         if line is None:
             return end
-        if line == _NO_LINE:  # every run that reaches far enough meets it: the first of them is looked for
-            line = bisect_left(range(1, end - start), True, key=lambda size: error(start + size) == _NO_LINE) + 1
+        if line == NO_LINE:  # every run that reaches far enough meets it: the first of them is looked for
+            line = bisect_left(range(1, end - start), True, key=lambda size: error(start + size) == NO_LINE) + 1
         # A run that holds the line of the error meets it again: go back before that line.
         end = max(start, min(end - 1, start + line - 1))
     return start
 
 
-def _parse(source: str) -> ast.Module:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(source)
+def _continuations(prompt: str, source: str) -> Iterator[str]:
+    """`prompt` with as many lines of `source` as parse after it: as they stand where they are indented, indented
+    alike, and with the first line's lost indent put back; none where none does."""
+    head = prompt.rstrip("\n").split("\n")
+    if not source.strip() or error_line("\n".join(head)) is not None:
+        return
+    source = source.strip("\n")
+    for body in (source, textwrap.indent(textwrap.dedent(source), "    "), *_first_line_indented(source)):
+        lines = [*head, *body.split("\n")]
+        if body[:1].isspace() and (end := _end_of_valid(lines, 0, len(head))):
+            yield "\n".join(lines[:end])
 
 
-def _error(source: str) -> int | None:
-    """None where the source parses, else the line of its first error, or _NO_LINE."""
-    try:
-        _parse(source)
-    except SyntaxError as error:
-        # inside an f-string Python 3.11 counts lines from the string's own start
-        in_string = error.filename == "<fstring>" or "f-string" in str(error.msg)
-        return _NO_LINE if in_string else error.lineno or _NO_LINE
-    except (ValueError, RecursionError, MemoryError):
-        return _NO_LINE
-    return None
+def _first_line_indented(source: str) -> Iterator[str]:
+    """A body whose first line alone has lost its indent, with each indent that it may have had."""
+    first, _, rest = source.partition("\n")
+    deeper = {len(line) - len(line.lstrip()) for line in rest.split("\n") if line.strip()}
+    if first[:1].isspace() or not deeper or min(deeper) == 0:
+        return
+    for indent in sorted({min(deeper), max(1, min(deeper) - 4)}):
+        yield textwrap.indent(textwrap.dedent(f"{' ' * indent}{first}\n{rest}"), "    ")
 
 
 def _length(program: str) -> int:
     return program.count("\n")
-
-
-def _bound_at_top(source: str) -> set[str]:
-    return {name for statement in _parse(source).body for name in _changed(statement)}
-
-
-def _continuations(prompt: str, source: str) -> Iterator[str]:
-    """`prompt` with as many lines of `source` as parse after it, as they stand where they are indented, and
-    indented; none where none does."""
-    head = prompt.rstrip("\n").split("\n")
-    if not source.strip() or _error("\n".join(head)) is not None:
-        return
-    for body in (source.strip("\n"), textwrap.indent(textwrap.dedent(source).strip("\n"), "    ")):
-        lines = [*head, *body.split("\n")]
-        if body[0].isspace() and (end := _end_of_valid(lines, 0, len(head))):
-            yield "\n".join(lines[:end])
-
-
-def _needed(program: str, prompt: str, entry_point: str) -> str:
-    """The statements of `program` that `entry_point` needs, after those of `prompt` that it lacks."""
-    own = _statements(program)
-    if not any(entry_point in changed for _, changed, _ in own):
-        return program
-    given = set().union(*(changed for _, changed, _ in own))
-    lent = _statements(prompt) if _error(prompt) is None else []
-    statements = [lending for lending in lent if not lending[1] & (given | {entry_point})] + own
-    names, size = {entry_point, "*"}, 0
-    while size != len(names):
-        size = len(names)
-        for _, changed, used in statements:
-            if changed & names:
-                names |= used
-    kept = "\n".join(text for text, changed, _ in statements if changed & names)
-    return kept if _error(kept) is None else program
-
-
-def _statements(source: str) -> list[tuple[str, set[str], set[str]]]:
-    """Each top-level statement: its lines with the comment lines above, the names it makes or changes, and
-    those it uses. Statements that share a line are one."""
-    lines = source.split("\n")
-    found: list[tuple[str, set[str], set[str]]] = []
-    first = last = 0  # lines of the last one found; comments belong to what follows
-    for statement in _parse(source).body:
-        start = min([statement.lineno, *(mark.lineno for mark in getattr(statement, "decorator_list", []))]) - 1
-        changed, used = set(_changed(statement)), set(_used(statement))
-        end = statement.end_lineno or statement.lineno
-        if found and start < last:
-            _, before, before_used = found.pop()
-            changed, used = changed | before, used | before_used
-        else:
-            first = last
-        last = max(last, end)
-        found.append(("\n".join(lines[first:last]), changed, used))
-    return found
-
-
-_SIMPLE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Expr)
-
-
-def _changed(statement: ast.stmt) -> Iterator[str]:
-    """Names that a top-level statement binds, or whose value it changes."""
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        yield statement.name
-    elif isinstance(statement, (ast.Import, ast.ImportFrom)):
-        if isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
-            yield "*"
-        for alias in statement.names:
-            yield alias.asname or alias.name.split(".")[0]
-    elif isinstance(statement, ast.Expr):
-        # `sys.setrecursionlimit(…)`, `TABLE.update(…)`
-        if isinstance(statement.value, ast.Call) and isinstance(statement.value.func, ast.Attribute):
-            yield from _root(statement.value.func)
-    else:
-        waiting: list[ast.AST] = [statement]
-        while waiting:
-            node = waiting.pop()
-            if isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
-                yield from _root(node)
-            for inner in ast.iter_child_nodes(node):
-                if isinstance(inner, _SIMPLE):
-                    yield from _changed(inner)
-                else:
-                    waiting.append(inner)
-
-
-def _root(node: ast.AST) -> Iterator[str]:
-    """The name at the left of `name`, `name.a`, `name[i].b`."""
-    while isinstance(node, (ast.Attribute, ast.Subscript)):
-        node = node.value
-    if isinstance(node, ast.Name):
-        yield node.id
-
-
-def _used(statement: ast.stmt) -> Iterator[str]:
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Name):
-            yield node.id

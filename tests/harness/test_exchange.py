@@ -292,7 +292,7 @@ def test_lm_evals_results_come_in(evaluated, tmp_path):
     assert left_out == {("own_choice", "brier_score"), ("own_repeats", "longest,all")}
     assert len(done.run.warnings) == len(left_out)
     for name in own.TASKS:
-        (task,) = load_lm_eval(name, evaluated / "tasks")
+        (task,), _ = load_lm_eval(name, evaluated / "tasks")
         row = tasks[task.name]
         assert (row.protocol, row.version, row.shots) == ("standard", task.version, task.shots)
         assert (row.data_digest, row.data_source, row.metric) == (task.data_digest, task.data_source, task.metric)

@@ -43,7 +43,7 @@ def reference(folder, model) -> dict[str, Any]:
 
 
 def one(name: str, folder: Path, **options: Any):
-    (task,) = load_lm_eval(name, folder, **options)
+    (task,), _ = load_lm_eval(name, folder, **options)
     return task
 
 
@@ -192,10 +192,11 @@ def test_the_data_digest_follows_the_rows(tasks, tmp_path):
 
 
 def test_a_group_and_a_tag_are_their_tasks(folder):
-    group = load_lm_eval("own_group", folder)
+    group, aggregates = load_lm_eval("own_group", folder)
+    assert aggregates == []  # it asks for no figure of its own
     assert [task.name for task in group] == ["lm_eval:own_choice", "lm_eval:own_rolling"]
     assert {task.settings["lm_eval_group"] for task in group} == {"own_group"}
-    assert {task.name for task in load_lm_eval("own_tag", folder)} == {f"lm_eval:{name}" for name in own.TASKS}
+    assert {task.name for task in load_lm_eval("own_tag", folder)[0]} == {f"lm_eval:{name}" for name in own.TASKS}
 
 
 def test_sampling_settings(tmp_path):

@@ -1,0 +1,158 @@
+"""What a program is made of: its top-level statements, the names that each makes and uses, and what one name needs."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import symtable
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+NO_LINE = 0
+
+
+class Statement(NamedTuple):
+    """`changed`: names that it makes or changes, "*" for any; `used`: global names that it uses."""
+
+    text: str  # its lines, with the comment lines above
+    changed: set[str]
+    used: set[str]
+
+
+def parse(source: str) -> ast.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
+
+
+def error_line(source: str) -> int | None:
+    """None where the source parses, else the line of its first error, or NO_LINE."""
+    try:
+        parse(source)
+    except SyntaxError as error:
+        # inside an f-string Python 3.11 counts lines from the string's own start
+        in_string = error.filename == "<fstring>" or "f-string" in str(error.msg)
+        return NO_LINE if in_string else error.lineno or NO_LINE
+    except (ValueError, RecursionError, MemoryError):
+        return NO_LINE
+    return None
+
+
+def bound_at_top(source: str) -> set[str]:
+    return {name for statement in parse(source).body for name in changed_names(statement)}
+
+
+def needed(program: str, others: Sequence[str], prompt: str, entry_point: str) -> str:
+    """The statements of `program` that `entry_point` needs, after those of the answer's `others` and of `prompt` that
+    it lacks. Of a name that several others define, the last one's definition counts."""
+    own = statements(program)
+    if not any(entry_point in each.changed for each in own):
+        return program
+    given = set().union(*(each.changed for each in own)) | {entry_point}
+    lent = _lent(others, given)
+    given |= set().union(*(each.changed for each in lent)) - {"*"}
+    if error_line(prompt) is None:
+        lent = [each for each in statements(prompt) if not each.changed & given] + lent
+    names, size = {entry_point, "*"}, 0
+    while size != len(names):
+        size = len(names)
+        for each in (*lent, *own):
+            if each.changed & names:
+                names |= each.used
+    kept = [each for each in lent if each.changed & names] + [each for each in own if each.changed & names]
+    kept.sort(key=lambda each: 0 if "__future__" in each.text and "*" in each.changed else 1)
+    text = "\n".join(each.text for each in kept)
+    return text if error_line(text) is None else program
+
+
+def _lent(others: Sequence[str], given: set[str]) -> list[Statement]:
+    """Statements of other parts of the answer that make names which are not `given`, imports first. A name that Python
+    has itself is not taken from a part that may be an example."""
+    parts = [statements(other) for other in others]
+    last = {name: n for n, part in enumerate(parts) for each in part for name in each.changed}
+    taboo = (given | set(dir(builtins))) - {"*"}
+    found = [
+        each
+        for n, part in enumerate(parts)
+        for each in part
+        if not each.changed & given - {"*"} and any(last[name] == n and name not in taboo for name in each.changed)
+    ]
+    return sorted(found, key=lambda each: not _imports(each.text))
+
+
+def _imports(text: str) -> bool:
+    return all(isinstance(statement, (ast.Import, ast.ImportFrom)) for statement in parse(text).body)
+
+
+def statements(source: str) -> list[Statement]:
+    """Each top-level statement: its lines with the comment lines above, the names it makes or changes, and
+    those it uses. Statements that share a line are one."""
+    lines = source.split("\n")
+    found: list[Statement] = []
+    first = last = 0  # lines of the last one found; comments belong to what follows
+    for statement in parse(source).body:
+        start = min([statement.lineno, *(mark.lineno for mark in getattr(statement, "decorator_list", []))]) - 1
+        changed, used = set(changed_names(statement)), used_names(statement)
+        end = statement.end_lineno or statement.lineno
+        if found and start < last:
+            _, before, before_used = found.pop()
+            changed, used = changed | before, used | before_used
+        else:
+            first = last
+        last = max(last, end)
+        found.append(Statement("\n".join(lines[first:last]), changed, used))
+    return found
+
+
+_SIMPLE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Expr)
+
+
+def changed_names(statement: ast.stmt) -> Iterator[str]:
+    """Names that a top-level statement binds, or whose value it changes."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        yield statement.name
+    elif isinstance(statement, (ast.Import, ast.ImportFrom)):
+        if isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
+            yield "*"
+        for alias in statement.names:
+            yield alias.asname or alias.name.split(".")[0]
+    elif isinstance(statement, ast.Expr):
+        # `sys.setrecursionlimit(…)`, `TABLE.update(…)`
+        if isinstance(statement.value, ast.Call) and isinstance(statement.value.func, ast.Attribute):
+            yield from _root(statement.value.func)
+    else:
+        waiting: list[ast.AST] = [statement]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
+                yield from _root(node)
+            for inner in ast.iter_child_nodes(node):
+                if isinstance(inner, _SIMPLE):
+                    yield from changed_names(inner)
+                else:
+                    waiting.append(inner)
+
+
+def _root(node: ast.AST) -> Iterator[str]:
+    """The name at the left of `name`, `name.a`, `name[i].b`."""
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    if isinstance(node, ast.Name):
+        yield node.id
+
+
+def used_names(statement: ast.stmt) -> set[str]:
+    """The global names that a top-level statement uses: a function's own variables are none."""
+    found: set[str] = set()
+    try:
+        waiting = [symtable.symtable(ast.unparse(statement), "", "exec")]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # `return` outside a function, and the like
+        return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+    while waiting:
+        table = waiting.pop()
+        top = table.get_type() == "module"
+        found |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and (top or s.is_global())}
+        found |= {s.get_name() for s in table.get_symbols() if not top and s.is_declared_global()}
+        waiting += table.get_children()
+    return found
