@@ -58,6 +58,7 @@ class Result:
     answers: AnswerSetRow
     asked: int
     before: int  # of these, there already
+    empty: int = 0  # of those asked, without a word
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def answer(
             known = _known(store, plan)  # another process may have finished it meanwhile
             if known is None or known.status == "running":
                 return _answer(store, plan, known, progress, make or _make)
-    return Result(known, plan.asked, plan.asked)
+    return Result(known, plan.asked, plan.asked, len(_empty(store, known)))
 
 
 def _plan(options: Options, prompts: PromptSet, wanted: Wanted) -> _Plan:
@@ -201,10 +202,18 @@ def _answer(
     finally:
         backends.close(backend)
     noted = [*record.warnings, *(w for w in getattr(backend, "warnings", []) if w not in record.warnings)]
+    empty = _empty(store, record)
+    if empty:
+        reasons = "; ".join(sorted({warning for row in empty for warning in row.warnings})[:3])
+        noted.append(f"{len(empty)} of {plan.asked} answers are empty{f' ({reasons})' if reasons else ''}")
     store.update_answers(record.id, status="finished", finished=datetime.now(UTC), warnings=noted)
     del backend
     gc.collect()  # the next model may need the memory
-    return Result(store.resolve_answers(record.id), plan.asked, before)
+    return Result(store.resolve_answers(record.id), plan.asked, before, len(empty))
+
+
+def _empty(store: Store, record: AnswerSetRow) -> list[AnswerRow]:
+    return [row for row in store.answers_of(record.id) if not row.text]
 
 
 def _turn(

@@ -162,18 +162,20 @@ class _Judging:
 
         with self.store.lease(spec.id()[:16]):
             plan = llm.plan(self.store, self.contest, spec, self.rates)
-            _say_estimate(spec.model, plan.estimate, len(plan.there))
+            _say_estimate(spec.model, plan.estimate, len(plan.there), sum(job.error is not None for job in plan.jobs))
             if only_estimate:
                 return []
             remote = Remote(**self.server)
             return [session.judge(self.store, plan, remote, self.rates, self.max_cost, progress)]
 
 
-def _say_estimate(judge: str, found: Estimate, there: int) -> None:
+def _say_estimate(judge: str, found: Estimate, there: int, again: int) -> None:
     if not found.requests:
         return
     cost = "" if found.cost is None else f", cost about {found.cost:.4g} and at most {found.most:.4g}"
-    before = f" ({there:,} verdicts are there already)" if there else ""
+    known = [f"{there:,} verdicts are there already"] if there else []
+    known += [f"{again:,} are errors of before, asked again"] if again else []
+    before = f" ({'; '.join(known)})" if known else ""
     typer.echo(
         f"{judge}: {found.requests:,} requests{before}, about {found.tokens_in:,} tokens in and {found.tokens_out:,} "
         f"out{cost}",

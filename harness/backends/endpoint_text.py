@@ -12,9 +12,11 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from harness import replies
 from harness.backends.calls import Answers, before_stop
 from harness.backends.jobs import move_space, parts
 from harness.backends.tokens import conversation
+from harness.backends.unanswered import Unanswered, missing_of, response
 from harness.errors import HarnessError, ModelError, UsageError
 from harness.remote import RefusedError, Remote
 from harness.types import BackendInfo, Choice, Generate, Loglikelihood, Request, Response, Rolling
@@ -48,32 +50,38 @@ class TextEndpoint:
         left = [i for i in range(len(requests)) if i not in done]
         refuse_without_tokenizer([requests[i] for i in left], self.chat)
         order = [i for part in parts(left, requests) for i in part]  # a shared prompt's requests together
+        unanswered = Unanswered(bool(done))
         for n, found in self.remote.map(partial(self._one, requests[i]) for i in order):
             if isinstance(found, HarnessError):
                 raise found
-            yield [(order[n], found)]
+            if passed := unanswered.take(order[n], *found):
+                yield passed
+        unanswered.end()
 
-    def _one(self, request: Request) -> Response:
+    def _one(self, request: Request) -> tuple[Response, str]:
+        """The response, and why there is no answer in it."""
         if isinstance(request, Generate):
-            return self._chat(request) if self.chat else self._write(request)
+            said = self._chat(request) if self.chat else self._write(request)
+            text, stopped = before_stop(said.text, request.stop)
+            return response(said, text, stopped or said.stopped), missing_of(said)
         assert isinstance(request, Choice | Loglikelihood)
-        return self._score(request)
+        return self._score(request), ""
 
-    def _write(self, request: Generate) -> Response:
+    def _write(self, request: Generate) -> replies.Said:
         reply = self.remote.complete(
             model=self.name,
             prompt=request.prompt.shared + request.prompt.own,
             max_tokens=request.max_tokens,
             **sampling_of(request, STOPS),
         )
-        return _response(request, reply, reply["choices"][0]["text"])
+        return replies.completion(reply)
 
-    def _chat(self, request: Generate) -> Response:
+    def _chat(self, request: Generate) -> replies.Said:
         messages = conversation(request.prompt, request.prompt.shared, self.system)
         reply = self.remote.chat(
             model=self.name, messages=messages, max_tokens=request.max_tokens, **sampling_of(request, STOPS)
         )
-        return _response(request, reply, reply["choices"][0]["message"].get("content"))
+        return replies.chat(reply)
 
     def _score(self, request: Choice | Loglikelihood) -> Response:
         moved = move_space(request, False)
@@ -164,18 +172,6 @@ def sampling_of(request: Generate, most_stops: int | None = None) -> dict[str, A
     return body
 
 
-def _response(request: Generate, reply: dict[str, Any], said: Any) -> Response:
-    text, stopped = before_stop(said or "", request.stop)
-    stopped = stopped or reply["choices"][0].get("finish_reason") == "stop"
-    usage = reply.get("usage") or {}
-    return Response(
-        text=text,
-        finish="stop" if stopped else "length",
-        asked=_asked(reply),
-        reused=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
-        generated=usage.get("completion_tokens") or 0,
-    )
-
-
 def _asked(reply: dict[str, Any]) -> int:
-    return (reply.get("usage") or {}).get("prompt_tokens") or 0
+    usage = reply.get("usage")
+    return (usage.get("prompt_tokens") or 0) if isinstance(usage, dict) else 0
