@@ -7,6 +7,7 @@ are ended, and one sentence says how far it came. One that we inherit as ignored
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -32,6 +33,11 @@ def ignore() -> None:
     """In a child whose parent ends it: a signal to the whole group is the parent's affair."""
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
+
+
+def shielded(command: Sequence[str]) -> list[str]:
+    """The command of such a child, which then ignores them from its first moment, imports and all."""
+    return ["/bin/sh", "-c", 'trap "" INT TERM HUP; exec "$0" "$@"', *command]
 
 
 def received() -> bool:

@@ -98,8 +98,8 @@ def _reader() -> MarkdownIt:
     reader = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": 20})
     reader.enable(["table", "strikethrough"])
     reader.disable("entity")  # they are shown as they were written
-    reader.normalizeLink = str  # type: ignore[method-assign]  # addresses too: no percent signs of ours in them
-    reader.normalizeLinkText = str  # type: ignore[method-assign]
+    for name in ("normalizeLink", "normalizeLinkText"):  # addresses too: no percent signs of ours in them
+        setattr(reader, name, str)
     for name, rule in _RULES.items():
         reader.add_render_rule(name, rule)
     reader.core.ruler.push("directions", _directions)

@@ -175,7 +175,11 @@ class Child:
         command = [sys.executable, "-P", "-m", "tuning.workers", str(theirs.fileno())]
         own = {**os.environ, **(environment or {})}
         self._process = subprocess.Popen(
-            command, pass_fds=[theirs.fileno()], env=own, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            signals.shielded(command),
+            pass_fds=[theirs.fileno()],
+            env=own,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
         )
         theirs.close()
         try:
