@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from data import hub_rows, sources
 from data.jsonl import objects
+from data.judge_names import is_model
 from data.sources import WHAT_TO_DO, DataError
 
 SAMPLE = sources.SAMPLE / "prompts"
@@ -123,12 +124,14 @@ def answers(path: str | Path) -> tuple[str, dict[str, tuple[str, ...]]]:
     return models.pop(), found
 
 
-def judgments(path: str | Path) -> list[Judged]:
+def judgments(path: str | Path, by: str | None = None) -> list[Judged]:
     """Verdicts of a file: FastChat's model_judgment/*_pair.jsonl (both orders a line), or votes with model_a, model_b,
-    winner, judge (MT-Bench's human judgments, Chatbot Arena). Raises DataError."""
+    winner, judge (MT-Bench's human judgments, Chatbot Arena). Raises DataError.
+
+    `by` says whose the votes are: "people", "models", or None: as each judge's name tells (data/judge_names.py)."""
     found: list[Judged] = []
     for row, where in objects(Path(path)):
-        found += _both_orders(row, where) if "g1_winner" in row else _vote(row, where)
+        found += _both_orders(row, where) if "g1_winner" in row else _vote(row, where, by)
     return found
 
 
@@ -149,11 +152,11 @@ def _both_orders(row: Mapping[str, Any], where: str) -> Iterator[Judged]:
         )
 
 
-def _vote(row: Mapping[str, Any], where: str) -> Iterator[Judged]:
+def _vote(row: Mapping[str, Any], where: str, by: str | None) -> Iterator[Judged]:
     """A person's vote is one verdict. A model's line tells what its two orders came to, and is taken apart again."""
     one, other = (_text(row.get(key), key, where) for key in ("model_a", "model_b"))
     judge = row.get("judge")
-    person = isinstance(judge, str) and not judge.startswith("gpt")
+    person = isinstance(judge, str) and not is_model(judge, (one, other)) if by is None else by == "people"
     verdict = _winner(row.get("winner"), where)
     yield Judged(_id(row, where), _turn(row, where), one, other, verdict, _judge(row, where), person, "")
     if not person:

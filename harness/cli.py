@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from harness import signals
 from harness.errors import HarnessError, MissingError, UsageError, suggest
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ def _root(
 
 def main() -> None:
     """The console command. Exit codes are in harness/errors.py and the README."""
+    signals.install()
     sys.exit(run_command(sys.argv[1:]))
 
 
@@ -183,6 +185,8 @@ def run_command(arguments: list[str]) -> int:
         code = app(arguments, prog_name="harness", standalone_mode=False)
         sys.stdout.flush()  # a full disk or a closed pipe shows here, and not when the interpreter ends
     except (Exception, KeyboardInterrupt) as error:
+        if signals.received() and not isinstance(error, _CaughtError | KeyboardInterrupt):
+            error = KeyboardInterrupt()  # what a child said that was ended with us
         return _explain(error.__cause__ if isinstance(error, _CaughtError) and error.__cause__ else error)
     return code if isinstance(code, int) else 0
 
@@ -196,7 +200,7 @@ def _explain(error: BaseException) -> int:
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
         _say(str(error) or "Stopped.")
-        return 130
+        return signals.exit_code()
     if isinstance(error, typer.Abort):
         _say("Nothing was done.")
         return 130

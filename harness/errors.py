@@ -2,7 +2,7 @@
 
 Exit codes (also in README.md): 0 done, 1 a defect of this program, 2 usage, 3 data, 4 model,
 5 store, 6 something missing on this machine, 7 the run ended but some answers are missing,
-8 a judge failed too often to be believed, 130 Ctrl-C.
+8 a judge failed too often to be believed, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
 """
 
 from __future__ import annotations

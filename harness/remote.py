@@ -5,13 +5,14 @@
     for index, reply in remote.map(calls):       # as they finish
         if isinstance(reply, HarnessError):      # this one failed for good; the others go on
             raise reply
-        text = reply["choices"][0]["message"]["content"]
+        text = replies.chat(reply).text          # harness/replies.py reads what servers make of an answer
 
 What may pass is tried again, after a wait that doubles each time and is drawn at random below that (so that many
 callers do not come back at once): 408, 409, 429, 5xx, no connection, no answer in time, an answer that breaks off,
 that is not JSON, or that holds no choices. A server's Retry-After is kept to, by all calls together. After the last
 attempt it is an `UnavailableError` (exit code 7: what was answered is stored, the same command goes on). What will
-not pass (400, 401, 404, …) is a `RefusedError` at once.
+not pass (400, 401, 404, …, also as an error object with status 200) is a `RefusedError` at once, and a message in which
+no text can be found an `UnreadableError`.
 
 The key is read from an environment variable; it is sent, never stored, and cut out of what a server says back.
 """
@@ -27,6 +28,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
+from harness import replies
 from harness.errors import HarnessError, IncompleteError, ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 KEY_VARIABLE = "OPENAI_API_KEY"
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0  # seconds; of our own waits
 MOST_PATIENCE = 600.0  # seconds; a server that wants more (a spent daily quota) has failed
+WILL_NOT_PASS = (400, 401, 402, 403, 404, 413, 422)  # of an error object that comes with status 200
 T = TypeVar("T")
 
 
@@ -113,12 +116,19 @@ class Remote:
         self._made: OpenAI | None = None
 
     def chat(self, **body: Any) -> dict[str, Any]:
-        """POST /chat/completions: the reply as it came, with at least one of `choices`, each with a `message`."""
-        return self._with_patience(lambda: _with_choices(self._post("/chat/completions", body), "message"))
+        """POST /chat/completions: the reply as it came, one that `replies.chat` can read."""
+        reply = self._with_patience(lambda: self._with_choices(self._post("/chat/completions", body), "message"))
+        try:
+            replies.chat(reply)
+        except replies.UnreadableError as error:
+            raise replies.UnreadableError(
+                f"The answer of the server {self.base_url} cannot be read: {self._clean(error)}."
+            ) from None
+        return reply
 
     def complete(self, **body: Any) -> dict[str, Any]:
         """POST /completions: the reply as it came, with at least one of `choices`, each with a `text`."""
-        return self._with_patience(lambda: _with_choices(self._post("/completions", body), "text"))
+        return self._with_patience(lambda: self._with_choices(self._post("/completions", body), "text"))
 
     def post(self, path: str, **body: Any) -> dict[str, Any]:
         """POST to another path under the base address (or to an absolute address)."""
@@ -276,6 +286,19 @@ class Remote:
         key = self._key()
         return (text.replace(key, "…") if key else text)[:300]
 
+    def _with_choices(self, reply: dict[str, Any], part: str) -> dict[str, Any]:
+        choices = reply.get("choices")
+        if isinstance(choices, list) and choices and all(isinstance(c, dict) and part in c for c in choices):
+            return reply
+        error = reply.get("error")
+        if not error and isinstance(choices, list):  # OpenRouter puts it into the choice
+            error = next((c["error"] for c in choices if isinstance(c, dict) and c.get("error")), None)
+        status = error.get("code") if isinstance(error, dict) else None
+        told = error.get("message") or error if isinstance(error, dict) else error
+        if str(status) in map(str, WILL_NOT_PASS):
+            raise RefusedError(self._refusal(int(str(status)), self._clean(told)), int(str(status)))
+        raise _PassingError(f"its answer holds no {part} ({self._clean(told or sorted(map(str, reply)))})")
+
     def _failed(self, reason: object) -> str:
         return f"The server {self.base_url} does not answer: {reason}."
 
@@ -290,14 +313,6 @@ class Remote:
         elif status == 404:
             advice = " Is the address complete (most end with /v1), and is the model's name the one that it serves?"
         return f"The server {self.base_url} refuses ({status}): {said.rstrip('.')}.{advice}"
-
-
-def _with_choices(reply: dict[str, Any], part: str) -> dict[str, Any]:
-    choices = reply.get("choices")
-    if isinstance(choices, list) and choices and all(isinstance(c, dict) and part in c for c in choices):
-        return reply
-    said = " ".join(str(reply.get("error") or sorted(reply)).split())[:200]
-    raise _PassingError(f"its answer holds no {part} ({said})")
 
 
 def _retry_after(headers: Any) -> float | None:

@@ -70,7 +70,9 @@ def judge(cell: Cell, job: dict[str, Any]) -> tuple[bool, str]:
 
 def main() -> None:
     """Jobs from standard input until it ends; a check that prints, prints nowhere."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
+    # they are for the process that started this one: a program that they end would count as one that failed
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     jobs, verdicts = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1):

@@ -77,7 +77,7 @@ def answer(
     json: Json = False,
 ) -> None:
     """Have checkpoints answer a prompt set, to be compared by judges and people; the same command goes on."""
-    from harness.errors import UsageError
+    from harness.errors import IncompleteError, UsageError
     from harness.planning import Options
     from harness.progress import shown
     from harness.store import Store
@@ -120,13 +120,18 @@ def answer(
             found.append(make_answers(options, prompts, wanted, progress))
     if json:
         print_json({"answers": [_answers_document(result) for result in found]})
-        return
-    for result in found:
+    for result in () if json else found:
         made = result.answers
         before = f", {result.before} of them from before" if result.before else ""
         typer.echo(f"{made.id[:12]} {made.name}: {result.asked} answers{before} ({made.template}, {made.model})")
         for warning in made.warnings:
             typer.echo(f"warning: {warning}", err=True)
+    for result in found:
+        if result.asked and result.empty == result.asked:
+            raise IncompleteError(
+                f"{result.answers.name}: every answer is empty, so there is nothing to compare. Where thoughts were "
+                "cut off, give more with --max-new-tokens."
+            )
 
 
 def _answers_document(result: Any) -> dict[str, Any]:
@@ -141,5 +146,6 @@ def _answers_document(result: Any) -> dict[str, Any]:
         "seed": made.seed,
         "answers": result.asked,
         "before": result.before,
+        "empty": result.empty,
         "warnings": list(made.warnings),
     }

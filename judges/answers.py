@@ -57,6 +57,7 @@ class Result:
     answers: AnswerSetRow
     asked: int
     before: int  # of these, there already
+    empty: int = 0  # of those asked, without a word
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def answer(
             known = _known(store, plan)  # another process may have finished it meanwhile
             if known is None or known.status == "running":
                 return _answer(store, plan, known, progress, make or _make)
-    return Result(known, plan.asked, plan.asked)
+    return Result(known, plan.asked, plan.asked, len(_empty(store, known)))
 
 
 def _plan(options: Options, prompts: PromptSet, wanted: Wanted) -> _Plan:
@@ -208,10 +209,18 @@ def _answer(
     rows = store.answers_of(record.id)
     counts = {w: sum(w in row.warnings for row in rows) for w in (thinking.UNFINISHED, thinking.SCORED)}
     noted += [f"{count} answers: {warning}" for warning, count in counts.items() if count]
+    empty = _empty(store, record)
+    if empty:
+        reasons = "; ".join(sorted({warning for row in empty for warning in row.warnings})[:3])
+        noted.append(f"{len(empty)} of {plan.asked} answers are empty{f' ({reasons})' if reasons else ''}")
     store.update_answers(record.id, status="finished", finished=datetime.now(UTC), warnings=noted)
     del backend
     gc.collect()  # the next model may need the memory
-    return Result(store.resolve_answers(record.id), plan.asked, before)
+    return Result(store.resolve_answers(record.id), plan.asked, before, len(empty))
+
+
+def _empty(store: Store, record: AnswerSetRow) -> list[AnswerRow]:
+    return [row for row in store.answers_of(record.id) if not row.text]
 
 
 def _turn(

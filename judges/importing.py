@@ -55,11 +55,17 @@ class Imported:
     read: int
     new: int
     unknown: int  # about models whose answers are not in the store
+    people: tuple[str, ...] = ()  # who judged
+    models: tuple[str, ...] = ()
 
 
-def import_judgments(store: Store, path: str | Path, prompts: str | None = None) -> Imported:
-    """Verdicts of a file, each judge and person in it as one of ours; those on models without answers are left out."""
-    found = judgments(path)
+def import_judgments(store: Store, path: str | Path, prompts: str | None = None, by: str | None = None) -> Imported:
+    """Verdicts of a file, each judge and person in it as one of ours; those on models without answers are left out.
+
+    `by`: whose the votes are, "people" or "models"; None: as each judge's name tells."""
+    if by not in (None, "people", "models"):
+        raise UsageError(f"--votes-by is people or models, not {by!r}.")
+    found = judgments(path, by)
     if not store.exists():
         raise UsageError(f"{store.path} has no answers that these judgments could be about. Import the answers first.")
     sets: dict[str, str] = {}
@@ -75,7 +81,11 @@ def import_judgments(store: Store, path: str | Path, prompts: str | None = None)
     for each in kept:
         row = _row(each, judges[each.judge, each.person].id, sets)
         rows.setdefault(row.id, row)
-    return Imported(len(found), store.record_comparisons(list(rows.values())), len(found) - len(kept))
+    new = store.record_comparisons(list(rows.values()))
+    people, models = (
+        tuple(sorted({each.judge for each in found if each.person == person})) for person in (True, False)
+    )
+    return Imported(len(found), new, len(found) - len(kept), people, models)
 
 
 def _digest(store: Store, prompts: str | None) -> str | None:

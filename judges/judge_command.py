@@ -53,6 +53,10 @@ def judge(
         list[str] | None,
         typer.Option("--import", help="FastChat's model_judgment/*_pair.jsonl, or votes.", rich_help_panel=ASK),
     ] = None,
+    votes_by: Annotated[
+        str | None,
+        typer.Option(help="Whose imported votes are, people or models; else by the judge's name.", rich_help_panel=ASK),
+    ] = None,
     price_in: Annotated[float | None, typer.Option(help="Per million tokens asked.", rich_help_panel=COST)] = None,
     price_out: Annotated[float | None, typer.Option(help="Per million tokens said.", rich_help_panel=COST)] = None,
     max_cost: Annotated[
@@ -84,12 +88,16 @@ def judge(
         raise UsageError("--max-tokens and --timeout are above 0.")
     rates = prices(price_in, price_out, max_cost)
     store = Store(db)
-    imported = [import_judgments(store, path, prompts) for path in import_ or ()]
+    imported = [import_judgments(store, path, prompts, votes_by) for path in import_ or ()]
     for path, counts in zip(import_ or (), imported, strict=True):
         typer.echo(
             f"{path}: {counts.read} verdicts, {counts.new} new, {counts.unknown} on models without answers here.",
             err=True,
         )
+        for kind, judges in (("people", counts.people), ("judge models", counts.models)):
+            if judges:
+                more_of_them = f" and {len(judges) - 5} more" if len(judges) > 5 else ""
+                typer.echo(f"{path}: taken as {kind}: {', '.join(judges[:5])}{more_of_them}.", err=True)
     named = words(models, more)
     if not judge or not named:
         if imported:
@@ -162,18 +170,20 @@ class _Judging:
 
         with self.store.lease(spec.id()[:16]):
             plan = llm.plan(self.store, self.contest, spec, self.rates)
-            _say_estimate(spec.model, plan.estimate, len(plan.there))
+            _say_estimate(spec.model, plan.estimate, len(plan.there), sum(job.error is not None for job in plan.jobs))
             if only_estimate:
                 return []
             remote = Remote(**self.server)
             return [session.judge(self.store, plan, remote, self.rates, self.max_cost, progress)]
 
 
-def _say_estimate(judge: str, found: Estimate, there: int) -> None:
+def _say_estimate(judge: str, found: Estimate, there: int, again: int) -> None:
     if not found.requests:
         return
     cost = "" if found.cost is None else f", cost about {found.cost:.4g} and at most {found.most:.4g}"
-    before = f" ({there:,} verdicts are there already)" if there else ""
+    known = [f"{there:,} verdicts are there already"] if there else []
+    known += [f"{again:,} are errors of before, asked again"] if again else []
+    before = f" ({'; '.join(known)})" if known else ""
     typer.echo(
         f"{judge}: {found.requests:,} requests{before}, about {found.tokens_in:,} tokens in and {found.tokens_out:,} "
         f"out{cost}",

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from harness import thinking
+from harness import replies, thinking
 from harness.store.preference_rows import ComparisonRow, JudgeRow
 from judges.cost import Estimate, Prices, estimate, worst_tokens
 from judges.verdict import Said, UnclearError, parse
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from judges.pairs import Asked, Contest
 
 VERSION = "2"  # changes whenever a verdict may come out differently for the same request
+REFUSED, UNREADABLE, NO_ANSWER = "refused", "unreadable", "no answer"
+SERVERS = (REFUSED, UNREADABLE, NO_ANSWER)  # how errors begin that are no word of the judge
+MOST_ASKED = 3  # times in all, where a judge answers and gives no clear verdict
+TAKEN_OVER = "taken over from an equal request"
+_ASKED = re.compile(r"asked (\d+) times")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,7 @@ class Job:
     id: str
     messages: Messages
     request: str  # digest
+    error: ComparisonRow | None = None  # what came of it before, where it was asked and gave no verdict
 
     @property
     def worst(self) -> int:
@@ -105,23 +112,27 @@ class Plan:
     """What one judge has still to be asked."""
 
     spec: Spec
-    jobs: Sequence[Job]  # not judged yet
-    there: Sequence[ComparisonRow]
+    jobs: Sequence[Job]  # not judged yet, or without a verdict
+    there: Sequence[ComparisonRow]  # verdicts, and errors that are not asked again
     estimate: Estimate
 
 
 def plan(store: Store, contest: Contest, spec: Spec, rates: Prices | None) -> Plan:
-    """What this judge has still to be asked, and what that will cost. Nothing is sent."""
+    """What this judge has still to be asked, and what that will cost. Nothing is sent.
+
+    An error is asked again, once a session: the server may be well by now. One in which the judge did answer, and
+    its text held no verdict, is asked MOST_ASKED times in all."""
     judge = spec.id()
     sides = [each.id for each in contest.sets]
     known = {row.id: row for row in store.comparisons([judge], sides)}
     ids = {asked.id(judge): asked for asked in contest.asked}
     jobs = []
     for key, asked in ids.items():
-        if key not in known:
+        before = known.get(key)
+        if before is None or _open(before):
             messages = spec.messages(contest, asked)
-            jobs.append(Job(asked, key, messages, _digest(messages, asked.repeat)))
-    there = [row for key, row in known.items() if key in ids]
+            jobs.append(Job(asked, key, messages, _digest(messages, asked.repeat), before))
+    there = [row for key, row in known.items() if key in ids and not _open(row)]
     first_of_its_kind = {job.request: job for job in jobs}.values()
     return Plan(spec, jobs, there, estimate([job.worst for job in first_of_its_kind], spec.max_tokens, rates))
 
@@ -129,28 +140,25 @@ def plan(store: Store, contest: Contest, spec: Spec, rates: Prices | None) -> Pl
 def ask(remote: Remote, spec: Spec, rates: Prices | None, judge_id: str, job: Job) -> ComparisonRow:
     """One request and what its answer says. Raises what `Remote.chat` raises."""
     began = time.perf_counter()
-    reply = remote.chat(**spec.body(job.messages, remote.base_url))
-    choice = reply["choices"][0]
-    usage = reply.get("usage") or {}
-    asked, said = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if not (isinstance(asked, int) and isinstance(said, int)):
-        asked, said = job.worst, spec.max_tokens  # a server that does not count is taken at its worst
-    content = choice["message"].get("content")
-    text = content if isinstance(content, str) else ""
+    said = replies.chat(remote.chat(**spec.body(job.messages, remote.base_url)))
+    asked, generated = said.asked, said.generated
+    if asked is None or generated is None:
+        asked, generated = job.worst, spec.max_tokens  # a server that does not count is taken at its worst
     row = replace(
         empty_row(judge_id, job),
-        text=text,
+        text=said.text or (f"({said.missing})\n{said.thought}" if said.thought else ""),
         tokens_in=asked,
-        tokens_out=said,
-        cost=rates.of(asked, said) if rates else None,
+        tokens_out=generated,
+        cost=rates.of(asked, generated) if rates else None,
         seconds=time.perf_counter() - began,
     )
-    is_cut = choice.get("finish_reason") == "length"
+    if said.missing:
+        return replace(row, error=f"{NO_ANSWER}: {said.missing}")
     try:
-        return replace(row, verdict=_verdict(text, is_cut))
+        return replace(row, verdict=_verdict(said.text, said.finish == "length" and not said.thought))
     except UnclearError as unclear:
-        cut = " (cut off at the limit of tokens)" if is_cut else ""
-        return replace(row, error=f"{unclear}{cut}")
+        cut = " (cut off at the limit of tokens)" if said.finish == "length" else ""
+        return replace(row, error=f"{unclear}{cut}", note=f"asked {_times(job.error) + 1} times" if job.error else "")
 
 
 def _verdict(text: str, is_cut: bool) -> Said:
@@ -182,15 +190,41 @@ def empty_row(judge_id: str, job: Job, error: str = "") -> ComparisonRow:
     )
 
 
+def in_all(row: ComparisonRow, job: Job) -> ComparisonRow:
+    """With what the times before cost, where a job was asked again."""
+    before = job.error
+    if before is None:
+        return row
+    return replace(
+        row,
+        tokens_in=row.tokens_in + before.tokens_in,
+        tokens_out=row.tokens_out + before.tokens_out,
+        cost=None if row.cost is None and before.cost is None else (row.cost or 0.0) + (before.cost or 0.0),
+    )
+
+
 def taken_over(row: ComparisonRow, job: Job) -> ComparisonRow:
     """The verdict on an equal request as that on this job."""
     return replace(
         empty_row(row.judge, job, row.error),
         verdict=row.verdict,
         text=row.text,
-        note="taken over from an equal request",
+        note=TAKEN_OVER if row.verdict != "error" else row.note,
         cost=None if row.cost is None else 0.0,
     )
+
+
+def _open(row: ComparisonRow) -> bool:
+    """Whether a stored row is an error that is asked again."""
+    if row.verdict != "error":
+        return False
+    return row.error.startswith(SERVERS) or _times(row) < MOST_ASKED
+
+
+def _times(row: ComparisonRow) -> int:
+    """How often a judge was asked that gave no clear verdict."""
+    counted = _ASKED.fullmatch(row.note)
+    return int(counted[1]) if counted else 1
 
 
 def _digest(messages: Messages, repeat: int) -> str:

@@ -16,15 +16,27 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, IncompleteError, UnreliableError
 from harness.remote import RefusedError, Remote, UnavailableError
+from harness.replies import UnreadableError
 from harness.store.preference_rows import ComparisonRow, JudgeRow
 from judges.cost import Budget, Prices, SpentError, worst_tokens
-from judges.llm import Job, Plan, ask, empty_row, taken_over
+from judges.llm import (
+    MOST_ASKED,
+    NO_ANSWER,
+    REFUSED,
+    TAKEN_OVER,
+    UNREADABLE,
+    Job,
+    Plan,
+    ask,
+    empty_row,
+    in_all,
+    taken_over,
+)
 
 if TYPE_CHECKING:
     from harness.store import Store
 
 REFUSED_ALONE = (400, 413, 422)  # of one request (too long for the model); other refusals are of all
-REFUSED = "refused"
 TOO_MANY_ERRORS = 0.2
 Progress = Callable[[str, int, int], None]
 
@@ -57,10 +69,10 @@ class Outcome:
 
     def count(self, row: ComparisonRow) -> None:
         """Take a stored verdict into the counts."""
-        self.taken_over += bool(row.note)
+        self.taken_over += row.note == TAKEN_OVER
         self.verdicts[row.verdict] = self.verdicts.get(row.verdict, 0) + 1
         if row.error:
-            reason = row.error.partition(":")[0]
+            reason = _reason(row.error)
             self.errors[reason] = self.errors.get(reason, 0) + 1
         self.tokens_in += row.tokens_in
         self.tokens_out += row.tokens_out
@@ -84,7 +96,8 @@ def judge(
     for each in plan.there:
         outcome.count(each)
     session = store.open_session(row.id) if rates and plan.jobs else ""
-    spent = sum(each.cost or 0.0 for each in plan.there) + (store.unaccounted(row.id) if rates else 0.0)
+    before = [*plan.there, *(job.error for job in plan.jobs if job.error)]
+    spent = sum(each.cost or 0.0 for each in before) + (store.unaccounted(row.id) if rates else 0.0)
     budget = Budget(rates, max_cost, spent, lambda lost, held: store.save_session(session, lost, held))
     work = _Work(store, plan, remote, budget, session, outcome)
     try:
@@ -99,6 +112,14 @@ def judge(
         budget.close()
     outcome.cost = budget.total if rates else None
     return outcome
+
+
+def _reason(error: str) -> str:
+    """An error as it is counted: what is the server's doing is said whole, but for what a model refused with."""
+    kind, _, rest = error.partition(": ")
+    if kind not in (NO_ANSWER, UNREADABLE):
+        return kind.partition(":")[0]
+    return f"{kind}: {rest.partition(': ')[0] if kind == NO_ANSWER else rest}"
 
 
 class _StoppedError(HarnessError):
@@ -123,10 +144,11 @@ class _Work:
         remote.meter = self if budget.rates else None
 
     def run(self) -> Iterator[None]:
-        stored = [row for row in self.store.comparisons([self.judge_id]) if not row.error.startswith(REFUSED)]
+        stored = [row for row in self.store.comparisons([self.judge_id]) if row.verdict != "error"]
         known = {row.request: row for row in stored if row.request in self.alike}
         if known:
-            self._done([taken_over(row, job) for request, row in known.items() for job in self.alike.pop(request)])
+            alike = [(row, job) for request, row in known.items() for job in self.alike.pop(request)]
+            self._done([in_all(taken_over(row, job), job) for row, job in alike])
             yield
         order = [jobs[0] for jobs in self.alike.values()]
         going = True
@@ -143,6 +165,9 @@ class _Work:
             if isinstance(answer, list):
                 silent = 0
                 self._count(answer)
+            elif isinstance(answer, UnreadableError):
+                silent = 0
+                self._done(self._rows(empty_row(self.judge_id, order[index], f"{UNREADABLE}: {answer}")))
             elif isinstance(answer, SpentError):
                 self.outcome.stopped, going = str(answer), False
             elif isinstance(answer, RefusedError) and answer.status in REFUSED_ALONE:
@@ -155,7 +180,7 @@ class _Work:
             else:
                 raise answer
             if refused and self.outcome.stored:  # until one request is answered it may be that none will be
-                self._done([row for row, _ in refused])
+                self._done([every for row, _ in refused for every in self._rows(row)])
                 refused = []
             yield
         if refused:
@@ -182,10 +207,15 @@ class _Work:
             self.budget.fail()
             raise
         stored = self.budget.settle(row.cost) if row.cost is not None else lambda: None
-        rows = [row, *(taken_over(row, other) for other in self.alike[job.request][1:])]
+        rows = self._rows(row)
         self._store(rows)
         stored()
         return rows
+
+    def _rows(self, row: ComparisonRow) -> list[ComparisonRow]:
+        """What came of a request, for each of the jobs that it serves."""
+        first, *others = self.alike[row.request]
+        return [in_all(row, first), *(in_all(taken_over(row, other), other) for other in others)]
 
     def _store(self, rows: Sequence[ComparisonRow]) -> None:
         """Put rows on the disk together with those of other workers who wait for it."""
@@ -222,7 +252,8 @@ def reliable(outcomes: Sequence[Outcome]) -> None:
             reasons = reasons or f"{outcome.unanswered} not answered: {outcome.stopped or 'the server failed'}"
             raise UnreliableError(
                 f"{outcome.judge.name} gave no verdict on {outcome.error_rate:.0%} of what it was asked ({reasons}). "
-                "Its other verdicts are stored, and should not be believed before the cause is known."
+                "Its other verdicts are stored, and should not be believed before the cause is known. The same command "
+                f"asks for the missing ones again (where the judge's own text was unclear, {MOST_ASKED} times in all)."
             )
     for outcome in outcomes:
         if outcome.stored < outcome.asked:

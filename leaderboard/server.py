@@ -63,11 +63,15 @@ def free(host: str, port: int) -> bool:
 
 
 def serve(told: Settings, host: str, port: int, ready: Callable[[], None]) -> None:
-    """Serve until Ctrl-C; `ready` is called once the pages answer. UsageError when the port is taken."""
+    """Serve until Ctrl-C or SIGTERM; `ready` is called once the pages answer. UsageError when the port is taken."""
     if not free(host, port):
         raise UsageError(f"Port {port} of {host} is in use: choose another with --port.")
     child = subprocess.Popen(
-        command(host, port), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment(told)
+        command(host, port),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env=environment(told),
+        start_new_session=True,  # a signal to the whole group is for us, and we end it
     )
     try:
         _until_up(child, host, port)

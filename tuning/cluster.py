@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness import signals
 from harness.errors import MissingError, UsageError
 from tuning.crew import Crew
 from tuning.types import Step
@@ -110,6 +111,7 @@ def ray_crew(setup: Setup, address: str, parallel: int, device: str) -> Crew:
         ray.init(address=address, ignore_reinit_error=True, logging_level=logging.ERROR, log_to_driver=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise UsageError(f"There is no Ray cluster at {address}: {' '.join(str(error).split())[:200]}") from error
+    signals.again()  # Ray's own handler of SIGTERM would end us without a word
     resources = {"num_gpus": 1} if device.startswith("cuda") else {"num_cpus": 1}
 
     def make(_: int) -> Worker:

@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from harness import signals
 from harness.errors import HarnessError, MissingError
 from tuning.types import Hyperparameters, Likelihood, Step, Trained, TrialError
 
@@ -174,7 +175,11 @@ class Child:
         command = [sys.executable, "-P", "-m", "tuning.workers", str(theirs.fileno())]
         own = {**os.environ, **(environment or {})}
         self._process = subprocess.Popen(
-            command, pass_fds=[theirs.fileno()], env=own, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            signals.shielded(command),
+            pass_fds=[theirs.fileno()],
+            env=own,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
         )
         theirs.close()
         try:
@@ -210,7 +215,7 @@ class Child:
 
 def serve(descriptor: int) -> None:
     """The child's side: take jobs until the other end closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's affair, and it ends us
+    signals.ignore()  # Ctrl-C and SIGTERM are the parent's affair, and it ends us
     pipe: Connection[Any, Any] = Connection(descriptor)
     with suppress(EOFError, OSError):
         worker = Local(pipe.recv())

@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness import thinking
+from harness import replies, thinking
 from harness.backends.calls import Answer, Answers, Ask, Call, Calls, Key, Scored, Scoring, Writing, Written, singly
 from harness.backends.decoding import special_tokens
 from harness.backends.endpoint_text import (
@@ -110,18 +110,20 @@ class TokenEndpoint:
             **stop_of(stop if knows else call.request.stop, call.request.after_thinking),
             **({"return_token_ids": True, "stop_token_ids": stop_ids} if knows else {}),
         }
-        choice, usage = self._complete(body)
-        tokens = choice.get("token_ids")
-        stopped = choice.get("finish_reason") == "stop"
+        reply = self.remote.complete(model=self.name, **body)
+        choice, said = reply["choices"][0], replies.completion(reply)
+        tokens, stopped, reused = choice.get("token_ids"), said.stopped, said.reused
         if not isinstance(tokens, list):
-            return Written((), stopped, _reused(usage), choice["text"], usage.get("completion_tokens") or 0)
+            if said.missing:
+                raise replies.UnreadableError(f"The server {self.remote.base_url} gives no text: {said.missing}.")
+            return Written((), stopped, reused, said.text, said.generated or 0)
         if stopped and not choice.get("stop_reason") and not (tokens and tokens[-1] in self._calls.end_ids):
             # vLLM names neither end token nor stop string: it met its own end token and left it out. A special token
             # is in no text, and may be a tag or a stop: then the tokens are read
             if special_tokens(self._calls.encoder.tokenizer).keys() & set(tokens):
-                return Written(tuple(tokens), stopped, _reused(usage))
-            return Written(tuple(tokens), stopped, _reused(usage), choice["text"], len(tokens))
-        return Written(tuple(tokens), stopped, _reused(usage))
+                return Written(tuple(tokens), stopped, reused)
+            return Written(tuple(tokens), stopped, reused, said.text, len(tokens))
+        return Written(tuple(tokens), stopped, reused)
 
     # log-probabilities
 
@@ -191,7 +193,8 @@ class TokenEndpoint:
 
     def _complete(self, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         reply = self.remote.complete(model=self.name, **body)
-        return reply["choices"][0], reply.get("usage") or {}
+        usage = reply.get("usage")
+        return reply["choices"][0], usage if isinstance(usage, dict) else {}
 
 
 def make(plan: Plan) -> tuple[Any, list[str]]:

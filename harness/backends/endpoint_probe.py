@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness import replies
 from harness.errors import ModelError
 from harness.remote import RefusedError, Remote
 
@@ -40,23 +41,23 @@ def _said(remote: Remote, name: str, chat: bool) -> Said:
     """The likeliest first tokens with their log-probabilities; or greedy texts, where there are no such."""
     if not chat:
         try:
-            replies = [
-                remote.complete(model=name, prompt=p, max_tokens=1, temperature=0.0, logprobs=5) for p in PROMPTS
-            ]
-            return [dict(r["choices"][0]["logprobs"]["top_logprobs"][0]) for r in replies]
+            scored = [remote.complete(model=name, prompt=p, max_tokens=1, temperature=0.0, logprobs=5) for p in PROMPTS]
+            return [dict(r["choices"][0]["logprobs"]["top_logprobs"][0]) for r in scored]
         except (KeyError, IndexError, TypeError, ValueError):
             return [
-                remote.complete(model=name, prompt=p, max_tokens=32, temperature=0.0)["choices"][0]["text"]
+                _text(replies.completion(remote.complete(model=name, prompt=p, max_tokens=32, temperature=0.0)))
                 for p in PROMPTS
             ]
         except RefusedError as error:
             if error.status not in (400, 404, 422):
                 raise
     messages = [[{"role": "user", "content": p}] for p in PROMPTS]
-    return [
-        remote.chat(model=name, messages=m, max_tokens=32, temperature=0.0)["choices"][0]["message"]["content"] or ""
-        for m in messages
-    ]
+    return [_text(replies.chat(remote.chat(model=name, messages=m, max_tokens=32, temperature=0.0))) for m in messages]
+
+
+def _text(said: replies.Said) -> str:
+    """With what the server keeps apart: a thought tells two models apart as well as an answer."""
+    return said.thought + said.text
 
 
 def _apart(one: Said, other: Said) -> float:

@@ -15,10 +15,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from harness import thinking
+from harness import replies, thinking
 from harness.backends.calls import Answers
 from harness.backends.jobs import move_space, parts
 from harness.backends.tokens import conversation
+from harness.backends.unanswered import Unanswered, missing_of, response
 from harness.errors import HarnessError, ModelError, UsageError
 from harness.no_answer import NO_TOKENS, NOT_A_NUMBER, is_logprob
 from harness.remote import RefusedError, Remote
@@ -68,27 +69,30 @@ class TextEndpoint:
         left = [i for i in range(len(requests)) if i not in done]
         refuse_without_tokenizer([requests[i] for i in left], self.chat)
         order = [i for part in parts(left, requests) for i in part]  # a shared prompt's requests together
-        for n, found in self.remote.map(partial(self._answered, requests[i]) for i in order):
+        unanswered = Unanswered(bool(done))
+        for n, found in self.remote.map(partial(self._one, requests[i]) for i in order):
             if isinstance(found, HarnessError):
                 raise found
-            yield [(order[n], found)]
+            if passed := unanswered.take(order[n], *found):
+                yield passed
+        unanswered.end()
 
-    def _one(self, request: Request) -> Response:
+    def _one(self, request: Request) -> tuple[Response, str]:
+        """The response, with a warning where the server may read the request's text as control tokens; and why there
+        is no answer in it."""
+        assert not isinstance(request, Rolling)
         if isinstance(request, Generate):
-            return self._chat(request) if self.chat else self._write(request)
-        assert isinstance(request, Choice | Loglikelihood)
-        return self._score(request)
+            said = self._chat(request) if self.chat else self._write(request)
+            opened = "" if self.chat else thinking.opened(request.prompt.shared + request.prompt.own)
+            answer, missing = _written(request, said, opened), missing_of(said)
+        else:
+            answer, missing = self._score(request), ""
+        if names := names_in_prompt(request.prompt):
+            warning = f"the server may read {', '.join(names)} in the prompt as control tokens: only ids keep them text"
+            answer = replace(answer, warnings=(*answer.warnings, warning))
+        return answer, missing
 
-    def _answered(self, request: Request) -> Response:
-        """`_one`, with a warning where the server may read the request's text as control tokens."""
-        response = self._one(request)
-        names = [] if isinstance(request, Rolling) else names_in_prompt(request.prompt)
-        if not names:
-            return response
-        warning = f"the server may read {', '.join(names)} in the prompt as control tokens: only ids keep them text"
-        return replace(response, warnings=(*response.warnings, warning))
-
-    def _write(self, request: Generate) -> Response:
+    def _write(self, request: Generate) -> replies.Said:
         reply = self.remote.complete(
             model=self.name,
             prompt=request.prompt.shared + request.prompt.own,
@@ -96,10 +100,9 @@ class TextEndpoint:
             **sampling_of(request),
             **stop_of(request.stop, request.after_thinking, STOPS),
         )
-        opened = thinking.opened(request.prompt.shared + request.prompt.own)
-        return _response(request, reply, reply["choices"][0]["text"], opened)
+        return replies.completion(reply)
 
-    def _chat(self, request: Generate) -> Response:
+    def _chat(self, request: Generate) -> replies.Said:
         messages = conversation(request.prompt, request.prompt.shared, self.system)
         reply = self.remote.chat(
             model=self.name,
@@ -108,7 +111,7 @@ class TextEndpoint:
             **sampling_of(request),
             **stop_of(request.stop, request.after_thinking, STOPS),
         )
-        return _response(request, reply, reply["choices"][0]["message"].get("content"))
+        return replies.chat(reply)
 
     def _score(self, request: Choice | Loglikelihood) -> Response:
         moved = move_space(request, False)
@@ -202,22 +205,16 @@ def stop_of(stop: Sequence[str], after_thinking: bool, most: int | None = None) 
     return {"stop": stops} if stops and not after_thinking else {}
 
 
-def _response(request: Generate, reply: dict[str, Any], content: Any, opened: str = "") -> Response:
-    content = content or ""
-    said = thinking.said(Marked(content), request, opened)
-    stopped = said.stopped or reply["choices"][0].get("finish_reason") == "stop"
+def _written(request: Generate, reply: replies.Said, opened: str) -> Response:
+    """A reply as a response, its text cut at the stops. `opened`: the tag of a thought that the prompt leaves open."""
+    said = thinking.said(Marked(reply.text), request, opened)
+    stopped = said.stopped or reply.stopped
     warnings = said.warnings
-    if request.after_thinking and not stopped and not thinking.has_thought(said.text):
+    is_apart = bool(reply.thought) or thinking.has_thought(said.text)  # what is left is the answer, not a thought
+    if request.after_thinking and not stopped and not is_apart and not missing_of(reply):
         warnings = (*warnings, thinking.CUT_OFF)
-    usage = reply.get("usage") or {}
-    return Response(
-        text=said.text,
-        finish="stop" if stopped else "length",
-        asked=_asked(reply),
-        reused=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
-        generated=usage.get("completion_tokens") or 0,
-        warnings=warnings,
-    )
+    made = response(reply, said.text, stopped)
+    return replace(made, warnings=(*made.warnings, *warnings))
 
 
 def logprob_of(value: Any) -> float:
@@ -240,4 +237,5 @@ def _scored(options: Sequence[tuple[float | None, bool]], asked: int) -> Respons
 
 
 def _asked(reply: dict[str, Any]) -> int:
-    return (reply.get("usage") or {}).get("prompt_tokens") or 0
+    usage = reply.get("usage")
+    return (usage.get("prompt_tokens") or 0) if isinstance(usage, dict) else 0

@@ -96,12 +96,15 @@ class Comparisons(Door):
     ) -> int:
         """Store verdicts in one transaction, and how the session's account stands with them; gives how many are new.
 
-        An id that is stored already keeps the row it has."""
+        An id that is stored already keeps the row it has, unless that is an error: those are asked again."""
         batch = codec.table(codec.columns(rows, codec.names(ComparisonRow)))
         with self.write() as connection:
             connection.register("batch", batch)
+            again = "DELETE FROM comparisons WHERE verdict = 'error' AND id IN (SELECT id FROM batch) RETURNING id"
+            before = len(connection.execute(again).fetchall())
             query = "INSERT INTO comparisons BY NAME SELECT * FROM batch ANTI JOIN comparisons USING (id)"
             (new,) = connection.execute(query).fetchone() or (0,)
+            new -= before
             if session:
                 _save_session(connection, session, lost, reserved)
         return int(new)

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from harness.errors import StoreError
+from harness.signals import ENDING
 from harness.store import journal, migrations
 from harness.store.causes import sentence
 from harness.store.lock import leased, locked
@@ -167,20 +168,22 @@ class Door:
 
 @contextmanager
 def _ctrl_c_later() -> Iterator[None]:
-    """Hold Ctrl-C back while a connection is open. A query of DuckDB 1.5.6 that it interrupts keeps the file open
-    for good, and the next opening in this process never ends (measured)."""
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+    """Hold Ctrl-C and its kin back while a connection is open. A query of DuckDB 1.5.6 that one interrupts keeps the
+    file open for good, and the next opening in this process never ends (measured)."""
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
+    before = {number: handler for number in ENDING if callable(handler := signal.getsignal(number))}
     struck: list[tuple[int, FrameType | None]] = []
-    signal.signal(signal.SIGINT, lambda number, frame: struck.append((number, frame)))
+    for number in before:
+        signal.signal(number, lambda number, frame: struck.append((number, frame)))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         if struck:
-            before(*struck[0])
+            before[signal.Signals(struck[0][0])](*struck[0])
 
 
 @contextmanager

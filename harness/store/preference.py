@@ -37,6 +37,11 @@ _ORPHANS = {
 _BEHIND = """
 SELECT o.id FROM other_answer_sets o JOIN answer_sets a ON a.id = o.id
 WHERE a.status = 'running' AND o.status <> 'running'"""
+# An error of a judge that was asked again there, and gave a verdict.
+_ASKED_AGAIN = (
+    "DELETE FROM comparisons WHERE verdict = 'error' "
+    "AND id IN (SELECT id FROM other.comparisons WHERE verdict <> 'error')"
+)
 _COPY = {
     "prompt_sets": "INSERT INTO prompt_sets BY NAME SELECT o.* FROM other_prompt_sets o ANTI JOIN prompt_sets u "
     "ON u.digest = o.digest",
@@ -70,10 +75,12 @@ _TAKE_BACK = (
 def take(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Copy from the store whose tables are here as `other_…` what is not here; gives the rows added, by table.
 
-    An answer set that stands here unfinished and is finished there comes anew."""
+    An answer set that stands here unfinished and is finished there comes anew, and a verdict there takes the place of
+    an error here."""
     for (behind,) in connection.execute(_BEHIND).fetchall():
         connection.execute("DELETE FROM answers WHERE answer_set = ?", [behind])
         connection.execute("DELETE FROM answer_sets WHERE id = ?", [behind])
+    connection.execute(_ASKED_AGAIN)
     counts = {name: (connection.execute(query).fetchone() or (0,))[0] for name, query in _COPY.items()}
     for query in _TAKE_BACK:
         connection.execute(query)

@@ -75,7 +75,7 @@ CREATE TABLE comparisons (          -- one row a verdict; a person's vote is one
     repeat INTEGER NOT NULL,        -- 0, or more where a judge was asked again to see whether it agrees with itself
     verdict VARCHAR NOT NULL,       -- first, second, tie, bad (both bad), skip, error
     text VARCHAR NOT NULL,          -- what the judge wrote
-    note VARCHAR NOT NULL,          -- a person's note, or how a verdict came about
+    note VARCHAR NOT NULL,          -- a person's note, or how a verdict came about ("asked 2 times")
     error VARCHAR NOT NULL,         -- why there is no verdict
     request VARCHAR NOT NULL,       -- sha256, hex, of what was asked: equal requests are asked once
     tokens_in BIGINT NOT NULL,

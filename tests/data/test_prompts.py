@@ -152,3 +152,27 @@ def test_votes(tmp_path):
     assert [(each.first, each.verdict, each.person) for each in both] == [("x", "second", False), ("y", "first", False)]
     with pytest.raises(DataError, match="turn is 3"):
         prompts.judgments(write(tmp_path / "v.jsonl", {**line, "turn": 3}))
+
+
+@pytest.mark.parametrize(
+    "judge",
+    ["gpt-4", "gpt-4-turbo", "claude-v1", "claude-3-5-sonnet-20240620", "o3-mini", "gemini-1.5-pro", "llama2:70b",
+     "Qwen/Qwen2.5-72B-Instruct", "command-r-plus", "deepseek-chat", "one", ["any", "pair-v2"]],
+    ids=str,
+)  # fmt: skip
+def test_a_judge_by_a_models_name_is_a_model(tmp_path, judge):
+    line = {"question_id": 1, "model_a": "one", "model_b": "two", "winner": "model_a", "judge": judge, "turn": 1}
+    read = prompts.judgments(write(tmp_path / "v.jsonl", line))
+    assert [(vote.person, vote.verdict) for vote in read] == [(False, "first"), (False, "second")]
+    (vote,) = prompts.judgments(write(tmp_path / "v.jsonl", line), "people")
+    assert vote.person
+
+
+@pytest.mark.parametrize(
+    "judge", ["author_2", "expert_17", "arena_user_973", "gptfan", "gpt_lover", "Claude", "phillip", "olivia", "nova"]
+)
+def test_a_judge_by_a_persons_name_is_a_person(tmp_path, judge):
+    line = {"question_id": 1, "model_a": "one", "model_b": "two", "winner": "model_a", "judge": judge, "turn": 1}
+    (vote,) = prompts.judgments(write(tmp_path / "v.jsonl", line))
+    assert vote.person
+    assert len(prompts.judgments(write(tmp_path / "v.jsonl", line), "models")) == 2

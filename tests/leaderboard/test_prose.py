@@ -153,3 +153,66 @@ def test_long_and_spiteful_texts_take_no_time(text):
 def test_no_text_makes_another_tag(text):
     assert not read(text).wrong
     answer_html((text,)).encode()
+
+
+LOSSES = {
+    "deep nesting": "> " * 30 + "the answer is 42",
+    "deep lists": "\n".join("  " * n + f"- level {n}" for n in range(30)),
+    "deep emphasis": "".join(f"*a{n} **b{n} " for n in range(40)) + "end",
+    "a definition that nobody uses": "before\n\n[note]: https://example.com 'its title'\n\nafter",
+    "a definition in use": "see [the note][n]\n\n[n]: https://example.com/page",
+    "cells beyond the header": "|a|b|\n|-|-|\n|1|2|3|four|",
+    "a fence's words": "```python title=run.py\nx = 1\n```",
+    "a link's title": '[text](https://example.com/a "the title")',
+    "an image": '![words of it](https://example.com/p.png "the title")',
+    "an address in other letters": "[text](https://exämple.com/ü?q=a%20b)",
+    "an automatic address": "<https://example.com/auto> <me@example.com>",
+    "entities": "&lt;div&gt; &copy; &#65; &nbsp; `&amp;`",
+    "entities in an address": "[x](https://example.com/?a=1&copy=2&amp;b)",
+    "a comment": "before <!-- hidden words --> after",
+    "HTML": "<details>\n<summary>more</summary>\nwords\n</details>",
+    "a footnote": "text[^1]\n\n[^1]: the note",
+    "numbers of its own": "3. three\n1. one\n7. seven",
+    "a year": "1984. It was a year.\n\n007) he said",
+    "headings": "Title\n=====\n\nOther\n---\n\n## third ##",
+    "escapes": r"\*not bold\* \# a \[b\] \\(x\\) snake\_case",
+    "images in a link": "[![alt](https://a.example/p.png)](https://b.example)",
+    "a word of ours": "[image: none] ![image: x](https://example.com/[image:)",
+    "a task": "- [ ] open\n- [x] done",
+    "an indented block": "    four  spaces\n\ttab",
+    "a long line": "word" * 3000 + " end",
+}
+
+
+def shown_words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text)
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_no_word_is_lost(kind):
+    found = read(LOSSES[kind])
+    assert not found.wrong
+    assert [word for word in shown_words(LOSSES[kind]) if word not in found.text] == []
+
+
+@pytest.mark.parametrize("kind", ["a fence's words", "a link's title", "numbers of its own", "entities", "an image"])
+def test_what_markdown_leaves_out_is_shown_in_what_is_rendered(kind):
+    assert 'class="plain"' not in answer_html((LOSSES[kind],))
+
+
+PIECES = st.sampled_from(
+    ["word", "two words", "9", "é漢", "🙂", "*", "**", "_", "`", "```", "~~~", "~~", "[", "]", "(", ")", "](", "!",
+     "![", "]: ", "[^", "> ", "- ", "1. ", "12) ", "# ", "|", "|-|-|", "\n", "\n\n", "    ", "\t", " ", "\\", "&amp;",
+     "&#65;", "<b>", "<!-- ", " -->", "<http://a.b/c>", '"', "'", "http://a.b/ü", "===", "---", ":", "\u200b",
+     "\x0b", "%41"]
+)  # fmt: skip
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(PIECES, max_size=30).map("".join))
+def test_every_word_is_in_what_is_rendered_or_the_plain_text_is(text):
+    found = read(text)
+    assert not found.wrong
+    pieces = iter(c for c in found.text if c.isalnum())
+    wanted = [c for c in visible(text) if c.isalnum()]
+    assert all(c in pieces for c in wanted), text  # each after the one before
