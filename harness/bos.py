@@ -69,7 +69,8 @@ def _family(folder: Path, name: str, bos: int) -> str | None:
         return None
     if not isinstance(config, dict):
         return None
-    text = config.get("text_config") if isinstance(config.get("text_config"), dict) else {}
+    inner = config.get("text_config")
+    text: dict[str, Any] = inner if isinstance(inner, dict) else {}
     family = str(config.get("model_type") or text.get("model_type") or "")
     if family.startswith(_ALWAYS) or "gemma" in family:
         return family

@@ -119,7 +119,7 @@ def test_there_must_be_a_bos_to_add() -> None:
 
 def test_a_run_warns_and_add_bos_changes_its_scores_and_its_identity(tmp_path: Path) -> None:
     folder = make_model(tmp_path / "m")
-    common = {"model": str(folder), "tasks": "mmlu", "db": str(tmp_path / "s.duckdb"), "data": "sample", "limit": 1}
+    common: dict[str, Any] = {"model": str(folder), "tasks": "mmlu", "db": str(tmp_path / "s.duckdb"), "data": "sample", "limit": 1}
     without, with_it = run(Options(**common)).run, run(Options(**common, add_bos=True)).run
     assert any("--add-bos" in warning for warning in without.warnings)
     assert not any("--add-bos" in warning for warning in with_it.warnings)

@@ -14,7 +14,7 @@ from harness.backends.endpoint_text import TextEndpoint
 from harness.backends.jobs import make_jobs
 from harness.backends.tokens import Encoder
 from harness.no_answer import NO_TOKENS
-from harness.types import BackendInfo, Choice, Loglikelihood, Prompt
+from harness.types import BackendInfo, Choice, Loglikelihood, Prompt, Request
 from tests.models import make_tokenizer
 
 KINDS = ("bytes", "llama3", "sentencepiece")
@@ -96,7 +96,7 @@ def test_rows_are_lm_evals(encoders: dict[str, Encoder], kind: str, shared: str,
 
 def test_other_engines_are_not_asked_for_an_option_without_tokens(encoders: dict[str, Encoder]) -> None:
     calls = Calls(encoders["bytes"], frozenset())
-    requests = [
+    requests: list[Request] = [
         Choice(Prompt("", "The dog runs an"), ("d", " apple tree in the town")),
         Choice(Prompt("", "Q:"), ("", " A")),
         Loglikelihood(Prompt("", "Q:"), ""),
@@ -135,7 +135,7 @@ def test_a_server_asked_with_text() -> None:
             return {"choices": [{"logprobs": logprobs}], "usage": {"prompt_tokens": len(words)}}
 
     backend = TextEndpoint(Remote(), "m", BackendInfo("endpoint", "server", "auto", 0), False, None)  # type: ignore[arg-type]
-    response = backend._one(Choice(Prompt("", "The dog runs an"), ("d", " apple tree")))
+    response, _ = backend._one(Choice(Prompt("", "The dog runs an"), ("d", " apple tree")))
     assert math.isnan(response.logprobs[0])
     assert response.logprobs[1] == -6.0
     assert response.greedy == (False, True)

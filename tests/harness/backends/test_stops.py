@@ -91,7 +91,7 @@ def backends(request, folder, monkeypatch) -> Iterator[Backends]:
 
         def server(kind: str, with_tokenizer: bool) -> Any:
             url = stack.enter_context(serving(SmallServer(model, kind))).url
-            given = {"model": url, "served_name": "small", "data": "sample", "limit": 1, "db": "", "tasks": "drop"}
+            given: dict[str, Any] = {"model": url, "served_name": "small", "data": "sample", "limit": 1, "db": "", "tasks": "drop"}
             tokenizer = str(folder) if with_tokenizer else None
             return endpoint.make(make_plan(Options(**given, **chat, tokenizer=tokenizer)))[0]
 

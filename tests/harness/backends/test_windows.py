@@ -87,7 +87,8 @@ def tree(data: st.DataObject) -> tuple[list[Segment], list[Row]]:
 
     trunk = Segment(ids(data.draw(length)), 0, None, None)
     branch = Segment(ids(data.draw(length)), len(trunk.ids), trunk, None)
-    segments, rows = [trunk, branch], []
+    rows: list[Row] = []
+    segments = [trunk, branch]
     for parent in (branch, branch, trunk, trunk):
         before = [*trunk.ids, *branch.ids] if parent is branch else list(trunk.ids)
         own = ids(data.draw(length))

@@ -138,8 +138,7 @@ def test_impossible_options_are_values_and_all_of_them_no_answer(tasks: dict[str
     assert (sample.metrics["acc"], sample.note) == (0.0, ALL_IMPOSSIBLE)
     task = tasks["own_random_shots"]  # mutual information: -1 - -inf is no number
     item = task.items()[0]
-    twice = [Response((), (-1.0, -2.0), (False,) * 2), Response((), (-math.inf, -1.0), (False,) * 2)]
-    twice = [Response(logprobs=r.logprobs, greedy=r.greedy) for r in twice]
+    twice = [Response(logprobs=values, greedy=(False,) * 2) for values in ((-1.0, -2.0), (-math.inf, -1.0))]
     assert task.score(item, twice).note == NOT_A_NUMBER
     task = tasks["own_loglikelihood"]
     sample = task.score(task.items()[0], [Response(logprobs=(-math.inf,), greedy=(False,))])
