@@ -222,13 +222,13 @@ def _answer(connection: duckdb.DuckDBPyConnection, task: str, runs: Sequence[Wan
 
 
 def _scores(store: Store, each: Wanted) -> Iterator[ScoreRow]:
-    from harness import stats
+    from harness.stats import intervals
     from harness.types import Item, Sample
 
     for name in each.tasks:
         groups, *_, metric = TASKS[name]
         samples = [Sample(Item(s.item, s.grp, {}, s.cluster), s.metrics) for s in store.samples(each.row.id, name)]
-        for s in stats.scores(samples, metric, macro=groups > 1, by_group=groups > 1):
+        for s in intervals.scores(samples, metric, macro=groups > 1, by_group=groups > 1):
             interval = (s.value, s.low, s.high)
             yield ScoreRow(each.row.id, name, s.group, each.protocol, s.metric, *interval, s.n, s.method)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.store import Store, StudyRow
-from tuning import after, session
-from tuning.options import Options
-from tuning.study import Plan
+from tuning.search.workers import Setup
+from tuning.study import finalist_evaluation, session
+from tuning.study.definition import Plan
+from tuning.study.options import Options
 from tuning.types import Compute, Hyperparameters, Likelihood, Step, Trained, TrialError
-from tuning.workers import Setup
 
 TRIALS = 100
 STEPS = 40  # of a training
@@ -37,7 +37,7 @@ def add(path: Path) -> list[StudyRow]:
             model="tiny", data="sample", db=str(path), budget=TRIALS, block=4, data_seed=number, no_merge=True, **given
         )
         row = session.run(options, setup=_setup).row
-        after.top(options, row.id, 4, 2, 1, (), lambda *_: None, _setup)
+        finalist_evaluation.top(options, row.id, 4, 2, 1, (), lambda *_: None, _setup)
     store = Store(path)
     studies = store.studies()[::-1]
     home = store.study_folder(studies[0].id).parent
@@ -109,8 +109,8 @@ def _setup(plan: Plan, options: Options) -> Setup:
 
 def finalists(store: Store, row: StudyRow) -> Sequence[tuple[int, Hyperparameters, str]]:
     """(trial, hyperparameters, adapter) of what `tune top` measured."""
-    from tuning.ledger import hyper_of
-    from tuning.study import ledger_of
+    from tuning.study.definition import ledger_of
+    from tuning.study.ledger import hyper_of
 
     ledger = ledger_of(store, row)
     measured = [a for a in ledger.attempts.values() if a.trial and a.test_nats and not a.failed]

@@ -18,7 +18,7 @@ from typing import Any
 
 from bench import common
 from harness.store import Store
-from leaderboard import server
+from leaderboard.app import server
 from tests.leaderboard.browser import COMPLETE, chromium
 from tests.leaderboard.make import ROOT, Serving, free_port, serving
 from tests.leaderboard.shots import SHOTS

@@ -47,8 +47,8 @@ def figures(done: list[Trained | TrialError], rows: int) -> dict[str, Any]:
 
 
 def main(base: str | None = None, fraction: str = "1", device: str = "cuda") -> None:
-    from harness.checkpoint import resolve
-    from tuning.train import Trainer, TrainSettings
+    from harness.models.checkpoint import resolve
+    from tuning.training.train import Trainer, TrainSettings
 
     if base is None:
         from bench.gpu import model_7b

@@ -7,7 +7,7 @@ Most of its minutes go into Optuna's Gaussian process, then into NOMAD's process
 
 A search has no start points here, so that nobody begins with knowledge, and one point in a block. Regret is the best
 loss found less the best there is, or, on the surrogate, less the best that any search found. Differences from random
-are over pairs of seeds, with harness.paired's interval."""
+are over pairs of seeds, with harness.stats.paired's interval."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from functools import cache
 from multiprocessing import get_context
 from typing import Any
 
-from harness.paired import Paired, holm, paired
-from harness.stats import mean
-from tuning import blackbox
+from harness.stats.intervals import mean
+from harness.stats.paired import Paired, holm, paired
 from tuning.optimizers import make
+from tuning.search import blackbox
 from tuning.types import Outcome
 
 NAMES = ("nomad", "nni-tpe", "tpe", "gp", "cma-es", "nsga2", "random")

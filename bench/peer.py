@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.common import DATA
-from tests.harness.tasks import lm_eval_local
+from tests.harness.tasks.lm_eval_bridge import lm_eval_local
 
 
 def main(benchmark: str, names: str, model: str, out: str, batch_size: str, limit: str = "", tokens: str = "") -> None:

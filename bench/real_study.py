@@ -38,9 +38,9 @@ def study(optimizer: str) -> tuple[dict[str, Any], float]:
 
 def against_base(adapter: Path) -> dict[str, Any]:
     """Test losses, and the paired difference of the rows' losses (best - base, nats a response token)."""
-    from harness.checkpoint import resolve
-    from harness.paired import paired
-    from tuning.train import Trainer, TrainSettings
+    from harness.models.checkpoint import resolve
+    from harness.stats.paired import paired
+    from tuning.training.train import Trainer, TrainSettings
 
     trainer = Trainer(resolve(str(base())), study_splits(), TrainSettings(max_tokens=MAX_TOKENS))
     before, after = trainer.evaluate(None, "test"), trainer.evaluate(adapter, "test")

@@ -1,5 +1,5 @@
-"""Records the complete grid of `tuning/recorded/tiny_grid.csv`: every point, with two seeds, on the embedded model and
-the bundled instruction sample. One process, one thread (OMP_NUM_THREADS=1).
+"""Records the complete grid of `tuning/search/recorded/tiny_grid.csv`: every point, with two seeds, on the embedded
+model and the bundled instruction sample. One process, one thread (OMP_NUM_THREADS=1).
 
     python -m bench.record_grid [MINUTES]
 
@@ -20,9 +20,9 @@ from pathlib import Path
 from bench import common
 from data import instructions
 from data.instruction_split import split
-from harness.checkpoint import resolve
-from tuning import blackbox
-from tuning.train import Trainer
+from harness.models.checkpoint import resolve
+from tuning.search import blackbox
+from tuning.training.train import Trainer
 from tuning.types import Hyperparameters, TrialError
 
 SEEDS = (0, 1)

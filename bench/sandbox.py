@@ -23,7 +23,7 @@ def main(rounds: int = 3) -> None:
 
 
 def ours(problems: list[dict[str, Any]]) -> float:
-    from harness.sandbox import Sandbox
+    from harness.sandbox.runner import Sandbox
 
     def check(p: dict[str, Any]) -> bool:
         program = p["prompt"] + p["canonical_solution"]

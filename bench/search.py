@@ -15,15 +15,15 @@ import sys
 
 from bench.common import WORK, tell
 from harness.store import Store
-from tuning import finalists, session
-from tuning.documents import compute
-from tuning.finalists import Finalist
-from tuning.ledger import Ledger
-from tuning.objectives import measure_of
-from tuning.options import Options
-from tuning.rungs import FRACTIONS, correlations
-from tuning.session import Result
-from tuning.study import plan, surroundings
+from tuning.objectives.objectives import measure_of
+from tuning.report.documents import compute
+from tuning.search.rungs import FRACTIONS, correlations
+from tuning.study import finalists, session
+from tuning.study.definition import plan, surroundings
+from tuning.study.finalists import Finalist
+from tuning.study.ledger import Ledger
+from tuning.study.options import Options
+from tuning.study.session import Result
 
 WAYS = {"paper": True, "rungs": False}  # --no-rungs or not
 
@@ -61,13 +61,13 @@ def final(result: Result, options: Options, seeds: int) -> Finalist:
     if best is None:
         raise SystemExit(f"no trial of {result.row.name} ended well")
     chosen = Finalist(result.row, ledger, best.number, f"best of {result.row.name}")
-    crew = session.make_crew(session.setup_of(plan(options), options), options, "cpu")
+    pool = session.make_pool(session.setup_of(plan(options), options), options, "cpu")
     try:
         store = Store(options.db)
         measure = measure_of("validation", surroundings(options))
-        finalists.train([chosen], seeds, crew, lambda row: store.study_folder(row.id), [measure])
+        finalists.train([chosen], seeds, pool, lambda row: store.study_folder(row.id), [measure])
     finally:
-        crew.close()
+        pool.close()
     return chosen
 
 

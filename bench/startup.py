@@ -65,8 +65,8 @@ def _plan_ours() -> int:
     from transformers import AutoTokenizer
 
     from data.benchmarks import load
-    from harness.backends.prefix_tree import Row, plan
-    from harness.backends.tokens import Encoder
+    from harness.backends.transformers.prefix_tree import Row, plan
+    from harness.prompting.tokens import Encoder
     from harness.tasks.mmlu import Mmlu
     from harness.types import Choice
 
@@ -84,7 +84,7 @@ def _plan_ours() -> int:
 
 def _plan_theirs(lm: Any) -> int:
     """As lm-eval does before its first forward pass: contexts and requests by task, then pairs of ids."""
-    from tests.harness.tasks import lm_eval_local
+    from tests.harness.tasks.lm_eval_bridge import lm_eval_local
 
     total = 0
     for subject in lm_eval_local.mmlu_subjects(common.DATA):

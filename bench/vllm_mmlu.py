@@ -41,8 +41,8 @@ def model() -> Path:
 def ours(out: Path, items: int) -> None:
     """One run, in this process: letters, and vLLM's count."""
     from harness import backends
-    from harness.planning import Options
-    from harness.run import run
+    from harness.evaluation.planning import Options
+    from harness.evaluation.run import run
     from harness.store import Store
 
     db = common.WORK / "vllm-mmlu.duckdb"
@@ -65,7 +65,7 @@ def peer(out: Path, items: int) -> None:
     """The same rows through lm-eval."""
     import lm_eval
 
-    from tests.harness.tasks import lm_eval_local
+    from tests.harness.tasks.lm_eval_bridge import lm_eval_local
 
     tasks: list[Any] = [lm_eval_local.lm_eval_mmlu_task(common.DATA, name) for name in SUBJECTS]
     arguments = {"pretrained": str(model()), "dtype": "float32", "max_model_len": WINDOW, "enforce_eager": True}
@@ -84,7 +84,7 @@ def peer(out: Path, items: int) -> None:
 
 
 def _write(out: Path, letters: dict[str, str], model_seconds: float) -> None:
-    from tests.harness.backends.vllm_counters import computed
+    from tests.harness.backends.vllm.counters import computed
 
     out.write_text(json.dumps({"letters": letters, "tokens": computed(), "model": model_seconds}), encoding="utf-8")
 

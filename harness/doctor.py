@@ -95,7 +95,7 @@ def _torch() -> Iterator[Finding]:
 
 
 def _sandbox() -> Iterator[Finding]:
-    from harness.sandbox import Sandbox
+    from harness.sandbox.runner import Sandbox
 
     try:
         Sandbox().close()  # runs a program in one
@@ -106,7 +106,7 @@ def _sandbox() -> Iterator[Finding]:
 
 
 def _embedded() -> Iterator[Finding]:
-    from harness.checkpoint import resolve
+    from harness.models.checkpoint import resolve
 
     yield Finding("tiny", True, f"the embedded model, digest {resolve('tiny').digest[:12]}")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from harness.answering import Progress as Told
+from harness.evaluation.answering import Progress as ProgressCallback
 
 
 @contextmanager
-def shown() -> Iterator[Told]:
+def shown() -> Iterator[ProgressCallback]:
     """Bars by task on a terminal; elsewhere a line a tenth of a task."""
     from rich.console import Console
 
@@ -44,7 +44,7 @@ def shown() -> Iterator[Told]:
         yield tell
 
 
-def _lines() -> Told:
+def _lines() -> ProgressCallback:
     import sys
 
     said: dict[str, int] = {}

@@ -1,7 +1,7 @@
 """The whole contract: what a task asks, what a backend answers, how an answer is scored.
 
 A task yields items, turns an item into requests and scores the responses. A backend answers
-requests and knows nothing of tasks. The runner (`harness/run.py`) stands between them and stores.
+requests and knows nothing of tasks. The runner (`harness/evaluation/run.py`) stands between them and stores.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Generate:
     stop: tuple[str, ...]  # the text ends before the first of these
     max_tokens: int
     sampling: Sampling = Sampling()
-    after_thinking: bool = False  # stops count only after a reasoning model's thoughts (harness/thinking.py)
+    after_thinking: bool = False  # stops count only after a reasoning model's thoughts (harness/prompting/thinking.py)
 
 
 Request = Choice | Loglikelihood | Rolling | Generate

@@ -14,7 +14,7 @@ from data.prompts import Judged, answers, judgments, load
 from data.sources import DataError
 from harness.errors import UsageError
 from harness.store.preference_rows import AnswerRow, AnswerSetRow, ComparisonRow, JudgeRow
-from judges.answers import prompt_rows
+from judges.answers.answering import prompt_rows
 
 if TYPE_CHECKING:
     from harness.store import Store

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, StoreError, UsageError
-from leaderboard import charts, look, markup
+from leaderboard.html import markup
+from leaderboard.theme import charts, theme
 
 if TYPE_CHECKING:
-    from harness.compare import TaskResult
+    from harness.evaluation.compare import TaskResult
     from harness.store import Store, StudyRow
-    from leaderboard.board import Board, Column, Row
-    from leaderboard.preferences import Preferences
+    from leaderboard.ranking.board import Board, Column, Row
+    from leaderboard.ranking.preferences import Preferences
 
 COMPARED = 6  # checkpoints of a protocol, the best ones, of which every two are compared
 WIDTH = 480  # of a plot, in pixels
@@ -86,7 +87,7 @@ def _page(name: str, title: str, body: str) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n<title>{markup.text(title, 200)}</title>\n'
-        f"<style>{look.css('.site')}{_CSS}</style>\n</head>\n"
+        f"<style>{theme.css('.site')}{_CSS}</style>\n</head>\n"
         f'<body class="site">\n<nav><b>lora harness</b>{links}</nav>\n{body}\n'
         "<footer>Written by <code>harness board --export</code>. Intervals are at 95%.</footer>\n</body>\n</html>\n"
     )
@@ -111,9 +112,9 @@ def _figure(chart: charts.Chart, said: str) -> str:
 
 
 def _leaderboard(store: Store) -> tuple[str, str]:
-    from leaderboard.bands import RULE
-    from leaderboard.board import boards
-    from leaderboard.board_table import table
+    from leaderboard.ranking.bands import RULE
+    from leaderboard.ranking.board import boards
+    from leaderboard.ranking.board_table import table
 
     preference = _preferences(store)
     parts = []
@@ -125,14 +126,14 @@ def _leaderboard(store: Store) -> tuple[str, str]:
 
 
 def _preferences(store: Store) -> Preferences | None:
-    from leaderboard.preferences import preferences
+    from leaderboard.ranking.preferences import preferences
 
     return preferences(store, store.verdicts())
 
 
 def _view(store: Store, board: Board, preference: Preferences | None):  # type: ignore[no-untyped-def]
-    from leaderboard.bands import bands
-    from leaderboard.board_table import View
+    from leaderboard.ranking.bands import bands
+    from leaderboard.ranking.board_table import View
 
     found = {c.key: bands(store, board.ranked(c), c.task, c.metric) for c in board.columns}
     people, judges = (preference.people, preference.judges) if preference else ({}, {})
@@ -149,7 +150,7 @@ def _view(store: Store, board: Board, preference: Preferences | None):  # type: 
 
 
 def _comparisons(store: Store) -> tuple[str, str]:
-    from leaderboard.board import boards
+    from leaderboard.ranking.board import boards
 
     parts = []
     for board in boards(store):
@@ -169,7 +170,7 @@ def _comparisons(store: Store) -> tuple[str, str]:
 
 def _results(store: Store, row: Row, columns: Sequence[Column]) -> dict[str, TaskResult]:
     """By the board's column, so that only what was asked alike is compared."""
-    from harness.compare import results
+    from harness.evaluation.compare import results
 
     by_run: dict[str, list[TaskResult]] = {}
     found = {}
@@ -184,8 +185,8 @@ def _results(store: Store, row: Row, columns: Sequence[Column]) -> dict[str, Tas
 
 def _pair(a: Row, b: Row, of_a: Mapping[str, TaskResult], of_b: Mapping[str, TaskResult]) -> str:
     """b - a, task by task."""
-    from harness.compare import compare_runs
-    from leaderboard.preference_view import table
+    from harness.evaluation.compare import compare_runs
+    from leaderboard.ranking.preference_view import table
 
     shared = [key for key in of_a if key in of_b]
     if not shared:
@@ -241,29 +242,29 @@ def _studies(studies: Sequence[StudyRow]) -> tuple[str, str]:
 
 
 def _study(store: Store, row: StudyRow) -> tuple[str, str]:
-    from leaderboard.preference_view import table
-    from tuning import drawing, report_page
-    from tuning.measured import view_of
-    from tuning.report import findings
+    from leaderboard.ranking.preference_view import table
+    from tuning.report import drawing, page
+    from tuning.report.findings import findings
+    from tuning.report.trial_scores import view_of
 
     found = findings(view_of(store, row.id))
     said = "".join(f"<li>{markup.text(sentence)}</li>" for sentence in (*found.sentences, *found.view.notes))
     plots = "".join(
         f'{_section(plot.title)}<figure role="img" aria-label="{markup.text(plot.title)}">{plot.svg}</figure>'
-        for plot in report_page.make_plots(found, drawing.EITHER)
+        for plot in page.make_plots(found, drawing.EITHER)
     )
-    names = report_page.columns(found)
-    trials = table(names, [report_page.cells(found, trial) for trial in report_page.in_order(found)], names=(1, 2))
+    names = page.columns(found)
+    trials = table(names, [page.cells(found, trial) for trial in page.in_order(found)], names=(1, 2))
     body = f"<ul>{said}</ul>{plots}{_section('Trials')}{trials}"
-    return row.name, _title(row.name, report_page.about(found.view)) + body
+    return row.name, _title(row.name, page.about(found.view)) + body
 
 
 # preference
 
 
 def _preference(store: Store) -> tuple[str, str]:
-    from judges.report import gather, quality_report, ranking_report
-    from leaderboard import preference_view as view
+    from judges.ranking.report import gather, quality_report, ranking_report
+    from leaderboard.ranking import preference_view as view
 
     parts = []
     for prompts in store.compared_prompts():

@@ -1,7 +1,7 @@
 """The contract of a search: what an optimizer proposes, what a trainer makes of it, what comes back.
 
 An optimizer knows a space and outcomes, and nothing of models. A trainer knows a base, rows and
-hyperparameters, and nothing of searches. The search loop (`tuning/search.py`) stands between them and stores.
+hyperparameters, and nothing of searches. The search loop (`tuning/search/loop.py`) stands between them and stores.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The sample's prompts for preference: 34 in the nine categories of the Vicuna prompts, all of our own writing.
 
 Some of the mathematics and reasoning comes from the puzzles that `tiny` knows, in the words kept for the sample, so
-that the embedded model gets some of it right. References end in a line "Answer: …" (see judges/reference.py).
+that the embedded model gets some of it right. References end in a line "Answer: …"
+(judges/judging/reference_judge.py).
 """
 
 from __future__ import annotations

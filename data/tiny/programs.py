@@ -105,7 +105,7 @@ _WORDS = [
     "apple",
     "Bird",
     "cloud",
-    "Door",
+    "StoreConnection",
     "east",
     "Fish",
     "green",

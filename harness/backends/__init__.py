@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError, suggest
 
 if TYPE_CHECKING:
-    from harness.planning import Plan
+    from harness.evaluation.planning import Plan
 
 BACKENDS = ("auto", "transformers", "vllm", "endpoint")
 
@@ -17,11 +17,11 @@ def make(plan: Plan) -> tuple[Any, list[str]]:
     """A `harness.types.Backend`, and warnings about the checkpoint (an adapter is probed, and merged, on the way)."""
     name = choose(plan)
     if name == "vllm":
-        from harness.backends.vllm_engine import make as make_engine
+        from harness.backends.vllm.engine import make as make_engine
 
         return make_engine(plan)
     if name == "endpoint":
-        from harness.backends.endpoint import make as make_endpoint
+        from harness.backends.endpoint.backend import make as make_endpoint
 
         return make_endpoint(plan)
     return _transformers(plan)
@@ -51,17 +51,17 @@ def close(backend: Any) -> None:
 
 
 def _transformers(plan: Plan) -> tuple[Any, list[str]]:
-    from harness.backends.prompting import prompting
-    from harness.backends.transformers_lm import TransformersLM
-    from harness.loading import load_model, load_tokenizer
-    from harness.vocabulary import fit_tokenizer
+    from harness.backends.transformers.backend import TransformersLM
+    from harness.models.loading import load_model, load_tokenizer
+    from harness.models.vocabulary import fit_tokenizer
+    from harness.prompting.preparation import prompting
 
     options, checkpoint = plan.options, plan.checkpoint
     tokenizer = load_tokenizer(checkpoint)
     template, warnings = prompting(plan, tokenizer)
     model = load_model(checkpoint.base or checkpoint, plan.dtype, plan.device, options.load_in_4bit)
     if checkpoint.base is not None:
-        from harness.adapter import merge_for_run
+        from harness.models.adapter import merge_for_run
 
         model, of_adapter = merge_for_run(model, checkpoint)
         warnings += of_adapter

@@ -12,12 +12,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness import thinking
-from harness.backends.decoding import Output, special_tokens
-from harness.backends.jobs import Job, make_jobs, parts
 from harness.backends.limits import window_warning
-from harness.backends.tokens import Encoder
-from harness.stops import Marked
+from harness.backends.transformers.decoding import Output, special_tokens
+from harness.backends.transformers.jobs import Job, make_jobs, parts
+from harness.prompting import thinking
+from harness.prompting.stops import Marked
+from harness.prompting.tokens import Encoder
 from harness.types import Generate, Request, Response
 
 Answers = list[tuple[int, Response]]

@@ -19,7 +19,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.tasks.lm_eval_metrics import stored_values
+from harness.tasks.lm_eval_bridge.metrics import stored_values
 
 if TYPE_CHECKING:
     from harness.exchange.files import Batch

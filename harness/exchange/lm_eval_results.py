@@ -19,7 +19,7 @@ from data.sources import DataError
 from harness.errors import UsageError
 from harness.exchange.lm_eval_samples import Document, documents, sample_row
 from harness.store.rows import ResponseRow, RunRow, SampleRow, ScoreRow, TaskRow
-from harness.tasks.lm_eval_metrics import key, score
+from harness.tasks.lm_eval_bridge.metrics import key, score
 
 if TYPE_CHECKING:
     from harness.store import Store
@@ -236,7 +236,7 @@ def _task(
     docs: Sequence[Document],
     reported: Mapping[str, Any],
 ) -> TaskRow:
-    from harness.tasks.lm_eval_tasks import LEFT_OUT, digest
+    from harness.tasks.lm_eval_bridge.tasks import LEFT_OUT, digest
 
     return TaskRow(
         run=run.id,

@@ -10,7 +10,7 @@ from typing import Any
 
 from data.sources import DataError
 from harness.store.rows import ResponseRow, SampleRow
-from harness.tasks.lm_eval_metrics import key, pack
+from harness.tasks.lm_eval_bridge.metrics import key, pack
 
 
 @dataclass(frozen=True, slots=True)

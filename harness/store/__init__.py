@@ -2,14 +2,14 @@
 
 from harness.store.answers import Answers
 from harness.store.merge import Merge
-from harness.store.overview import Overview
 from harness.store.preference import Preference
 from harness.store.queries import Queries
 from harness.store.rows import ResponseRow, RunRow, SampleRow, ScoreRow, TaskRow
+from harness.store.run_summaries import RunSummaries
 from harness.store.runs import Runs
 from harness.store.studies import Studies
 from harness.store.study_rows import AttemptRow, StepRow, StudyRow, TrialRow
-from harness.store.tally import Tally
+from harness.store.token_counts import TokenCounts
 from harness.store.upkeep import Upkeep
 
 __all__ = [
@@ -26,5 +26,5 @@ __all__ = [
 ]
 
 
-class Store(Runs, Answers, Queries, Overview, Studies, Tally, Upkeep, Merge, Preference):
+class Store(Runs, Answers, Queries, RunSummaries, Studies, TokenCounts, Upkeep, Merge, Preference):
     """`Store(path)`. Every method is one short visit to the file; all raise StoreError."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.errors import StoreError, UsageError, suggest
 from harness.store import codec
-from harness.store.door import Door
+from harness.store.connection import StoreConnection
 from harness.store.preference_rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
 
 _ADD_ANSWERS = """
@@ -16,7 +16,7 @@ INSERT INTO answers BY NAME SELECT * FROM batch ANTI JOIN
     (SELECT answer_set, question, turn FROM answers WHERE answer_set = ?) USING (answer_set, question, turn)"""
 
 
-class AnswerSets(Door):
+class AnswerSets(StoreConnection):
     def prompt_sets(self) -> list[PromptSetRow]:
         with self.read() as connection:
             return codec.rows(PromptSetRow, connection.execute("SELECT * FROM prompt_sets ORDER BY name, digest"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError
 from harness.store import codec
-from harness.store.door import Door
+from harness.store.connection import StoreConnection
 from harness.store.rows import ResponseRow, SampleRow
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ INSERT INTO samples BY NAME SELECT * FROM batch ANTI JOIN
     (SELECT task, item, repeat FROM samples WHERE task BETWEEN ? AND ?) USING (task, item, repeat)"""
 
 
-class Answers(Door):
+class Answers(StoreConnection):
     def record(self, run_id: str, responses: Sequence[ResponseRow] = (), samples: Sequence[SampleRow] = ()) -> None:
         """Store a batch in one transaction; when this returns, the rows are on the disk.
 

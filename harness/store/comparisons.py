@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError
 from harness.store import codec
-from harness.store.door import Door
+from harness.store.connection import StoreConnection
 from harness.store.preference_rows import ComparisonRow, JudgeRow
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def comparison_id(judge: str, question: str, turn: int, first: str, second: str,
     return codec.digest(codec.encode("\0".join((judge, question, str(turn), first, second, str(repeat)))))
 
 
-class Comparisons(Door):
+class Comparisons(StoreConnection):
     def save_judge(self, judge: JudgeRow) -> None:
         """Store who compares; nothing happens where the id is stored already."""
         with self.write() as connection:

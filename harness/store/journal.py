@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from harness.errors import StoreError
-from harness.store.causes import sentence
+from harness.store.error_messages import sentence
 
 if TYPE_CHECKING:
     import duckdb

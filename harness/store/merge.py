@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.errors import UsageError
 from harness.store import preference, studies
 from harness.store.attached import attached
-from harness.store.door import Door
+from harness.store.connection import StoreConnection
 from harness.store.upkeep import delete_runs
 
 if TYPE_CHECKING:
@@ -40,13 +40,13 @@ _COPY = {
 }
 
 
-class Merge(Door):
+class Merge(StoreConnection):
     def merge(self, other_path: str | os.PathLike[str]) -> dict[str, int]:
         """Copy the runs of another store that are not here; gives the rows added, by table.
 
         A run that is here already is left as it is, `skipped`; one that stands here unfinished and is
         finished there comes anew, `renewed`. All of it is one transaction."""
-        other = Door(other_path)
+        other = StoreConnection(other_path)
         with other.read():
             pass  # there is a store, of our version
         if self.exists() and os.path.samefile(self.path, other.path):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.store import codec
-from harness.store.door import Door
+from harness.store.connection import StoreConnection
 
 if TYPE_CHECKING:
     import duckdb
@@ -75,7 +75,7 @@ WHERE x IS NOT NULL AND y IS NOT NULL
 """
 
 
-class Queries(Door):
+class Queries(StoreConnection):
     def page(
         self,
         run_id: str,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import StoreError, UsageError, suggest
 from harness.store import codec
-from harness.store.door import Door
+from harness.store.connection import StoreConnection
 from harness.store.preference_rows import AssignmentRow, ComparisonRow, RatingPlanRow
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ SELECT c.* FROM comparisons c JOIN rating_assignments a ON a.id = c.assignment
 WHERE a.plan = ? AND ($2 OR c.superseded IS NULL) ORDER BY c.created, c.id"""
 
 
-class RatingPlans(Door):
+class RatingPlans(StoreConnection):
     def save_plan(self, plan: RatingPlanRow) -> None:
         """Store a plan, or put it in the place of the one with its id (to close it)."""
         with self.write() as connection:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError, UsageError, suggest
 from harness.store import codec
-from harness.store.door import Door
+from harness.store.connection import StoreConnection
 from harness.store.rows import RunRow, ScoreRow, TaskRow
 
 if TYPE_CHECKING:
     import duckdb
 
 
-class Runs(Door):
+class Runs(StoreConnection):
     def create(self, run: RunRow, tasks: Sequence[TaskRow]) -> None:
         if any(task.run != run.id for task in tasks) or len({task.task for task in tasks}) != len(tasks):
             raise ValueError("tasks of another run, or one task twice")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError, UsageError, suggest
 from harness.store import codec
-from harness.store.door import Door
+from harness.store.connection import StoreConnection
 from harness.store.study_rows import AttemptRow, StepRow, StudyRow, StudyStatus, TrialRow
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _PARTS = ("trials", "attempts", "steps", "enqueued", "study_notes")  # each has 
 _KEY = "study = $study AND trial = $trial AND purpose = $purpose AND fraction = $fraction AND seed = $seed"
 
 
-class Studies(Door):
+class Studies(StoreConnection):
     def create_study(self, study: StudyRow) -> None:
         with self.write() as connection:
             _insert(connection, "studies", [study])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import StoreError
 from harness.store import codec, migrations, preference, studies
 from harness.store.attached import attached, current
-from harness.store.door import Door, remove, wal
+from harness.store.connection import StoreConnection, remove, wal
 from harness.store.lock import sweep
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ SELECT (SELECT count(*) FROM runs) AS runs, (SELECT count(*) FROM tasks) AS task
 """
 
 
-class Upkeep(Door):
+class Upkeep(StoreConnection):
     def remove(self, run_ids: Iterable[str]) -> dict[str, int]:
         """Delete runs and all that is theirs; gives the rows that went, by table.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.errors import UsageError, suggest
 
 if TYPE_CHECKING:
-    from harness.tasks.lm_eval_groups import Aggregate
+    from harness.tasks.lm_eval_bridge.groups import Aggregate
     from harness.types import Task
 
 NATIVE = ("mmlu", "bbh", "drop", "humaneval")
@@ -67,7 +67,7 @@ def load(
                 raise UsageError(
                     f"{name} is scored as lm-evaluation-harness does; --protocol {protocol} has no such task."
                 )
-            from harness.tasks.lm_eval_tasks import load_lm_eval
+            from harness.tasks.lm_eval_bridge.tasks import load_lm_eval
 
             known = {selected.task.name for selected in found}  # a group may hold what was named by itself
             members, aggregates = load_lm_eval(name.removeprefix(LM_EVAL), include_path, shots, chat)

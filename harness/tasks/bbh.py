@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.no_answer import why_none
+from harness.evaluation.no_answer import why_none
 from harness.tasks.bbh_answer import LM_EVAL_STOPS, extract, lm_eval_exact_match, matches
 from harness.tasks.protocol import PROMPT_CAP, check_protocol, check_shots, few_shot
 from harness.types import Generate, Item, Prompt, Request, Response, Sample, Score
@@ -93,9 +93,9 @@ class Bbh:
 
     def summarize(self, samples: Sequence[Sample]) -> list[Score]:
         """By task, over all items, and over tasks (`…_macro`)."""
-        from harness import stats
+        from harness.stats import intervals
 
-        return [score for name in self._metrics for score in stats.scores(samples, name, macro=True)]
+        return [score for name in self._metrics for score in intervals.scores(samples, name, macro=True)]
 
 
 def _ask(row: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.no_answer import why_none
+from harness.evaluation.no_answer import why_none
 from harness.tasks.drop_metric import best
 from harness.tasks.protocol import PROMPT_CAP, check_protocol, check_shots, few_shot
 from harness.types import Generate, Item, Prompt, Request, Response, Sample, Score
@@ -113,9 +113,9 @@ class Drop:
 
     def summarize(self, samples: Sequence[Sample]) -> list[Score]:
         """Overall figures; their intervals take the questions of one passage as a cluster."""
-        from harness import stats
+        from harness.stats import intervals
 
-        return [score for name in self._metrics for score in stats.scores(samples, name, by_group=False)]
+        return [score for name in self._metrics for score in intervals.scores(samples, name, by_group=False)]
 
 
 def spans(answer: Row) -> tuple[str, ...]:

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness import stats
 from harness.errors import UsageError
-from harness.no_answer import why_none
-from harness.sandbox import TIMEOUT, Sandbox, Verdict
+from harness.evaluation.no_answer import why_none
+from harness.sandbox.runner import TIMEOUT, Sandbox, Verdict
+from harness.stats import intervals
 from harness.tasks.programs import extract_program
 from harness.tasks.protocol import check_protocol
 from harness.types import Generate, Item, Prompt, Response, Sample, Sampling, Score
@@ -113,7 +113,7 @@ class Humaneval:
             counts = [(len(values), round(sum(values))) for values in tries.values()]
             for k in KS:
                 if k <= min(n for n, _ in counts):
-                    estimate, method = stats.pass_at_k_clustered(counts, k)
+                    estimate, method = intervals.pass_at_k_clustered(counts, k)
                     name = metric.replace("pass@1", f"pass@{k}")
                     found.append(Score("all", name, *estimate, len(counts), method))
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.no_answer import why_no_choice, why_none
+from harness.evaluation.no_answer import why_no_choice, why_none
 from harness.tasks.mmlu_categories import CATEGORIES
 from harness.tasks.protocol import PROMPT_CAP, check_protocol, check_shots, few_shot
 from harness.types import Choice, Generate, Item, Prompt, Request, Response, Sample, Score
@@ -94,6 +94,6 @@ class Mmlu:
 
     def summarize(self, samples: Sequence[Sample]) -> list[Score]:
         """Accuracy by subject, by category, over all items ("acc") and over subjects ("acc_macro")."""
-        from harness import stats
+        from harness.stats import intervals
 
-        return stats.scores(samples, "acc", macro=True, categories=CATEGORIES[self.protocol])
+        return intervals.scores(samples, "acc", macro=True, categories=CATEGORIES[self.protocol])

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from leaderboard import charts, compare_table, comparing, empty, markup, reading, state
-from leaderboard.study_charts import heading
+from leaderboard.app import state, store_cache
+from leaderboard.html import empty, markup
+from leaderboard.runs import compare_table, comparing
+from leaderboard.studies.study_charts import heading
+from leaderboard.theme import charts
 
 if TYPE_CHECKING:
-    from harness.compare import Comparison
+    from harness.evaluation.compare import Comparison
 
 FLIPS = 5  # at once
 _SIDES = {"flips": "All flips", "gained": "Gained", "lost": "Lost"}
@@ -18,9 +21,9 @@ _SIDES = {"flips": "All flips", "gained": "Gained", "lost": "Lost"}
 def page() -> None:
     import streamlit as st
 
-    reading.live(_seen)  # first: what changes while this page is drawn is seen
-    store = reading.store()
-    names = reading.read(comparing.names) if store.exists() else {}
+    store_cache.live(_seen)  # first: what changes while this page is drawn is seen
+    store = store_cache.store()
+    names = store_cache.read(comparing.names) if store.exists() else {}
     if len(names) < 2:
         st.html('<h1 class="page-title">Compare</h1>')
         if names:
@@ -35,11 +38,11 @@ def _seen() -> tuple[object, ...]:
     """What this page shows of the store: the runs, and how far the chosen ones are."""
     from harness.store import Store
 
-    if not reading.store().exists():
+    if not store_cache.store().exists():
         return ()
     chosen = set(_asked())
-    runs = [(run.id, run.name, run.status) for run in reading.read(Store.runs)]
-    return *runs, *(tuple(each.values()) for each in reading.read(Store.going_on) if each["run"] in chosen)
+    runs = [(run.id, run.name, run.status) for run in store_cache.read(Store.runs)]
+    return *runs, *(tuple(each.values()) for each in store_cache.read(Store.going_on) if each["run"] in chosen)
 
 
 def _asked() -> list[str]:
@@ -61,7 +64,7 @@ def _page(names: dict[str, str]) -> None:
             "Runs",
             list(names),
             "runs",
-            default=list(reading.read(comparing.usual)),
+            default=list(store_cache.read(comparing.usual)),
             show=names.__getitem__,
             label_visibility="collapsed",
             placeholder="Choose two runs or more",
@@ -69,8 +72,8 @@ def _page(names: dict[str, str]) -> None:
     if len(runs) < 2:
         empty.state("Choose two runs", "The first is the baseline; each of the others is compared with it.")
         return
-    status = {run.id: run.status for run in reading.read(Store.runs)}
-    keep = reading.read if any(status[run] == "running" for run in runs) else reading.settled
+    status = {run.id: run.status for run in store_cache.read(Store.runs)}
+    keep = store_cache.read if any(status[run] == "running" for run in runs) else store_cache.settled
     found = keep(comparing.compared, tuple(runs))
     for sentence in dict.fromkeys(found.refused):
         st.html(f'<p class="warned">{markup.text(sentence)}</p>')
@@ -119,7 +122,7 @@ def _items(
         tasks = [row.task for row in comparing.headlines(rivals[b])]
         task = state.one("Task", tasks, "task", width=220)
         by_group = state.flag("By subject", "subjects")
-    agreed = reading.read(Store.agreement, a, b, task)
+    agreed = store_cache.read(Store.agreement, a, b, task)
     if agreed["n"]:
         markup.show(compare_table.agreement(agreed), key="agreement")
     if by_group:
@@ -140,7 +143,7 @@ def _items(
 def _flips(names: dict[str, str], a: str, b: str, task: str) -> None:
     import streamlit as st
 
-    from leaderboard.sample_cards import card
+    from leaderboard.runs.sample_cards import card
 
     with st.container(key="flips-head", horizontal=True, vertical_alignment="bottom", gap="small"):
         side = state.one(
@@ -152,7 +155,7 @@ def _flips(names: dict[str, str], a: str, b: str, task: str) -> None:
     place = st.container()
     at = state.get("page", "1")
     offset = FLIPS * (max(1, int(at)) - 1) if at.isascii() and at.isdecimal() and len(at) < 7 else 0
-    total, found = reading.read(comparing.flips, a, b, task, side, words, offset, FLIPS)
+    total, found = store_cache.read(comparing.flips, a, b, task, side, words, offset, FLIPS)
     with place:
         if found:
             cards = "".join(card([(names[a], flip.a), (names[b], flip.b)]) for flip in found)

@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from leaderboard import bands, empty, markup, reading, state
+from leaderboard.app import state, store_cache
+from leaderboard.html import empty, markup
+from leaderboard.ranking import bands
 
 if TYPE_CHECKING:
-    from leaderboard.board import Board, Column, Row
-    from leaderboard.board_table import View
-    from leaderboard.preferences import Preferences
+    from leaderboard.ranking.board import Board, Column, Row
+    from leaderboard.ranking.board_table import View
+    from leaderboard.ranking.preferences import Preferences
 
 
 def page() -> None:
     import streamlit as st
 
     from harness.store import Store
-    from leaderboard.board import boards
+    from leaderboard.ranking.board import boards
 
-    reading.live(_seen)  # first: what changes while this page is drawn is seen
-    store = reading.store()
-    found = reading.read(boards) if store.exists() else []
-    going = reading.read(Store.going_on) if store.exists() else []
+    store_cache.live(_seen)  # first: what changes while this page is drawn is seen
+    store = store_cache.store()
+    found = store_cache.read(boards) if store.exists() else []
+    going = store_cache.read(Store.going_on) if store.exists() else []
     if found:
         _board(found, going)
     else:
@@ -35,31 +37,31 @@ def page() -> None:
 def ahead() -> None:
     """Read what this page shows at first, so that its first visitor need not wait."""
     from harness.store import Store
-    from leaderboard.board import boards
+    from leaderboard.ranking.board import boards
 
-    if reading.store().exists():
-        for board in reading.read(boards)[:1]:
+    if store_cache.store().exists():
+        for board in store_cache.read(boards)[:1]:
             _ranks(board, board.columns)
-        reading.read(Store.going_on)
+        store_cache.read(Store.going_on)
         _preference("")
 
 
 def _seen() -> tuple[object, ...]:
     """What this page shows of the store."""
     from harness.store import Store
-    from leaderboard.board import boards
+    from leaderboard.ranking.board import boards
 
-    if not reading.store().exists():
+    if not store_cache.store().exists():
         return ()
-    rows = [(row.key, row.name, *row.runs, *row.tags) for board in reading.read(boards) for row in board.rows]
-    going = [tuple(each.values()) for each in reading.read(Store.going_on)]
-    return *rows, *going, reading.read(Store.verdicts)
+    rows = [(row.key, row.name, *row.runs, *row.tags) for board in store_cache.read(boards) for row in board.rows]
+    going = [tuple(each.values()) for each in store_cache.read(Store.going_on)]
+    return *rows, *going, store_cache.read(Store.verdicts)
 
 
 def _board(found: Sequence[Board], going: Sequence[dict[str, object]]) -> None:
     import streamlit as st
 
-    from leaderboard import board_table
+    from leaderboard.ranking import board_table
 
     by_protocol = {board.protocol: board for board in found}
     with st.container(key="board-head", horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -93,7 +95,7 @@ def _going_on(going: Sequence[dict[str, object]]) -> None:
         return
     from harness.store import Store
 
-    names = {run.id: run.name for run in reading.read(Store.runs)}
+    names = {run.id: run.name for run in store_cache.read(Store.runs)}
     lines = []
     for run in dict.fromkeys(str(each["run"]) for each in going):
         own = [each for each in going if each["run"] == run]
@@ -109,16 +111,16 @@ def _going_on(going: Sequence[dict[str, object]]) -> None:
 
 def _preference(prompts: str) -> Preferences | None:
     from harness.store import Store
-    from leaderboard.preferences import preferences
+    from leaderboard.ranking.preferences import preferences
 
-    return reading.settled(preferences, reading.read(Store.verdicts), prompts)
+    return store_cache.settled(preferences, store_cache.read(Store.verdicts), prompts)
 
 
 def _filters(board: Board, preference: Preferences | None) -> tuple[list[Row], list[Column], list[str]]:
     """The widgets, and what they leave."""
     import streamlit as st
 
-    from leaderboard import board_table
+    from leaderboard.ranking import board_table
 
     keys = {column.key: column for column in board.columns}
     there = [extra for extra in board_table.EXTRAS if _has(board, extra, preference)]
@@ -178,7 +180,7 @@ def _matches(row: Row, words: str) -> bool:
 
 
 def _view(board: Board, columns: Sequence[Column], extras: Sequence[str], preference: Preferences | None) -> View:
-    from leaderboard.board_table import PREFERENCE, View
+    from leaderboard.ranking.board_table import PREFERENCE, View
 
     sortable = [*(column.key for column in columns), *(e for e in extras if e in (*PREFERENCE, "date")), "name"]
     given = state.get("sort", sortable[0])
@@ -196,7 +198,7 @@ def _view(board: Board, columns: Sequence[Column], extras: Sequence[str], prefer
 
 def _ranks(board: Board, columns: Sequence[Column]) -> dict[str, dict[str, bands.Band]]:
     """By column, by run."""
-    return {c.key: reading.settled(bands.bands, board.ranked(c), c.task, c.metric) for c in columns}
+    return {c.key: store_cache.settled(bands.bands, board.ranked(c), c.task, c.metric) for c in columns}
 
 
 def _sorter(view: View) -> Callable[[str], str]:

@@ -6,11 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from leaderboard import charts, empty, markup, prose, reading, state
+from leaderboard.app import state, store_cache
+from leaderboard.html import empty, markup, sanitize
+from leaderboard.theme import charts
 
 if TYPE_CHECKING:
     from harness.store import Store
-    from judges.report import Evidence
+    from judges.ranking.report import Evidence
 
 VIEWS = {"ranking": "Ranking", "judges": "Judges and people", "pair": "One pair"}
 _SOURCES = {"people": "People", "judges": "Judges", "both": "Both together"}
@@ -23,9 +25,9 @@ def page() -> None:
 
     from harness.store import Store
 
-    reading.live(_seen)  # first: what changes while this page is drawn is seen
-    store = reading.store()
-    prompts = reading.read(Store.compared_prompts) if store.exists() else []
+    store_cache.live(_seen)  # first: what changes while this page is drawn is seen
+    store = store_cache.store()
+    prompts = store_cache.read(Store.compared_prompts) if store.exists() else []
     if not prompts:
         st.html('<h1 class="page-title">Preference</h1>')
         empty.no_comparisons(str(store.path))
@@ -36,51 +38,51 @@ def page() -> None:
 def _seen() -> tuple[object, ...]:
     from harness.store import Store
 
-    return tuple(reading.read(Store.verdicts)) if reading.store().exists() else ()
+    return tuple(store_cache.read(Store.verdicts)) if store_cache.store().exists() else ()
 
 
 # what is read: once for each version of the comparisons
 
 
 def evidence_of(store: Store, version: object, prompts: str) -> Evidence:
-    from judges.report import gather
+    from judges.ranking.report import gather
 
     return gather(store, prompts)
 
 
 def report_of(store: Store, version: object, prompts: str, source: str, style: bool) -> dict[str, Any]:
-    """`judges.report.ranking_report`; without a source, `quality` alone."""
-    from judges.report import quality_report, ranking_report
+    """`judges.ranking.report.ranking_report`; without a source, `quality` alone."""
+    from judges.ranking.report import quality_report, ranking_report
 
-    evidence = reading.settled(evidence_of, version, prompts)
+    evidence = store_cache.settled(evidence_of, version, prompts)
     return ranking_report(evidence, source, style) if source else {"quality": quality_report(evidence)}  # type: ignore[arg-type]
 
 
 def counts_of(store: Store, version: object, prompts: str) -> dict[str, int]:
-    evidence = reading.settled(evidence_of, version, prompts)
+    evidence = store_cache.settled(evidence_of, version, prompts)
     return {"people": len(evidence.of("people")), "judges": len(evidence.of("judges"))}
 
 
 def sets_of(store: Store, version: object, prompts: str) -> dict[str, str]:
     """Answer sets by what the ranking calls them."""
-    evidence = reading.settled(evidence_of, version, prompts)
+    evidence = store_cache.settled(evidence_of, version, prompts)
     return {name: key for key, name in evidence.sets.items()}
 
 
 def pair_of(store: Store, version: object, prompts: str, a: str, b: str) -> dict[str, dict[str, Any]]:
-    """`judges.pair_report.pair_report` by the questions' places in the prompt set, with their first words."""
-    from judges.pair_report import pair_report
+    """`judges.ranking.pair_report.pair_report` by the questions' places in the prompt set, with their first words."""
+    from judges.ranking.pair_report import pair_report
 
     asked = {each.question: each for each in store.questions(prompts)}
-    found = pair_report(reading.settled(evidence_of, version, prompts), a, b)
+    found = pair_report(store_cache.settled(evidence_of, version, prompts), a, b)
     placed = [(asked[each["question"]], each) for each in found if each["question"] in asked]
     return {str(q.place + 1): {**each, "words": q.turns[0] if q.turns else ""} for q, each in placed}
 
 
 def question_of(store: Store, version: object, prompts: str, a: str, b: str, question: str) -> dict[str, Any]:
-    from judges.pair_report import question_report
+    from judges.ranking.pair_report import question_report
 
-    return question_report(store, reading.settled(evidence_of, version, prompts), a, b, question)
+    return question_report(store, store_cache.settled(evidence_of, version, prompts), a, b, question)
 
 
 # what is shown
@@ -90,15 +92,15 @@ def _preference(names: Mapping[str, str]) -> None:
     import streamlit as st
 
     from harness.store import Store
-    from leaderboard import preference_view as view
+    from leaderboard.ranking import preference_view as view
 
-    version = reading.read(Store.verdicts)
+    version = store_cache.read(Store.verdicts)
     with st.container(key="preference-head", horizontal=True, vertical_alignment="bottom", gap="medium"):
         title = st.empty()
         digest = next(iter(names))
         if len(names) > 1:
             digest = state.one("Prompts", list(names), "prompts", show=lambda key: _short(names[key]), width=220)
-        counts = reading.settled(counts_of, version, digest)
+        counts = store_cache.settled(counts_of, version, digest)
         there = [source for source in ("people", "judges") if counts[source]]
         there += ["both"] if len(there) == 2 else []
         source = (
@@ -109,7 +111,7 @@ def _preference(names: Mapping[str, str]) -> None:
         style = bool(source) and state.flag(
             "Hold style equal", "style", help="Length and formatting as covariates (harness ranking --style-control)."
         )
-    report = reading.settled(report_of, version, digest, source, style)
+    report = store_cache.settled(report_of, version, digest, source, style)
     under = f"Ranked {view.heading(report)}" if source else "No game has a score yet, so there is no ranking."
     title.html(f'<h1 class="page-title">Preference</h1><p class="page-under">{markup.text(under)}</p>')
     shown = state.one(
@@ -131,7 +133,7 @@ def _preference(names: Mapping[str, str]) -> None:
 def _ranking(report: Mapping[str, Any]) -> None:
     import streamlit as st
 
-    from leaderboard import preference_view as view
+    from leaderboard.ranking import preference_view as view
 
     for note in report["notes"]:
         st.html(f'<p class="remark">{markup.text(note)}</p>')
@@ -156,7 +158,7 @@ def _ranking(report: Mapping[str, Any]) -> None:
 def _quality(quality: Mapping[str, Any]) -> None:
     import streamlit as st
 
-    from leaderboard import preference_view as view
+    from leaderboard.ranking import preference_view as view
 
     judged = view.quality_table(quality)
     agreed = view.agreement_table(quality)
@@ -176,14 +178,14 @@ def _pair(version: object, digest: str, names: Sequence[str]) -> None:
     """`names` in the order of rank. The address has ids and places, which are short and never change."""
     import streamlit as st
 
-    sets = reading.settled(sets_of, version, digest)
+    sets = store_cache.settled(sets_of, version, digest)
     called = {sets[name]: name for name in names}
     with st.container(key="pair-bar", horizontal=True, vertical_alignment="bottom", gap="small"):
         a = state.one("Model A", list(called), "a", show=lambda key: _short(called[key]), width=240)
         others = [key for key in called if key != a]
         b = state.one("Model B", others, "b", show=lambda key: _short(called[key]), width=240)
         disagree = state.flag("Only where a judge and a person disagree", "disagree")
-    found = reading.settled(pair_of, version, digest, a, b)
+    found = store_cache.settled(pair_of, version, digest, a, b)
     shown = {place: each for place, each in found.items() if each["disagree"] or not disagree}
     if not shown:
         st.html('<p class="remark">These two were not compared on such a prompt.</p>')
@@ -200,32 +202,32 @@ def _pair(version: object, digest: str, names: Sequence[str]) -> None:
 
     place = state.one("Prompt (games that A won, ties, games that B won)", list(shown), "question", show=label)
     question = shown[place]["question"]
-    _answers(reading.settled(question_of, version, digest, a, b, question), called[a], called[b])
+    _answers(store_cache.settled(question_of, version, digest, a, b, question), called[a], called[b])
 
 
 def _answers(found: Mapping[str, Any], a: str, b: str) -> None:
     import streamlit as st
 
     with st.container(key="question"):
-        st.html(prose.question_html(found["turns"]))
+        st.html(sanitize.question_html(found["turns"]))
     for column, side, name in zip(st.columns(2), "ab", (a, b), strict=True):
         with column.container(border=True):
             heading = f'<div class="side-name">{side.upper()}: {markup.text(name, 200)}</div>'
-            st.html(heading + prose.answer_html(tuple(found["answers"][side])))
+            st.html(heading + sanitize.answer_html(tuple(found["answers"][side])))
     if any(found["reference"]):
         with st.expander("Reference answer"):
-            st.html(prose.answer_html(tuple(found["reference"])))
+            st.html(sanitize.answer_html(tuple(found["reference"])))
     st.html(_verdicts(found["verdicts"], a, b))
     said = [each for each in found["verdicts"] if each["text"]]
     if said:
         with st.expander(f"What the judges wrote ({len(said)})"):
             for each in said:
                 who = f"{each['judge']}, {each['shown_first'].upper()} shown first: {_verdict(each, a, b)}"
-                st.html(f'<div class="side-name">{markup.text(who)}</div>{prose.answer_html((each["text"],))}')
+                st.html(f'<div class="side-name">{markup.text(who)}</div>{sanitize.answer_html((each["text"],))}')
 
 
 def _verdicts(verdicts: Sequence[Mapping[str, Any]], a: str, b: str) -> str:
-    from leaderboard.preference_view import table
+    from leaderboard.ranking.preference_view import table
 
     rows = [
         [
@@ -247,5 +249,5 @@ def _verdict(each: Mapping[str, Any], a: str, b: str) -> str:
 
 
 def _short(text: str) -> str:
-    words = " ".join(prose.visible(text).split())
+    words = " ".join(sanitize.visible(text).split())
     return words if len(words) <= _LONGEST else words[: _LONGEST - 1] + "…"

@@ -14,7 +14,7 @@ from harness.errors import HarnessError, StoreError
 if TYPE_CHECKING:
     from harness.store import Store
     from harness.store.preference_rows import JudgeRow, Verdict
-    from judges.human import Desk, Pair
+    from judges.people.votes import Desk, Pair
 
 # (vote, label, key): what is said of it afterwards is the label
 VOTES: tuple[tuple[Verdict, str, str], ...] = (
@@ -54,7 +54,8 @@ def _enter() -> Desk | None:
     import streamlit as st
 
     from harness.store import Store
-    from leaderboard import empty, server
+    from leaderboard.app import server
+    from leaderboard.html import empty
 
     told = server.settings()
     store = Store(told.db)
@@ -78,7 +79,7 @@ def _enter() -> Desk | None:
 
 def _plan(store: Store) -> str:
     """The plan's id: the one that the server was told of, or the newest that is open; "" where there is none."""
-    from leaderboard import server
+    from leaderboard.app import server
 
     if told := server.settings().plan:
         return told
@@ -88,9 +89,9 @@ def _plan(store: Store) -> str:
 
 def _known(store: Store) -> JudgeRow | None:
     """The rater whose key the browser keeps."""
-    from judges import people
+    from judges.people import raters
 
-    return people.rater_of(store, _kept(store))
+    return raters.rater_of(store, _kept(store))
 
 
 def _kept(store: Store) -> str:
@@ -102,7 +103,7 @@ def _kept(store: Store) -> str:
 def _sit(store: Store, rater: JudgeRow) -> Desk:
     import streamlit as st
 
-    from judges.human import Desk
+    from judges.people.votes import Desk
 
     desk = Desk(store, store.resolve_plan(_plan(store)), rater)
     st.session_state["desk"] = desk
@@ -119,9 +120,9 @@ def _sit(store: Store, rater: JudgeRow) -> Desk:
 def _invited(store: Store, secret: str) -> None:
     import streamlit as st
 
-    from judges import people
+    from judges.people import raters
 
-    if people.rater_of(store, secret) is None:
+    if raters.rater_of(store, secret) is None:
         st.error(_SHUT)
         return
     st.subheader("Which answer is better?")
@@ -131,7 +132,7 @@ def _invited(store: Store, secret: str) -> None:
         " on later **in this browser**."
     )
     if st.button("Begin", type="primary", shortcut="enter"):
-        claimed = people.claim(store, secret)
+        claimed = raters.claim(store, secret)
         if claimed is None:
             st.error(_SHUT)
             return
@@ -143,16 +144,16 @@ def _invited(store: Store, secret: str) -> None:
 def _ask_name(store: Store) -> None:
     import streamlit as st
 
-    from judges import people
+    from judges.people import raters
 
     name = st.query_params.get("name", "")
     if not name:
         st.subheader("Which answer is better?")
         with st.form("who", border=False):
-            name = st.text_input("Your name (the same one goes on later)", max_chars=people.LONGEST_NAME)
+            name = st.text_input("Your name (the same one goes on later)", max_chars=raters.LONGEST_NAME)
             if not st.form_submit_button("Begin", type="primary"):
                 return
-    rater = people.named(store, name)
+    rater = raters.named(store, name)
     if rater is None:
         st.error("This rater may rate no more.")
         return
@@ -165,7 +166,7 @@ def _on_this_machine() -> bool:
     """Not through a proxy, and not under another name than this machine's own."""
     import streamlit as st
 
-    from leaderboard import server
+    from leaderboard.app import server
 
     headers = st.context.headers
     host = headers.get("Host", "").rsplit(":", 1)[0].strip("[]")
@@ -195,14 +196,14 @@ def _keep_key(store: Store) -> None:
 def _show(desk: Desk, pair: Pair) -> None:
     import streamlit as st
 
-    from leaderboard import prose
+    from leaderboard.html import sanitize
 
     top = st.container()
     with st.container(key="question"):
-        st.html(prose.question_html(pair.question))
+        st.html(sanitize.question_html(pair.question))
     for column, name, turns in zip(st.columns(2), "AB", (pair.left, pair.right), strict=True):
         with column.container(border=True):
-            st.html(f'<div class="side-name">Answer {name}</div>{prose.answer_html(turns)}')
+            st.html(f'<div class="side-name">Answer {name}</div>{sanitize.answer_html(turns)}')
     with st.container(key="bar"):
         # The buttons stay the same from pair to pair: no press falls between two of them. What they do is bound to the
         # pair that was sent: a second press on its way while the first is stored is the same vote again.

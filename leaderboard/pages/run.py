@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from leaderboard import comparing, empty, markup, reading, run_tables, state
+from leaderboard.app import state, store_cache
+from leaderboard.html import empty, markup
+from leaderboard.runs import comparing, run_tables
 
 if TYPE_CHECKING:
-    from harness.compare import Comparison
+    from harness.evaluation.compare import Comparison
     from harness.store import RunRow, Store
 
 VIEWS = {"scores": "Scores", "samples": "Samples", "provenance": "Provenance"}
@@ -20,9 +22,9 @@ def page() -> None:
 
     from harness.store import Store
 
-    reading.live(_seen)  # first: what changes while this page is drawn is seen
-    store = reading.store()
-    runs = {run.id: run for run in reading.read(Store.runs)} if store.exists() else {}
+    store_cache.live(_seen)  # first: what changes while this page is drawn is seen
+    store = store_cache.store()
+    runs = {run.id: run for run in store_cache.read(Store.runs)} if store.exists() else {}
     if runs:
         _page(runs)
     else:
@@ -34,12 +36,12 @@ def _seen() -> tuple[object, ...]:
     """What this page shows of the store: the runs' names, and how far the chosen one is."""
     from harness.store import Store
 
-    if not reading.store().exists():
+    if not store_cache.store().exists():
         return ()
-    runs = reading.read(Store.runs)
+    runs = store_cache.read(Store.runs)
     chosen = _chosen({run.id: run for run in runs}) if runs else ""
-    going = [tuple(each.values()) for each in reading.read(Store.going_on) if each["run"] == chosen]
-    tags = reading.read(Store.tags).get(chosen, [])
+    going = [tuple(each.values()) for each in store_cache.read(Store.going_on) if each["run"] == chosen]
+    tags = store_cache.read(Store.tags).get(chosen, [])
     return *((run.id, run.name, run.status, len(run.warnings)) for run in runs), *going, *tags
 
 
@@ -54,16 +56,16 @@ def _page(runs: dict[str, RunRow]) -> None:
 
     from harness.store import Store
 
-    names = reading.read(comparing.names)
+    names = store_cache.read(comparing.names)
     chosen = _chosen(runs)
     if state.get("run") not in ("", chosen):
         state.put("run", chosen)
     with st.container(key="run-choice", horizontal=True, vertical_alignment="bottom", gap="small"):
         run = runs[state.one("Run", list(runs), "run", show=names.__getitem__, width=420)]
-        rivals = {key: names[key] for key in reading.read(rivals_of, run.id)}
+        rivals = {key: names[key] for key in store_cache.read(rivals_of, run.id)}
         baseline = state.one("Against", ["", *rivals], "against", show=lambda key: rivals.get(key, _NONE), width=420)
-    going = [each for each in reading.read(Store.going_on) if each["run"] == run.id]
-    document = reading.read(document_of, run.id)
+    going = [each for each in store_cache.read(Store.going_on) if each["run"] == run.id]
+    document = store_cache.read(document_of, run.id)
     top = run_tables.head(run, document["tags"]) + run_tables.warnings(document["warnings"])
     markup.show(top + (run_tables.progress(going) if going else ""), key="head")
     view = state.one("View", list(VIEWS), "view", show=VIEWS.__getitem__, tabs=True, label_visibility="collapsed")
@@ -71,18 +73,18 @@ def _page(runs: dict[str, RunRow]) -> None:
     if view == "scores":
         _scores(run, document, baseline, names)
     elif view == "samples":
-        from leaderboard.sample_browser import browse
+        from leaderboard.runs.sample_browser import browse
 
         browse(run.id, tasks, rivals)
     else:
-        from leaderboard.lineage import lineages
+        from leaderboard.ranking.lineage import lineages
 
-        origin = reading.read(lineages).get(run.id)
+        origin = store_cache.read(lineages).get(run.id)
         markup.show(run_tables.provenance(run, document, origin), key="provenance")
 
 
 def document_of(store: Store, run: str) -> dict[str, Any]:
-    from harness.report import run_document
+    from harness.evaluation.report import run_document
 
     with store.read():
         return run_document(store, store.resolve(run))
@@ -128,7 +130,7 @@ def _scores(run: RunRow, document: dict[str, Any], baseline: str, names: dict[st
 def _against(run: RunRow, baseline: str, task: str) -> tuple[Sequence[Comparison], Sequence[str]]:
     from harness.store import Store
 
-    status = {each.id: each.status for each in reading.read(Store.runs)}
-    keep = reading.read if "running" in (status[run.id], status[baseline]) else reading.settled
+    status = {each.id: each.status for each in store_cache.read(Store.runs)}
+    keep = store_cache.read if "running" in (status[run.id], status[baseline]) else store_cache.settled
     found = keep(comparing.compared, (baseline, run.id), (task,))
     return (found.rows[0] if found.rows else ()), found.refused

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from leaderboard import charts, empty, markup, reading, state
+from leaderboard.app import state, store_cache
+from leaderboard.html import empty, markup
+from leaderboard.theme import charts
 
 if TYPE_CHECKING:
     from harness.store import StudyRow
-    from tuning.views import StudyView
+    from tuning.report.views import StudyView
 
 VIEWS = {"scores": "Loss and scores", "search": "Search", "matters": "What matters", "trials": "Trials"}
 
@@ -19,9 +21,9 @@ def page() -> None:
 
     from harness.store import Store
 
-    reading.live(_seen)  # first: what changes while this page is drawn is seen
-    store = reading.store()
-    rows = {row.id: row for row in reading.read(Store.studies)} if store.exists() else {}
+    store_cache.live(_seen)  # first: what changes while this page is drawn is seen
+    store = store_cache.store()
+    rows = {row.id: row for row in store_cache.read(Store.studies)} if store.exists() else {}
     chosen = [key for key in dict.fromkeys(state.get_all("study")) if key in rows]
     if not rows:
         st.html('<h1 class="page-title">Studies</h1>')
@@ -36,21 +38,21 @@ def _seen() -> tuple[object, ...]:
     """What this page shows of the store: trials and trainings, and the runs that measure them."""
     from harness.store import Store
 
-    if not reading.store().exists():
+    if not store_cache.store().exists():
         return ()
-    pulse = reading.read(Store.pulse)
+    pulse = store_cache.read(Store.pulse)
     chosen = set(state.get_all("study"))
     shown = [(key, *(found if not chosen or key in chosen else ())) for key, found in pulse.items()]
-    measured = [(run.id, run.status) for run in reading.read(Store.runs)]
-    return *shown, *measured, reading.read(Store.verdicts)
+    measured = [(run.id, run.status) for run in store_cache.read(Store.runs)]
+    return *shown, *measured, store_cache.read(Store.verdicts)
 
 
 def _all() -> None:
     import streamlit as st
 
-    from tuning.documents import listed
+    from tuning.report.documents import listed
 
-    found = reading.read(listed)
+    found = store_cache.read(listed)
     st.html(
         '<h1 class="page-title">Studies</h1><p class="page-under">'
         f"{len(found)} {'study' if len(found) == 1 else 'studies'} · open one, or lay several side by side</p>"
@@ -85,15 +87,15 @@ def _all() -> None:
 def _some(rows: Sequence[StudyRow], known: Sequence[StudyRow]) -> None:
     import streamlit as st
 
-    from leaderboard import study_charts, study_words
-    from tuning.measured import view_of
+    from leaderboard.studies import study_charts, study_heading
+    from tuning.report.trial_scores import view_of
 
     names = {row.id: f"{charts.one_line(row.name, 60)} · {row.id[:6]}" for row in known}
     with st.container(key="study-head", horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.html(study_words.title(rows))
+        st.html(study_heading.title(rows))
         state.many("Studies", list(names), "study", show=names.__getitem__, label_visibility="collapsed", width=420)
-    views = [reading.read(view_of, row.id) for row in rows]
-    markup.show(study_words.cards(rows, views), key="cards")
+    views = [store_cache.read(view_of, row.id) for row in rows]
+    markup.show(study_heading.cards(rows, views), key="cards")
     _notes(views)
     scored = any(trial.scores for view in views for trial in view.ranked)
     usual = "scores" if scored else "search"
@@ -127,7 +129,7 @@ def _trials(views: Sequence[StudyView]) -> None:
     """The table, sorted as the address says."""
     import streamlit as st
 
-    from leaderboard import trials_table as tables
+    from leaderboard.studies import trials_table as tables
 
     rows = [tables.Row(view, trial) for view in views for trial in view.trials]
     if not rows:

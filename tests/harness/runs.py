@@ -35,7 +35,7 @@ BBH = sorted(path.stem for path in (SAMPLE / "bbh").glob("*.json"))
 
 def cli(*words: object, width: int = 200) -> tuple[int, str, str]:
     """`harness WORDS` in this process: exit code, standard output, standard error."""
-    from harness.cli import run_command
+    from harness.cli.main import run_command
 
     out, errors = io.BytesIO(), io.BytesIO()
     stdout, stderr = (io.TextIOWrapper(raw, encoding="utf-8", write_through=True) for raw in (out, errors))
@@ -139,7 +139,7 @@ def lines(log: Path, word: str) -> int:
 
 
 def _nurse() -> None:
-    from harness import loading
+    from harness.models import loading
 
     with loading._lean_imports():
         from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401
@@ -157,7 +157,8 @@ def _nurse() -> None:
 
 
 def _session(job: dict[str, Any]) -> None:
-    from harness import backends, cli
+    from harness import backends
+    from harness.cli import main as cli
 
     os.environ.clear()
     os.environ.update(job["environment"])

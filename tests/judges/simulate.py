@@ -9,8 +9,8 @@ import numpy as np
 from scipy.special import expit
 from scipy.stats import norm
 
-from judges.agreement import Seen
-from judges.rating import Match
+from judges.ranking.agreement import Seen
+from judges.ranking.rating import Match
 
 
 def matches(

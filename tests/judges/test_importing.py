@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from harness.store import Store
-from judges.games import games
+from judges.ranking.games import games
 from tests.harness.runs import cli, json_of
 
 

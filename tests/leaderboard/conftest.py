@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from leaderboard import reading
+from leaderboard.app import store_cache
 
 
 @pytest.fixture(autouse=True)
@@ -18,4 +18,4 @@ def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def looks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages that are drawn in the test's own process see what was written at once."""
-    monkeypatch.setattr(reading, "LONGEST", 0.0)
+    monkeypatch.setattr(store_cache, "LONGEST", 0.0)

@@ -75,8 +75,8 @@ def _run(store: Store, number: int, name: str) -> None:
 
 def _study(store: Store) -> None:
     """Twenty trials, so that every chart has something to show."""
-    from tuning.presets import fixed_points, preset
-    from tuning.study import Study
+    from tuning.study.definition import Study
+    from tuning.study.presets import fixed_points, preset
 
     modern = preset("modern")
     config = Study(

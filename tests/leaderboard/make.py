@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.store import Store
 from harness.store.preference_rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
-from leaderboard import server
+from leaderboard.app import server
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ from typing import Any
 from harness.store import ScoreRow, Store, StudyRow
 from tests.harness.store import make
 from tests.tuning import fakes
-from tuning import session
+from tuning.study import session
 
 
 def searched(folder: Path, **changes: Any) -> StudyRow:

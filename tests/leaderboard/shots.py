@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.store import Store
-from leaderboard import server, state
+from leaderboard.app import server, state
 from tests.leaderboard.browser import Watched, chromium
 from tests.leaderboard.make import ROOT, serving
 

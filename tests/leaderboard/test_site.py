@@ -12,8 +12,8 @@ import pytest
 from harness.errors import HarnessError, StoreError
 from harness.store import Store
 from leaderboard import site
+from tests.harness.cli.test_gate import answers, measured
 from tests.harness.runs import json_of
-from tests.harness.test_gate import answers, measured
 from tests.leaderboard.browser import Watched, chromium
 from tests.leaderboard.hostile import SHOWN, hostile
 from tests.leaderboard.judged import judged
@@ -35,13 +35,13 @@ def made(tmp_path_factory) -> tuple[Store, Path]:
 
 
 def _scores(store: Store, run: str) -> Any:
-    from harness import stats
+    from harness.stats import intervals
     from harness.store import ScoreRow
     from harness.types import Item, Sample
 
     for task in store.tasks(run):
         samples = [Sample(Item(s.item, s.grp, {}, s.cluster), s.metrics) for s in store.samples(run, task.task)]
-        for s in stats.scores(samples, "acc", by_group=False):
+        for s in intervals.scores(samples, "acc", by_group=False):
             yield ScoreRow(run, task.task, s.group, "standard", s.metric, s.value, s.low, s.high, s.n, s.method)
 
 

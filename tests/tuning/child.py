@@ -82,7 +82,7 @@ def _nurse() -> None:
         from nni.algorithms.hpo.tpe_tuner import TpeTuner  # noqa: F401
 
     from tests.tuning import fakes  # noqa: F401
-    from tuning import session  # noqa: F401
+    from tuning.study import session  # noqa: F401
 
     for line in sys.stdin:
         job = json.loads(line)
@@ -95,9 +95,9 @@ def _nurse() -> None:
 
 
 def _session(job: dict[str, Any]) -> None:
-    from harness.cli import _explain
+    from harness.cli.main import _explain
     from tests.tuning import fakes
-    from tuning import session
+    from tuning.study import session
 
     folder = Path(job["folder"])
     for number, name in ((1, "out"), (2, "err")):

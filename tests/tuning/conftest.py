@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.harness.test_bad_input import small_disk as small_disk
+from tests.harness.cli.test_bad_input import small_disk as small_disk
 from tests.tuning.child import ROOT
 
 

@@ -15,12 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tuning import session
-from tuning.options import Options
-from tuning.session import Result
-from tuning.study import Plan
+from tuning.search.workers import Setup
+from tuning.study import session
+from tuning.study.definition import Plan
+from tuning.study.options import Options
+from tuning.study.session import Result
 from tuning.types import Compute, Hyperparameters, Likelihood, Step, Trained, TrialError
-from tuning.workers import Setup
 
 TOKENS = 10
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from data.instruction_split import Sizes, Splits, split
 from data.instructions import Instruction
-from harness.checkpoint import Checkpoint, resolve
+from harness.models.checkpoint import Checkpoint, resolve
 from tests.models import make_model
 from tuning.types import Hyperparameters
 

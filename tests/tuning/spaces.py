@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tuning.parameters import Choice, Integer, Parameter, Real, Stepped
-from tuning.space import Space
+from tuning.study.parameters import Choice, Integer, Parameter, Real, Stepped
+from tuning.study.space import Space
 
 RANK = st.lists(st.integers(1, 512), min_size=1, max_size=8, unique=True).map(
     lambda v: Choice("rank", tuple(sorted(v)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.errors import UsageError, suggest
 
 if TYPE_CHECKING:
-    from tuning.space import Space
+    from tuning.study.space import Space
     from tuning.types import Optimizer, Point
 
 SEVERAL_OBJECTIVES = ("nomad", "tpe", "nsga2", "random", "list")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tuning.optimizers.stepwise import Stepwise
+from tuning.optimizers.sequential import SequentialOptimizer
 from tuning.types import Outcome, Point
 
 
-class FixedList(Stepwise):
+class FixedList(SequentialOptimizer):
     name = "list"
 
     def _next(self) -> None:

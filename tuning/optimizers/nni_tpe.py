@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tuning.optimizers.stepwise import Stepwise
-from tuning.parameters import Choice, Parameter
+from tuning.optimizers.sequential import SequentialOptimizer
+from tuning.study.parameters import Choice, Parameter
 from tuning.types import Outcome, Point
 
 if TYPE_CHECKING:
-    from tuning.space import Space
+    from tuning.study.space import Space
 
 
-class NniTpe(Stepwise):
+class NniTpe(SequentialOptimizer):
     """NNI's defaults: the first 20 outcomes are warm-up, points under way are taken for as good as the best.
 
     But for its deduplicator, which answers a repeated proposal in a finite space with the next point of a grid search

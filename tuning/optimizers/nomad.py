@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
-from tuning.optimizers.stepwise import unseen, usable
+from tuning.optimizers.sequential import unseen, usable
 from tuning.types import Outcome, Point
 
 if TYPE_CHECKING:
-    from tuning.space import Space
+    from tuning.study.space import Space
 
 CIRCLING = 100  # evaluations and cache hits a dimension, after which a mesh of integers is taken to be at its finest:
 # NOMAD's own limit is nine times that, and going round the best point for so long takes ten seconds

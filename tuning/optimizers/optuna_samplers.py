@@ -9,20 +9,20 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tuning.optimizers.stepwise import Stepwise
+from tuning.optimizers.sequential import SequentialOptimizer
 from tuning.types import Outcome, Point
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
 
-    from tuning.parameters import Parameter
-    from tuning.space import Space
+    from tuning.study.parameters import Parameter
+    from tuning.study.space import Space
 
 POPULATION = 12  # of NSGA-II: its default of 50 is the whole of a study
 
 
-class OptunaSampler(Stepwise):
+class OptunaSampler(SequentialOptimizer):
     def __init__(self, name: str, space: Space, seed: int, start: Sequence[Point], block: int, objectives: int) -> None:
         import optuna
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tuning.optimizers.stepwise import Stepwise, unseen
+from tuning.optimizers.sequential import SequentialOptimizer, unseen
 from tuning.types import Outcome, Point
 
 if TYPE_CHECKING:
-    from tuning.space import Space
+    from tuning.study.space import Space
 
 
-class RandomSearch(Stepwise):
+class RandomSearch(SequentialOptimizer):
     name = "random"
 
     def __init__(self, space: Space, seed: int, start: Sequence[Point], block: int) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.adapter import write_base_digest
-from harness.checkpoint import resolve
-from tests.harness.test_adapter import make_adapter as trained
-from tests.harness.test_adapter import rename_tensors
+from harness.models.adapter import write_base_digest
+from harness.models.checkpoint import resolve
+from tests.harness.models.test_adapter import make_adapter as trained
+from tests.harness.models.test_adapter import rename_tensors
 
 
 def make_adapter(base: Path, folder: Path, damage: str = "", seed: int = 0) -> Path:

@@ -135,7 +135,7 @@ def answers(backend: Backend, requests: Sequence[Request], done: Any = ()) -> di
 def transformers(folder: Path, **options: Any) -> Any:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from harness.backends.transformers_lm import TransformersLM
+    from harness.backends.transformers.backend import TransformersLM
 
     return TransformersLM(
         AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder), **options
@@ -185,7 +185,7 @@ def is_tie(folder: Path, request: Generate, one: Response, other: Response) -> b
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from harness.backends.tokens import Encoder
+    from harness.prompting.tokens import Encoder
 
     pairs = list(zip(one.tokens, other.tokens, strict=False))
     at = next((n for n, (a, b) in enumerate(pairs) if a != b), None)

@@ -9,7 +9,7 @@ import pytest
 
 from harness import backends
 from harness.errors import UsageError
-from harness.planning import Options, Plan, make_plan
+from harness.evaluation.planning import Options, Plan, make_plan
 
 
 @pytest.fixture(scope="module")

@@ -17,15 +17,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.backends import endpoint, transformers_lm
-from harness.backends.endpoint import SPECIAL_STOP
-from harness.backends.vllm_engine import VllmEngine
-from harness.planning import Options, make_plan
-from harness.thinking import CUT_OFF, IN_THOUGHT, SCORED, UNFINISHED, answer_of
+from harness.backends.endpoint import backend as endpoint
+from harness.backends.endpoint.backend import SPECIAL_STOP
+from harness.backends.transformers import backend as transformers_lm
+from harness.backends.vllm.engine import VllmEngine
+from harness.evaluation.planning import Options, make_plan
+from harness.prompting.thinking import CUT_OFF, IN_THOUGHT, SCORED, UNFINISHED, answer_of
 from harness.types import BackendInfo, Choice, Generate, Prompt, Response
 from tests.harness.backends import contract
 from tests.harness.backends.small_server import Scripted, SmallServer
-from tests.harness.backends.test_vllm_engine import Params, StandIn
+from tests.harness.backends.vllm.test_engine import Params, StandIn
 from tests.harness.servers import serving
 from tests.models import make_model
 
@@ -91,7 +92,14 @@ def backends(request, folder, monkeypatch) -> Iterator[Backends]:
 
         def server(kind: str, with_tokenizer: bool) -> Any:
             url = stack.enter_context(serving(SmallServer(model, kind))).url
-            given: dict[str, Any] = {"model": url, "served_name": "small", "data": "sample", "limit": 1, "db": "", "tasks": "drop"}
+            given: dict[str, Any] = {
+                "model": url,
+                "served_name": "small",
+                "data": "sample",
+                "limit": 1,
+                "db": "",
+                "tasks": "drop",
+            }
             tokenizer = str(folder) if with_tokenizer else None
             return endpoint.make(make_plan(Options(**given, **chat, tokenizer=tokenizer)))[0]
 

@@ -290,7 +290,7 @@ def test_removed_answers_take_their_comparisons_with_them(store):
 
 
 def test_rm_takes_answers_where_it_is_told_to(store, capsys):
-    from harness.cli import run_command
+    from harness.cli.main import run_command
 
     assert run_command(["rm", "a", "--db", str(store.path), "--yes"]) == 2  # there is no run of that name
     assert run_command(["rm", "a", "--answers", "--db", str(store.path), "--yes"]) == 0

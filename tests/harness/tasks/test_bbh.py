@@ -17,7 +17,7 @@ from harness.errors import UsageError
 from harness.tasks.bbh import THINK, Bbh
 from harness.tasks.bbh_answer import LM_EVAL_STOPS, extract, lm_eval_answer, lm_eval_exact_match, matches
 from harness.types import Generate, Item, Response
-from tests.harness.tasks import lm_eval_local as reference
+from tests.harness.tasks.lm_eval_bridge import lm_eval_local as reference
 
 PROMPT = "Sort.\n\nRead with care.\n\nQ: one\nA: Let's think step by step.\nIt is so. So the answer is 1.\n\n" + (
     "Q: two\nA: Let's think step by step. Also so. So the answer is 2.\n"

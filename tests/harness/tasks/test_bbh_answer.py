@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.tasks.bbh_answer import extract, matches
-from tests.harness.tasks import lm_eval_local as reference
+from tests.harness.tasks.lm_eval_bridge import lm_eval_local as reference
 
 SAYS = (
     "So the answer is {}.",

@@ -17,7 +17,7 @@ from harness.errors import UsageError
 from harness.tasks.drop import Drop, single_answers, spans
 from harness.tasks.drop_metric import best, exact_match_and_f1, normalize
 from harness.types import Generate, Item, Response
-from tests.harness.tasks import lm_eval_local as reference
+from tests.harness.tasks.lm_eval_bridge import lm_eval_local as reference
 
 Row = dict[str, Any]
 

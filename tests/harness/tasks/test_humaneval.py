@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import benchmarks
-from harness import stats
 from harness.errors import UsageError
+from harness.stats import intervals
 from harness.tasks.humaneval import Humaneval, instructeval_body
 from harness.types import Item, Response, Sample
 
@@ -161,7 +161,7 @@ def test_pass_at_k(tasks: dict[str, Humaneval]) -> None:
     first, tenth = task.summarize(samples(counts))
     assert (first.metric, tenth.metric) == ("pass@1", "pass@10")
     assert first.value == pytest.approx((3 / 12 + 0 + 1) / 3)
-    assert tenth.value == pytest.approx(sum(stats.pass_at_k(n, c, 10) for n, c in counts) / 3)
+    assert tenth.value == pytest.approx(sum(intervals.pass_at_k(n, c, 10) for n, c in counts) / 3)
     assert first.method == tenth.method == "clustered"
     assert first.n == tenth.n == 3
     # a problem that has fewer samples holds k down

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from data import benchmarks
 from harness.errors import UsageError
-from harness.no_answer import ALL_IMPOSSIBLE
+from harness.evaluation.no_answer import ALL_IMPOSSIBLE
 from harness.tasks.mmlu import Mmlu
 from harness.tasks.mmlu_categories import CATEGORIES
 from harness.types import Choice, Generate, Item, Response
-from tests.harness.tasks import lm_eval_local as reference
+from tests.harness.tasks.lm_eval_bridge import lm_eval_local as reference
 
 
 def rows(subject: str, count: int) -> list[dict[str, Any]]:

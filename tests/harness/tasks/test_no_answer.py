@@ -12,15 +12,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import no_answer
-from harness.no_answer import ALL_IMPOSSIBLE, NO_TOKENS, NOT_A_NUMBER, REASONS
-from harness.tasks import lm_eval_metrics as metrics
+from harness.evaluation import no_answer
+from harness.evaluation.no_answer import ALL_IMPOSSIBLE, NO_TOKENS, NOT_A_NUMBER, REASONS
 from harness.tasks.bbh import Bbh
 from harness.tasks.drop import Drop
-from harness.tasks.lm_eval_tasks import LmEvalTask, load_lm_eval
+from harness.tasks.lm_eval_bridge import metrics
+from harness.tasks.lm_eval_bridge.tasks import LmEvalTask, load_lm_eval
 from harness.tasks.mmlu import Mmlu
 from harness.types import Choice, Generate, Loglikelihood, Response, Sample
-from tests.harness import lm_eval_samples as own
+from tests.harness.exchange import lm_eval_samples as own
 
 BROKEN = (math.nan, math.inf)
 DELIMITERS = ("", " ", "\n")
@@ -158,8 +158,8 @@ def test_a_run_says_how_many_and_why(tmp_path: Path) -> None:
     import torch
     import transformers
 
-    from harness.planning import Options
-    from harness.run import run
+    from harness.evaluation.planning import Options
+    from harness.evaluation.run import run
     from tests.models import make_model
 
     folder = make_model(tmp_path / "model", arch="gpt2", window=128)

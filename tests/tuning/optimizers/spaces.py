@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 
 from tuning.optimizers import make
-from tuning.parameters import Choice, Integer, Real
-from tuning.space import Space
+from tuning.study.parameters import Choice, Integer, Real
+from tuning.study.space import Space
 from tuning.types import Optimizer, Outcome, Point
 
 SMALL = Space(

@@ -14,8 +14,8 @@ from harness.errors import UsageError
 from tests.tuning.optimizers.spaces import SMALL, START, Loop, loss, search, told
 from tests.tuning.spaces import spaces
 from tuning.optimizers import OPTIMIZERS, make
-from tuning.parameters import Choice
-from tuning.space import Space
+from tuning.study.parameters import Choice
+from tuning.study.space import Space
 from tuning.types import Outcome, Point
 
 SEARCHES = [name for name in OPTIMIZERS if name != "list"]

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from tests.tuning.optimizers.spaces import search
 from tuning.optimizers import OPTIMIZERS
-from tuning.optimizers.stepwise import PATIENCE
-from tuning.parameters import Choice, Integer, Parameter, Real, Stepped
-from tuning.space import Space
+from tuning.optimizers.sequential import PATIENCE
+from tuning.study.parameters import Choice, Integer, Parameter, Real, Stepped
+from tuning.study.space import Space
 from tuning.types import Outcome, Point
 
 SEARCHES = [name for name in OPTIMIZERS if name != "list"]

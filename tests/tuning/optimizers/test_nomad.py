@@ -12,8 +12,8 @@ import pytest
 from tests.tuning.optimizers.spaces import SMALL, START, Loop, loss, search, told
 from tuning.optimizers import make
 from tuning.optimizers.nomad import Nomad, NomadError
-from tuning.parameters import Choice, Integer
-from tuning.space import Space
+from tuning.study.parameters import Choice, Integer
+from tuning.study.space import Space
 from tuning.types import Outcome, Point
 
 INTEGERS = Space([Choice("rank", (4, 8, 16, 32, 64)), Integer("alpha_over_rank", 1, 64), Choice("dropout", (0.0, 0.1))])

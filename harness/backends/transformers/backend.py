@@ -1,0 +1,293 @@
+"""Backend `transformers`: any causal language model that transformers runs.
+
+What prompts share is computed once (see prefix_tree.py and shared_attention.py). A batch is a
+function of the requests and the token budget; an out-of-memory error halves what is computed at once.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.backends.limits import end_ids, window_of, window_warning
+from harness.backends.transformers.attention_hook import UnsupportedError
+from harness.backends.transformers.decoding import Output, choose
+from harness.backends.transformers.engines import PlainEngine, SharedEngine
+from harness.backends.transformers.jobs import make_jobs, parts
+from harness.backends.transformers.prefix_tree import Batch, Row, Segment, plan
+from harness.backends.transformers.self_check import check_plain, is_out_of_memory
+from harness.errors import ModelError
+from harness.evaluation.no_answer import NOT_A_NUMBER
+from harness.prompting import thinking
+from harness.prompting.tokens import Encoded, Encoder
+from harness.types import BackendInfo, Generate, Request, Response
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.prompting.chat_templates import ChatTemplate
+
+GENERATE_ROWS = {"cpu": 64}  # rows that generate together; on a GPU more
+Answers = list[tuple[int, Response]]
+
+
+class TransformersLM:
+    """`model` and its tokenizer, loaded and on their device (see harness/models/loading.py)."""
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        chat: bool = False,
+        system: str | None = None,
+        batch_tokens: int | None = None,
+        template: ChatTemplate | None = None,
+    ) -> None:
+        self.model, self.tokenizer = model.eval(), tokenizer
+        self.warnings: list[str] = []
+        plain = PlainEngine(model)
+        check_plain(plain)
+        self.engine: SharedEngine | PlainEngine
+        try:
+            self.engine = SharedEngine(model, plain)
+        except UnsupportedError as reason:
+            self.engine = plain
+            plain.computed = 0
+            self.warnings.append(f"shared prompts are computed again for each question with this model: {reason}")
+        self.batch_tokens = batch_tokens or _budget(model)
+        self.rows_together = GENERATE_ROWS.get(model.device.type, 256)
+        self.info = BackendInfo(
+            name="transformers",
+            device=_device_name(model),
+            dtype=str(model.dtype).removeprefix("torch."),
+            window=window_of(model.config.get_text_config()),
+            details={"batch_tokens": self.batch_tokens, "rows_together": self.rows_together},
+        )
+        self.encoder = Encoder(tokenizer, self.info.window, chat, system, template)
+        self.end_ids = end_ids(getattr(model, "generation_config", None), model.config, tokenizer)
+        self._halvings = 0
+
+    @property
+    def computed(self) -> int:
+        """Positions that have gone through the model so far."""
+        return self.engine.computed
+
+    def answer(self, requests: Sequence[Request], done: Collection[int] = ()) -> Iterator[Answers]:
+        for part in parts([i for i, r in enumerate(requests) if not isinstance(r, Generate)], requests):
+            yield from self._score_all(requests, part, done)
+        for part in parts([i for i, r in enumerate(requests) if isinstance(r, Generate)], requests):
+            yield from self._generate_all(requests, part, done)
+
+    # log-probabilities
+
+    def _score_all(self, requests: Sequence[Request], which: list[int], done: Collection[int]) -> Iterator[Answers]:
+        thinking.warn_of_options([requests[i] for i in which], self.encoder, self.warnings)
+        jobs = dict(zip(which, make_jobs([requests[i] for i in which], self.encoder), strict=True))
+        rows = []
+        for i in which:
+            for part, (ids, reads) in enumerate(jobs[i].rows):
+                rows.append(Row(ids, reads, i, part))
+        empty = [(i, jobs[i].response()) for i in which if not jobs[i].rows and i not in done]
+        if empty:
+            yield empty
+        for batch in self._batches(self._plan(rows), done):
+            finished = []
+            for row, logits in self._compute(batch):
+                if jobs[row.request].read(row, logits) and row.request not in done:
+                    finished.append((row.request, jobs[row.request].response()))
+            if finished:
+                yield finished
+
+    # text
+
+    def _generate_all(self, requests: Sequence[Request], which: list[int], done: Collection[int]) -> Iterator[Answers]:
+        asked = {i: r for i in which if isinstance(r := requests[i], Generate)}
+        window = self.info.window
+        encoded = dict(
+            zip(
+                which,
+                self.encoder.prompts(
+                    [r.prompt for r in asked.values()], [min(r.max_tokens, window // 4) for r in asked.values()]
+                ),
+                strict=True,
+            )
+        )
+        for i, e in encoded.items():
+            if not e.ids:
+                encoded[i] = Encoded("", [self.encoder.start_token], e.warnings)
+        rows = [Row(encoded[i].ids, 1, i) for i in which]
+        opened = {i: thinking.opened(e.text) for i, e in encoded.items()}
+        for batch in self._batches(self._plan(rows, self.rows_together), done):
+            answers = []
+            for row, output in self._generate(batch, asked, opened):
+                i = row.request
+                if i in done:
+                    continue
+                said = output.said()
+                stopped = said.stopped or output.ended
+                warnings = [*encoded[i].warnings, *said.warnings]
+                if output.broken:
+                    warnings.append(NOT_A_NUMBER)
+                room = window - len(row.ids)
+                if not (stopped or output.broken) and room < asked[i].max_tokens:
+                    warnings.append(window_warning(window, room))
+                answers.append(
+                    (
+                        i,
+                        Response(
+                            text="" if output.broken else said.text,
+                            tokens=tuple(output.tokens),
+                            finish="" if output.broken else "stop" if stopped else "length",
+                            asked=len(row.ids),
+                            reused=row.reused,
+                            generated=len(output.tokens),
+                            warnings=tuple(warnings),
+                        ),
+                    )
+                )
+            yield answers
+
+    def _generate(self, batch: Batch, asked: dict[int, Generate], opened: dict[int, str]) -> list[tuple[Row, Output]]:
+        def run(passes: list[list[Segment]]) -> list[tuple[Row, Output]]:
+            leaves, logits = [], []
+            for segments in passes:
+                logits.append(self.engine.prefill(segments, keep_rows=True))
+                leaves += [s for s in segments if s.row is not None]
+            if not leaves:
+                return []
+            outputs = []
+            for s in leaves:
+                assert s.row is not None
+                i = s.row.request
+                outputs.append((s.row, Output(self.tokenizer, s.row.ids, asked[i], opened[i])))
+            self._decode(leaves, [o for _, o in outputs], _cat_rows(logits), asked)
+            return outputs
+
+        return self._with_memory(batch.passes, run)
+
+    def _decode(
+        self, leaves: list[Segment], outputs: list[Output], logits: torch.Tensor, asked: dict[int, Generate]
+    ) -> None:
+        limits = []
+        for s in leaves:
+            assert s.row is not None
+            limits.append(min(asked[s.row.request].max_tokens, self.info.window - len(s.row.ids)))
+        decoder = None
+        while True:
+            tokens = choose(logits, outputs)
+            going = [
+                n
+                for n, (o, t) in enumerate(zip(outputs, tokens, strict=True))
+                if not o.push(t, self.end_ids) and len(o.tokens) < limits[n]
+            ]
+            if not going:
+                for s in leaves:
+                    s.memory = None
+                return
+            if decoder is None:
+                decoder = self.engine.decode(leaves)
+            if len(going) < len(outputs):
+                decoder.keep(going)
+                outputs, limits = [outputs[n] for n in going], [limits[n] for n in going]
+            logits = decoder.step([o.tokens[-1] for o in outputs])
+
+    # what both share
+
+    def _plan(self, rows: list[Row], batch_rows: int | None = None) -> list[Batch]:
+        batches = plan(rows, self.batch_tokens, batch_rows)
+        if isinstance(self.engine, PlainEngine):
+            for row in rows:
+                row.reused = 0
+        return batches
+
+    def _batches(self, batches: list[Batch], done: Collection[int]) -> Iterator[Batch]:
+        """Those with something left to do; shared segments are forgotten after their last use."""
+        nodes = {id(n): n for b in batches for p in b.passes for s in p for n in [*s.ancestors(), s] if n.row is None}
+        ending: dict[int, list[Segment]] = {}
+        for node in nodes.values():
+            ending.setdefault(node.last_batch, []).append(node)
+        for n, batch in enumerate(batches):
+            if not all(r.request in done for r in batch.rows):
+                yield batch
+            for node in ending.get(n, []):
+                node.memory = None
+
+    def _compute(self, batch: Batch) -> list[tuple[Row, torch.Tensor]]:
+        """(row, logits at its read positions [reads, vocabulary]) for all rows of a batch."""
+
+        def run(passes: list[list[Segment]]) -> list[tuple[Row, torch.Tensor]]:
+            found = []
+            for segments in passes:
+                logits, at = self.engine.prefill(segments, keep_rows=False), 0
+                for s in segments:
+                    if s.row is not None:
+                        found.append((s.row, logits[at : at + s.row.reads]))
+                        at += s.row.reads
+            return found
+
+        return self._with_memory(batch.passes, run)
+
+    def _with_memory(self, passes: list[list[Segment]], run: Any) -> Any:
+        """Run the passes, each cut in two as often as memory has asked for so far."""
+        while True:
+            parts = _split(passes, self._halvings)
+            try:
+                return [found for part in parts for found in run(part)]
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                smallest = all(len([s for s in p if s.row is not None]) <= 1 for part in parts for p in part)
+                tokens = max(len(s.ids) + s.start for part in parts for p in part for s in p)
+            if smallest:
+                raise ModelError(
+                    f"Out of memory even for one prompt of {tokens} tokens. "
+                    "Take a smaller --dtype, --load-in-4bit, or a device with more memory."
+                )
+            self._halvings += 1
+            self.warnings.append(f"out of memory: what is computed at once was halved ({self._halvings} times so far)")
+            for segments in passes:
+                for s in segments:
+                    for n in (s, *s.ancestors()):  # ancestors too: what broke off may have half filled one
+                        n.memory = None
+            gc.collect()
+            _empty_cache(self.model)
+
+
+def _split(passes: list[list[Segment]], halvings: int) -> list[list[list[Segment]]]:
+    """The passes of a batch in 2**halvings groups or so, each to be run (and decoded) by itself."""
+    if halvings == 0:
+        return [passes]
+    segments = [s for p in passes for s in p]
+    count = min(2**halvings, len(segments))
+    size = -(-len(segments) // count)
+    return [[segments[at : at + size]] for at in range(0, len(segments), size)]
+
+
+def _empty_cache(model: Any) -> None:
+    import torch
+
+    if model.device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def _cat_rows(logits: list[torch.Tensor]) -> torch.Tensor:
+    import torch
+
+    return torch.cat([x for x in logits if x.numel()])
+
+
+def _budget(model: Any) -> int:
+    """Tokens a pass: large enough that storing it costs little, small enough to stay near the cache."""
+    if model.device.type != "cpu":
+        return 16384
+    weights = sum(p.numel() for n, p in model.named_parameters() if "embed" not in n and "lm_head" not in n)
+    return int(min(16384, max(1024, 6e10 / max(1, weights))))
+
+
+def _device_name(model: Any) -> str:
+    import torch
+
+    if model.device.type == "cuda":
+        return torch.cuda.get_device_name(model.device)
+    return f"{model.device.type} ({torch.get_num_threads()} threads)"

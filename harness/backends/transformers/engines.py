@@ -1,0 +1,233 @@
+"""Two ways to run a transformers model: over the prefix tree, and plainly.
+
+Both take the plan's segments and give logits at the positions that rows read, then decode. The plain
+engine computes each row whole, with rows of equal length together and no padding: right for any
+architecture that transformers can run, and the measure that the other one is checked against
+(self_check.py).
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.backends.transformers.attention_hook import Active, Switch, UnsupportedError
+from harness.backends.transformers.prefix_tree import Segment
+from harness.backends.transformers.self_check import check_shared, first_line, gap, is_out_of_memory, tolerance
+from harness.backends.transformers.shared_attention import Decode, Pass
+
+if TYPE_CHECKING:
+    import torch
+
+
+# of settings of sparse attention: DeepSeek's index_topk, MiniMax's index_topk_blocks, Doge's keep_window_size
+CHOOSING = re.compile(r"index_topk|indexer_budget|topk_blocks|sparse_att|compress_rat|keep_window_size|lsh_")
+
+
+class SharedEngine:
+    """Computes each shared segment once. Raises UnsupportedError for models that it cannot run as `plain` does;
+    those are left as they were."""
+
+    def __init__(self, model: Any, plain: PlainEngine) -> None:
+        config = model.config.get_text_config()
+        parameters = inspect.signature(model.forward).parameters
+        for name in ("position_ids", "logits_to_keep"):
+            if name not in parameters:
+                raise UnsupportedError(f"its forward pass takes no {name}")
+        if reason := unsupported(config):
+            raise UnsupportedError(reason)
+        self.model = model
+        self.computed = 0  # positions that went through the model
+        self.windows: dict[int, int | None] = {}  # of each layer: how many tokens it sees, None for all
+        self._plain = plain
+        self._layers: int | None = getattr(config, "num_hidden_layers", None)
+        self._switch = Switch(model)
+        try:
+            self._switch.to_ours()
+            check_shared(self)
+        except Exception as error:  # the model may do anything with our segments
+            self._switch.to_usual()
+            if isinstance(error, UnsupportedError) or is_out_of_memory(error):
+                raise
+            raise UnsupportedError(f"shared prompts cannot go through it ({first_line(error)})") from error
+
+    def prefill(self, segments: list[Segment], keep_rows: bool) -> torch.Tensor:
+        """Compute segments (ancestors that are not in memory included). Returns float32 logits
+        [positions read, vocabulary], rows in the order of `segments`."""
+        import torch
+
+        here = {id(s) for s in segments}
+        missing = [n for n in segments[0].ancestors() if n.memory is None and id(n) not in here]
+        state = Pass(missing + segments, self.model.device)
+        for s in missing + segments:
+            if s.row is None or keep_rows:
+                s.memory = {}
+        reads = [
+            p
+            for s in segments
+            if s.row is not None
+            for p in range(state.bounds[id(s)][1] - s.row.reads, state.bounds[id(s)][1])
+        ]
+        index = torch.tensor(reads, device=self.model.device, dtype=torch.long)
+        return self._forward(state, state.ids, state.positions, index)
+
+    def decode(self, segments: list[Segment]) -> Decoder:
+        return Decoder(self, Decode(segments))
+
+    def learn_windows(self, trunk: Segment) -> None:
+        """Compute a segment without ancestors, and take from it how far back each layer sees."""
+        import torch
+
+        self.windows = {}
+        state = Pass([trunk], self.model.device)
+        trunk.memory = {}
+        last = torch.tensor([len(trunk.ids) - 1], device=self.model.device)
+        self._forward(state, state.ids, state.positions, last, learn=True)
+        if self._layers is not None and len(self.windows) < self._layers:
+            raise UnsupportedError(f"{self._layers - len(self.windows)} of its {self._layers} layers are not attention")
+
+    def plain_logits(self, ids: list[int], reads: int) -> torch.Tensor:
+        """Of one row, by the plain engine and the model's usual attention: float32 [reads, vocabulary]."""
+        self._switch.to_usual()
+        try:
+            return self._plain.logits([ids], reads)[0]
+        finally:
+            self._switch.to_ours()
+
+    def _forward(self, state: Pass | Decode, ids: Any, positions: Any, keep: Any, learn: bool = False) -> torch.Tensor:
+        import torch
+
+        with torch.inference_mode(), Active(state, self.windows, learn):
+            out = self.model(input_ids=ids[None], position_ids=positions[None], use_cache=False, logits_to_keep=keep)
+        self.computed += len(ids)
+        return out.logits[0].float()
+
+
+class Decoder:
+    """Rows of one batch, one token at a time."""
+
+    def __init__(self, engine: SharedEngine, state: Decode) -> None:
+        self.engine, self.state = engine, state
+
+    def step(self, tokens: list[int]) -> torch.Tensor:
+        """Feed one token a row; returns float32 logits [rows, vocabulary] for the next."""
+        import torch
+
+        device = self.engine.model.device
+        ids = torch.tensor(tokens, device=device)
+        logits = self.engine._forward(self.state, ids, self.state.positions, torch.arange(len(tokens), device=device))
+        self.state.advance()
+        return logits
+
+    def keep(self, rows: list[int]) -> None:
+        self.state.keep(rows)
+
+
+class PlainEngine:
+    """Each row computed whole. What questions are answered with only for models that SharedEngine refuses."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.computed = 0
+        self.together = 16  # rows of equal length in one forward pass
+        self._options: dict[str, Any] = {}
+        self._keeps_some = False  # whether logits can be asked for at the last positions only
+
+    def find_options(self, ids: list[int]) -> None:
+        """Try which of the options that save memory leave the logits of `ids` as they are."""
+        import torch
+
+        parameters = inspect.signature(self.model.forward).parameters
+        without = {"use_cache": False} if "use_cache" in parameters else {}
+        row = torch.tensor([ids], device=self.model.device)
+        try:
+            with torch.inference_mode():
+                usual = self.model(input_ids=row).logits[0].float()
+        except Exception as error:
+            if is_out_of_memory(error) or not without:
+                raise
+            self._options = without  # some fail at making their cache
+            return
+        reads = len(ids) // 2
+        for options, keeps_some in ((without, "logits_to_keep" in parameters), (without, False)):
+            self._options, self._keeps_some = options, keeps_some
+            try:
+                logits = self.logits([ids], reads)[0]
+                if logits.shape[0] == reads and not gap(logits, usual[-reads:]) > tolerance(self.model):
+                    return
+            except Exception as error:
+                if is_out_of_memory(error):
+                    raise
+        self._options, self._keeps_some = {}, False
+
+    def logits(self, rows: Sequence[list[int]], reads: int) -> torch.Tensor:
+        """Of rows of equal length, float32 [rows, reads, vocabulary], at each one's last `reads` positions."""
+        import torch
+
+        ids = torch.tensor(list(rows), device=self.model.device)
+        keep = {"logits_to_keep": reads} if self._keeps_some else {}
+        with torch.inference_mode():
+            out = self.model(input_ids=ids, **self._options, **keep)
+        self.computed += ids.numel()
+        return out.logits[:, -reads:].float()
+
+    def prefill(self, segments: list[Segment], keep_rows: bool) -> torch.Tensor:
+        import torch
+
+        rows = [s.row for s in segments if s.row is not None]
+        found: dict[int, torch.Tensor] = {}
+        for group in _equal_lengths([len(r.ids) for r in rows], self.together):
+            logits = self.logits([rows[i].ids for i in group], max(rows[i].reads for i in group))
+            for place, i in enumerate(group):
+                found[i] = logits[place, logits.shape[1] - rows[i].reads :]
+        return torch.cat([found[i] for i in range(len(rows))]) if rows else torch.empty(0)
+
+    def decode(self, segments: list[Segment]) -> PlainDecoder:
+        return PlainDecoder(self, [list(s.row.ids) for s in segments if s.row is not None])
+
+
+class PlainDecoder:
+    """Computes rows anew at every token: slow, and right without knowing how a model keeps its state."""
+
+    def __init__(self, engine: PlainEngine, rows: list[list[int]]) -> None:
+        self.engine, self.rows = engine, rows
+
+    def step(self, tokens: list[int]) -> torch.Tensor:
+        import torch
+
+        for row, token in zip(self.rows, tokens, strict=True):
+            row.append(token)
+        found: dict[int, torch.Tensor] = {}
+        for group in _equal_lengths([len(r) for r in self.rows], self.engine.together):
+            found.update(zip(group, self.engine.logits([self.rows[i] for i in group], 1)[:, 0], strict=True))
+        return torch.stack([found[i] for i in range(len(self.rows))])
+
+    def keep(self, rows: list[int]) -> None:
+        self.rows = [self.rows[r] for r in rows]
+
+
+def _equal_lengths(lengths: list[int], most: int) -> Iterator[list[int]]:
+    by_length: dict[int, list[int]] = {}
+    for i, n in enumerate(lengths):
+        by_length.setdefault(n, []).append(i)
+    for group in by_length.values():
+        for at in range(0, len(group), most):
+            yield group[at : at + most]
+
+
+def unsupported(config: Any) -> str:
+    """What a text configuration says that no check on short prompts would find; empty where there is nothing."""
+    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    kinds = {str(v.get("rope_type")) for v in [rope, *rope.values()] if isinstance(v, dict)}
+    if kinds & {"dynamic", "longrope"}:
+        return "its rotary embedding depends on the length of what is computed together"
+    if getattr(config, "attention_chunk_size", None):
+        return "its attention is chunked"
+    odd = set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
+    if odd:
+        return f"it has layers of {', '.join(sorted(odd))}"
+    if any(CHOOSING.search(name) and value for name, value in config.to_dict().items()):
+        return "its attention chooses which tokens it sees"
+    return ""

@@ -1,0 +1,281 @@
+"""Attention over a prefix tree: what rows share is attended to by all of them at once.
+
+Takes packed tokens of many segments, without padding, from attention_hook.py. A token sees its own segment
+up to itself and all of each ancestor segment; the parts are merged exactly by their log-sum-exps (as in
+FlashAttention, Dao et al. 2022, section 3.1). Keys and values live here, not in a transformers cache.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.backends.transformers.prefix_tree import Segment
+
+
+def attend_plain(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float, visible: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """q [..., n, d], k and v [..., m, d], visible [..., n, m] or None for all: (out [..., n, d], its
+    log-sum-exp [..., n] in float32). A row that sees nothing gives zeros and -inf."""
+    import torch
+
+    scores = torch.matmul(q, k.transpose(-1, -2)).float() * scale
+    if visible is not None:
+        scores = scores.masked_fill(~visible, float("-inf"))
+    lse = torch.logsumexp(scores, dim=-1)
+    weights = torch.exp(scores - lse.masked_fill(lse == float("-inf"), 0.0).unsqueeze(-1))
+    return torch.matmul(weights.to(v.dtype), v), lse
+
+
+def _flash(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float, causal: bool) -> tuple[Any, Any]:
+    import torch
+
+    op = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    return op(q, k, v, 0.0, causal, scale=scale)
+
+
+def _attend_all(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Every query sees every key. q [heads, n, d], k and v [kv_heads, m, d]."""
+    heads, n, d = q.shape
+    kv = k.shape[0]
+    folded = q.reshape(kv, heads // kv * n, d)  # the heads of one key head side by side: no copy of keys
+    if q.device.type == "cpu" and folded.shape[1] >= 64:
+        out, lse = _flash(folded.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0), scale, False)
+        return out[0].reshape(heads, n, d), lse[0].reshape(heads, n)
+    parts = [attend_plain(p, k, v, scale) for p in folded.split(4096, dim=1)]
+    out, lse = parts[0] if len(parts) == 1 else _cat(parts)
+    return out.reshape(heads, n, d), lse.reshape(heads, n)
+
+
+def _cat(parts: list[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
+    import torch
+
+    return torch.cat([o for o, _ in parts], dim=1), torch.cat([x for _, x in parts], dim=1)
+
+
+def merge(out: torch.Tensor, lse: torch.Tensor, more: torch.Tensor, more_lse: torch.Tensor) -> None:
+    """Merge attention over further keys into `out` and `lse`, in place."""
+    import torch
+
+    both = torch.logaddexp(lse, more_lse)
+    out.mul_(torch.exp(lse - both).unsqueeze(-1).to(out.dtype))
+    out.add_(more * torch.exp(more_lse - both).unsqueeze(-1).to(out.dtype))
+    lse.copy_(both)
+
+
+class Pass:
+    """One forward pass over packed segments, ancestors before descendants."""
+
+    def __init__(self, segments: list[Segment], device: torch.device | str) -> None:
+        import torch
+
+        self.segments = segments
+        self.bounds: dict[int, tuple[int, int]] = {}
+        at = 0
+        for s in segments:
+            self.bounds[id(s)] = (at, at + len(s.ids))
+            at += len(s.ids)
+        self.tokens = at
+        positions = [p for s in segments for p in range(s.start, s.start + len(s.ids))]
+        self.positions = torch.tensor(positions, device=device)
+        self.ids = torch.tensor([t for s in segments for t in s.ids], device=device)
+        self.spans = self._spans()
+        self.groups = self._groups(device)
+
+    def _spans(self) -> list[tuple[Segment, int, int]]:
+        """(ancestor, from, to): the packed tokens that see all of it. One run each, for segments are in
+        depth-first order."""
+        runs: dict[int, tuple[Segment, int, int]] = {}
+        for s in self.segments:
+            lo, hi = self.bounds[id(s)]
+            for node in s.ancestors():
+                known = runs.get(id(node))
+                runs[id(node)] = (node, lo if known is None else known[1], hi)
+        return list(runs.values())
+
+    def _groups(self, device: Any) -> list[tuple[torch.Tensor | None, torch.Tensor | None, int, int]]:
+        """Segments of like length attend to themselves together, padded to the longest of the group
+        (in attention only: no padded position goes through the model)."""
+        import torch
+
+        ordered = sorted(self.segments, key=lambda s: len(s.ids))
+        groups: list[list[Segment]] = []
+        for s in ordered:
+            if groups and len(s.ids) <= 1.5 * len(groups[-1][0].ids) + 8:
+                groups[-1].append(s)
+            else:
+                groups.append([s])
+        out: list[tuple[torch.Tensor | None, torch.Tensor | None, int, int]] = []
+        for g in groups:
+            if len(g) == 1:
+                out.append((None, None, *self.bounds[id(g[0])]))
+                continue
+            longest = len(g[-1].ids)
+            starts = torch.tensor([self.bounds[id(s)][0] for s in g])
+            lengths = torch.tensor([len(s.ids) for s in g])
+            steps = torch.arange(longest)
+            real = steps < lengths[:, None]
+            index = (starts[:, None] + torch.minimum(steps, lengths[:, None] - 1)).to(device)
+            out.append((index, real.to(device), len(g), longest))
+        return out
+
+    def attend(
+        self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float, window: int | None
+    ) -> torch.Tensor:
+        """q [heads, T, d], k and v [kv_heads, T, d] → out [heads, T, d]."""
+        import torch
+
+        for s in self.segments:
+            if s.memory is not None:
+                lo, hi = self.bounds[id(s)]
+                s.memory[layer] = (k[:, lo:hi].contiguous(), v[:, lo:hi].contiguous())
+        out = torch.empty_like(q)
+        lse = torch.empty(q.shape[:2], dtype=torch.float32, device=q.device)
+        for index, real, a, b in self.groups:
+            if index is None or real is None:
+                o, x = _attend_self(
+                    q[:, a:b].unsqueeze(1), k[:, a:b].unsqueeze(1), v[:, a:b].unsqueeze(1), scale, window
+                )
+                out[:, a:b], lse[:, a:b] = o[:, 0], x[:, 0]
+            else:
+                o, x = _attend_self(q[:, index], k[:, index], v[:, index], scale, window)
+                out[:, index[real]], lse[:, index[real]] = o[:, real], x[:, real]
+        for node, lo, hi in self.spans:
+            if id(node) in self.bounds:
+                a, b = self.bounds[id(node)]
+                nk, nv = k[:, a:b], v[:, a:b]
+            else:
+                nk, nv = node.memory[layer]
+            o, x = _attend_ancestor(q[:, lo:hi], nk, nv, scale, window, self.positions[lo:hi], node.start)
+            merge(out[:, lo:hi], lse[:, lo:hi], o, x)
+        return out
+
+
+def _attend_ancestor(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    scale: float,
+    window: int | None,
+    positions: torch.Tensor,
+    start: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """As _attend_all, as far back as the window reaches. `positions` [n] of the queries, `start` of the keys."""
+    import torch
+
+    if window is None or int(positions.max()) - start < window:
+        return _attend_all(q, k, v, scale)
+    keys = torch.arange(start, start + k.shape[1], device=q.device)
+    visible = positions[:, None] - keys[None, :] < window
+    repeat = q.shape[0] // k.shape[0]
+    return attend_plain(q, k.repeat_interleave(repeat, 0), v.repeat_interleave(repeat, 0), scale, visible)
+
+
+def _attend_self(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float, window: int | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Causal attention inside each segment. q [heads, B, L, d], k and v [kv_heads, B, L, d]."""
+    import torch
+
+    repeat = q.shape[0] // k.shape[0]
+    if repeat > 1:
+        k, v = k.repeat_interleave(repeat, 0), v.repeat_interleave(repeat, 0)
+    length = q.shape[2]
+    if q.device.type == "cpu" and (window is None or length <= window):
+        out, lse = _flash(q.transpose(0, 1), k.transpose(0, 1), v.transpose(0, 1), scale, True)
+        return out.transpose(0, 1), lse.transpose(0, 1)
+    at = torch.arange(length, device=q.device)
+    distance = at[:, None] - at[None, :]
+    visible = (distance >= 0) if window is None else (distance >= 0) & (distance < window)
+    return attend_plain(q, k, v, scale, visible)
+
+
+class Decode:
+    """One new token a row, for rows whose prompts have been computed. Rows keep their own keys and
+    values in one buffer [kv_heads, rows, room, d] a layer; a row that ends leaves it."""
+
+    def __init__(self, segments: list[Segment]) -> None:
+        import torch
+
+        self.segments = segments
+        memories = [s.memory for s in segments]
+        device = next(iter(memories[0].values()))[0].device
+        self.starts = torch.tensor([s.start for s in segments], device=device)
+        self.lengths = torch.tensor([len(s.ids) for s in segments], device=device)
+        room = max(len(s.ids) for s in segments) + 32
+        self.buffers: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        for layer in memories[0]:
+            pair = []
+            for which in (0, 1):
+                first = memories[0][layer][which]
+                buffer = first.new_zeros((first.shape[0], len(segments), room, first.shape[2]))
+                for row, memory in enumerate(memories):
+                    part = memory[layer][which]
+                    buffer[:, row, : part.shape[1]] = part
+                pair.append(buffer)
+            self.buffers[layer] = (pair[0], pair[1])
+        for s in segments:
+            s.memory = None
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """(ancestor, from row, to row) for the rows that are left."""
+        runs: dict[int, tuple[Segment, int, int]] = {}
+        for row, s in enumerate(self.segments):
+            for node in s.ancestors():
+                known = runs.get(id(node))
+                runs[id(node)] = (node, row if known is None else known[1], row + 1)
+        self.spans = list(runs.values())
+
+    @property
+    def positions(self) -> torch.Tensor:
+        """Of the tokens that go in next, [rows]."""
+        return self.starts + self.lengths
+
+    def advance(self) -> None:
+        """The tokens that went in are part of the rows now."""
+        self.lengths += 1
+
+    def keep(self, rows: list[int]) -> None:
+        """Go on with these rows only."""
+        import torch
+
+        index = torch.tensor(rows, device=self.starts.device)
+        self.segments = [self.segments[r] for r in rows]
+        self.starts, self.lengths = self.starts[index], self.lengths[index]
+        self.buffers = {n: (k[:, index], v[:, index]) for n, (k, v) in self.buffers.items()}
+        self._refresh()
+
+    def attend(
+        self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float, window: int | None
+    ) -> torch.Tensor:
+        """q [heads, rows, d], k and v [kv_heads, rows, d] → out [heads, rows, d]."""
+        import torch
+
+        keys, values = self.buffers[layer]
+        needed = int(self.lengths.max()) + 1
+        if needed > keys.shape[2]:
+            grown = [torch.nn.functional.pad(x, (0, 0, 0, max(32, x.shape[2] // 2))) for x in (keys, values)]
+            keys, values = grown
+            self.buffers[layer] = (keys, values)
+        rows = torch.arange(q.shape[1], device=q.device)
+        keys[:, rows, self.lengths] = k
+        values[:, rows, self.lengths] = v
+        heads, count, d = q.shape
+        kv = k.shape[0]
+        at = torch.arange(needed, device=q.device)
+        visible = at[None, :] <= self.lengths[:, None]
+        if window is not None:
+            visible &= self.lengths[:, None] - at[None, :] < window
+        grouped = q.reshape(kv, heads // kv, count, d).transpose(1, 2)  # [kv, rows, group, d]
+        o, x = attend_plain(grouped, keys[:, :, :needed], values[:, :, :needed], scale, visible[None, :, None, :])
+        out = o.transpose(1, 2).reshape(heads, count, d)
+        lse = x.transpose(1, 2).reshape(heads, count)
+        for node, lo, hi in self.spans:
+            nk, nv = node.memory[layer]
+            o, x = _attend_ancestor(q[:, lo:hi], nk, nv, scale, window, self.positions[lo:hi], node.start)
+            merge(out[:, lo:hi], lse[:, lo:hi], o, x)
+        return out

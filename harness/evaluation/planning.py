@@ -1,0 +1,288 @@
+"""From options to a plan: which items, asked how, and under which identity. Nothing heavy is loaded here,
+so that a finished run answers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from data.sources import DataError
+from harness import tasks
+from harness.errors import UsageError
+from harness.evaluation import identity
+from harness.models.checkpoint import Checkpoint, resolve
+from harness.models.served import is_address, resolve_served
+from harness.prompting import prompt_options, thinking
+from harness.tasks import Selected
+from harness.types import Generate, Item, Request, Task
+
+if TYPE_CHECKING:
+    from harness.tasks.lm_eval_bridge.groups import Aggregate
+
+Key = tuple[int, int, int]  # (index of the item, repeat, part)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `harness run` takes; see its help."""
+
+    model: str
+    tasks: str
+    db: str
+    base: str | None = None
+    revision: str | None = None
+    protocol: str = "standard"
+    shots: int | None = None
+    backend: str = "auto"
+    limit: int | None = None
+    data: str | None = None
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+    seed: int = 0
+    device: str = "auto"
+    dtype: str = "auto"
+    load_in_4bit: bool = False
+    batch_tokens: int | None = None
+    chat: bool = False
+    system: str | None = None
+    chat_template: str | None = None  # its name, where the checkpoint has several
+    date: str | None = None  # that a chat template with a clock is given; see prompt_options.pinned
+    add_bos: bool = False
+    strip_thinking: bool = False
+    samples: int = 1
+    temperature: float | None = None
+    top_p: float | None = None
+    max_new_tokens: int | None = None
+    include_path: str | None = None
+    trust_remote_code: bool = False
+    fresh: bool = False
+    lora: str = "merge"  # backend vllm: or "live"
+    tensor_parallel: int = 1
+    data_parallel: int = 1
+    gpu_memory: float | None = None  # the part of it that vLLM takes
+    served_name: str | None = None  # backend endpoint, these and the next
+    base_name: str | None = None
+    tokenizer: str | None = None
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPlan:
+    task: Task
+    groups: tuple[str, ...]  # () is all
+    items: Sequence[Item]
+    repeats: int
+    keys: Sequence[Key]  # of each request
+    requests: Sequence[Request]
+    departures: tuple[str, ...]  # from the protocol's own settings
+    warnings: tuple[str, ...]
+
+    @property
+    def samples(self) -> int:
+        return len(self.items) * self.repeats
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is stored with the task: its own settings, and what this run changed."""
+        changed: dict[str, Any] = {"repeats": self.repeats} if self.repeats > 1 else {}
+        if self.groups:
+            changed["groups"] = sorted(self.groups)
+        if self.departures:
+            changed["departures"] = list(self.departures)
+        return {**self.task.settings, **changed}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    options: Options
+    checkpoint: Checkpoint
+    device: Literal["cpu", "cuda", "mps"] | str
+    dtype: str
+    tasks: Sequence[TaskPlan]
+    identity: str
+    partial: bool
+    aggregates: Sequence[Aggregate] = ()  # figures over several of the tasks
+
+
+def make_plan(options: Options) -> Plan:
+    """Raises the errors of checkpoints, tasks and data; touches neither store nor model weights' values."""
+    _check(options)
+    checkpoint, device, dtype = find_model(options)
+    options = prompt_options.pinned(options, checkpoint)
+    selected = tasks.load(
+        options.tasks, options.data, options.protocol, options.shots, options.chat, options.include_path
+    )
+    plans = [_plan_task(s, options) for s in selected]
+    if options.samples > 1 and all(p.repeats == 1 for p in plans):
+        raise UsageError("--samples is for answers that are generated, and these tasks only weigh given options.")
+    aggregates = {aggregate.name: aggregate for s in selected for aggregate in s.aggregates}
+    content = {
+        "model": checkpoint.digest,
+        "dtype": dtype,
+        "four_bit": options.load_in_4bit,
+        "seed": options.seed,
+        "chat": options.chat,
+        "system": options.system,
+        **prompt_options.content(options),
+        "strip_thinking": options.strip_thinking,
+        "limit": options.limit,
+        "temperature": options.temperature,
+        "top_p": options.top_p,
+        "max_new_tokens": options.max_new_tokens,
+        "tasks": [
+            {
+                "task": p.task.name,
+                "protocol": p.task.protocol,
+                "version": p.task.version,
+                "data": p.task.data_digest,
+                "shots": p.task.shots,
+                "settings": p.settings,
+            }
+            for p in sorted(plans, key=lambda p: p.task.name)
+        ],
+    }
+    if any(isinstance(request, Generate) for p in plans for request in p.requests):
+        content["texts"] = thinking.VERSION
+    if aggregates:
+        content["aggregates"] = [[a.name, a.version, a.settings] for _, a in sorted(aggregates.items())]
+    partial = options.limit is not None or any(p.groups for p in plans)
+    return Plan(options, checkpoint, device, dtype, plans, identity.digest(content), partial, list(aggregates.values()))
+
+
+def find_model(options: Options) -> tuple[Checkpoint, str, str]:
+    """(checkpoint, device, dtype) of what --model names, here or on a server."""
+    if is_address(options.model):
+        checkpoint = resolve_served(options.model, options.served_name, options.base_name, options.tokenizer)
+        return checkpoint, "server", checkpoint.dtype
+    checkpoint = resolve(options.model, options.base, options.revision, options.trust_remote_code)
+    device = find_device(options.device)
+    dtype = options.dtype
+    if dtype == "auto":
+        dtype = "float32" if device == "cpu" else checkpoint.dtype
+    return checkpoint, device, dtype
+
+
+def _check(options: Options) -> None:
+    for name, value in (
+        ("limit", options.limit),
+        ("samples", options.samples),
+        ("max-new-tokens", options.max_new_tokens),
+        ("batch-tokens", options.batch_tokens),
+        ("tensor-parallel", options.tensor_parallel),
+        ("data-parallel", options.data_parallel),
+        ("concurrency", options.concurrency),
+    ):
+        if value is not None and value < 1:
+            raise UsageError(f"--{name} is a number from 1 up, not {value}.")
+    if options.temperature is not None and options.temperature < 0:
+        raise UsageError(f"--temperature is 0 (greedy) or more, not {options.temperature}.")
+    if options.top_p is not None and not 0 < options.top_p <= 1:
+        raise UsageError(f"--top-p is above 0 and at most 1, not {options.top_p}.")
+    if not 0 <= options.seed < 2**63:
+        raise UsageError(f"--seed is from 0 up and below 2**63, not {options.seed}.")
+    for name, words in (("name", [options.name]), ("tag", options.tags)):
+        if any(word is not None and not word.strip() for word in words):
+            raise UsageError(f"--{name} needs a word.")
+    if options.gpu_memory is not None and not 0 < options.gpu_memory <= 1:
+        raise UsageError(
+            f"--gpu-memory is a part of the GPU's memory, above 0 and at most 1, not {options.gpu_memory}."
+        )
+    if options.lora not in ("merge", "live"):
+        raise UsageError(f"--lora is merge or live, not {options.lora}.")
+    _check_place(options)
+    if options.system and not options.chat:
+        raise UsageError("--system goes with --chat: without a chat template there is no place for it.")
+    prompt_options.check(options, is_address(options.model))
+
+
+def _check_place(options: Options) -> None:
+    """Options that belong to a model here, or to a server, and not to the other."""
+    default = Options(options.model, options.tasks, options.db)
+    here = ["base", "revision", "trust_remote_code", "device", "dtype", "load_in_4bit", "batch_tokens"]
+    here += ["lora", "tensor_parallel", "data_parallel", "gpu_memory"]
+    there = ["served_name", "base_name", "tokenizer", "concurrency"]
+    served = is_address(options.model)
+    for name in here if served else there:
+        if getattr(options, name) != getattr(default, name):
+            what = "a model on this machine, and this one is a server's" if served else "a server (--model http://…)"
+            raise UsageError(f"--{name.replace('_', '-')} goes with {what}.")
+
+
+def _plan_task(selected: Selected, options: Options) -> TaskPlan:
+    task = selected.task
+    items = [i for i in task.items() if not selected.groups or i.group in selected.groups]
+    if options.limit is not None:
+        seen: dict[str, int] = {}
+        kept = []
+        for item in items:
+            seen[item.group] = seen.get(item.group, 0) + 1
+            if seen[item.group] <= options.limit:
+                kept.append(item)
+        items = kept
+    if not items:
+        raise DataError(f"{task.name} has no item to ask: its data ({task.data_source}) leaves none over.")
+    departures: dict[str, None] = {}
+    keys: list[Key] = []
+    requests: list[Request] = []
+    repeats = 1
+    for index, item in enumerate(items):
+        asked = list(task.requests(item))
+        if index == 0 and any(isinstance(r, Generate) for r in asked):
+            repeats = options.samples
+        for repeat in range(repeats):
+            for part, request in enumerate(asked):
+                changed = request
+                if isinstance(request, Generate):
+                    changed = _changed(request, options, departures)
+                    seed = identity.answer_seed(options.seed, task.name, item.id, repeat, part)
+                    changed = replace(changed, sampling=replace(changed.sampling, seed=seed))
+                    if repeats > 1 and changed.sampling.temperature == 0:
+                        raise UsageError(
+                            f"--samples {repeats} asks {task.name} for different answers, and at temperature 0 all are "
+                            "alike. Give --temperature, for example 0.8 with --top-p 0.95."
+                        )
+                keys.append((index, repeat, part))
+                requests.append(changed)
+    return TaskPlan(
+        task,
+        selected.groups,
+        items,
+        repeats,
+        keys,
+        requests,
+        tuple(departures),
+        tuple(dict.fromkeys((*selected.notes, *task.warnings))),
+    )
+
+
+def _changed(request: Generate, options: Options, departures: dict[str, None]) -> Generate:
+    """The request with the run's own sampling settings; what differs from the protocol's is noted."""
+    sampling = request.sampling
+    if options.temperature is not None and options.temperature != sampling.temperature:
+        departures[f"temperature {options.temperature:g} instead of {sampling.temperature:g}"] = None
+        sampling = replace(sampling, temperature=options.temperature)
+    if options.top_p is not None and options.top_p != sampling.top_p:
+        departures[f"top_p {options.top_p:g} instead of {sampling.top_p:g}"] = None
+        sampling = replace(sampling, top_p=options.top_p)
+    tokens = request.max_tokens
+    if options.max_new_tokens is not None and options.max_new_tokens != tokens:
+        departures[f"at most {options.max_new_tokens} new tokens instead of {tokens}"] = None
+        tokens = options.max_new_tokens
+    return replace(request, sampling=sampling, max_tokens=tokens, after_thinking=options.strip_thinking)
+
+
+def find_device(wanted: str) -> str:
+    """ "auto" is a GPU where there is one. torch is asked only where a driver is present."""
+    if wanted != "auto":
+        return wanted
+    import sys
+    from pathlib import Path
+
+    if not (Path("/proc/driver/nvidia").exists() or Path("/dev/kfd").exists() or sys.platform == "darwin"):
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -1,0 +1,248 @@
+"""One run: plan, answer, score, store. The same plan again goes on with what is missing."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from harness.errors import IncompleteError
+from harness.evaluation import no_answer
+from harness.evaluation.answering import Clock, Progress, answer_task
+from harness.evaluation.planning import Options, Plan, make_plan
+from harness.prompting import thinking
+from harness.store import RunRow, ScoreRow, Store, TaskRow
+from harness.types import Sample, Score
+
+if TYPE_CHECKING:
+    from harness.tasks.lm_eval_bridge.groups import Aggregate
+    from harness.types import Backend
+
+
+def _silent(task: str, done: int, total: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    run: RunRow
+    scores: Sequence[ScoreRow]
+    resumed: int  # samples that were there before
+    computed: bool  # False when a finished run answered
+
+
+def run(
+    options: Options,
+    progress: Progress = _silent,
+    command: Sequence[str] = (),
+    make: Callable[[Plan], tuple[Backend, list[str]]] | None = None,
+) -> Result:
+    """Measure a checkpoint. Raises HarnessError, DataError, or KeyboardInterrupt; whatever was answered is stored."""
+    began = time.perf_counter()
+    clock = Clock()
+    with clock("planning"):
+        plan = make_plan(options)
+    store = Store(options.db)
+    known = _known(store, plan)
+    if known is None or known.status == "running":
+        with store.lease(plan.identity[:16]):
+            known = _known(store, plan)  # another process may have finished it meanwhile
+            if known is None or known.status == "running":
+                return _measure(plan, store, known, progress, command, make, clock, began)
+    return Result(known, store.scores(known.id), sum(t.items for t in store.tasks(known.id)), computed=False)
+
+
+def _known(store: Store, plan: Plan) -> RunRow | None:
+    """The run that this plan goes on with, under the name and tags that it is now called by."""
+    options = plan.options
+    known = None if options.fresh else store.find(plan.identity)
+    if known is None:
+        return None
+    if options.name and options.name != known.name:
+        store.update(known.id, name=options.name)
+    for tag in set(options.tags) - set(store.tags().get(known.id, [])):
+        store.tag(known.id, tag)
+    return store.resolve(known.id)
+
+
+def _measure(
+    plan: Plan,
+    store: Store,
+    known: RunRow | None,
+    progress: Progress,
+    command: Sequence[str],
+    make: Callable[[Plan], tuple[Backend, list[str]]] | None,
+    clock: Clock,
+    began: float,
+) -> Result:
+    from harness import backends
+
+    record, backend, stopped = known, None, False
+    try:
+        with clock("loading"):
+            backend, warnings = (make or backends.make)(plan)
+        record = known or _create(store, plan, backend, warnings, command)
+        resumed = sum(len(store.scored(record.id, p.task.name)) for p in plan.tasks) if known else 0
+        for task in plan.tasks:
+            answer_task(task, backend, store, record.id, plan.options.strip_thinking, clock, progress)
+        scores = _summarize(store, record.id, plan, clock)
+    except KeyboardInterrupt:
+        stopped = True
+    except BaseException:
+        if record is not None and backend is not None:
+            _close_session(store, record.id, backend, clock, began)
+        raise
+    finally:
+        if make is None and backend is not None:  # it is ours
+            backends.close(backend)
+    if stopped:
+        gc.collect()  # Ctrl-C may have struck between a lock and its `with`: the error's frames held it until now
+    if record is not None and backend is not None:
+        _close_session(store, record.id, backend, clock, began)
+    if stopped or record is None:
+        raise KeyboardInterrupt(_how_far(store, record, plan))
+    store.update(record.id, status="finished", finished=datetime.now(UTC))
+    return Result(store.resolve(record.id), scores, resumed, computed=True)
+
+
+def _how_far(store: Store, record: RunRow | None, plan: Plan) -> str:
+    if record is None:
+        return "Stopped before the first question. Nothing was stored."
+    answered = sum(len(store.answered(record.id, p.task.name)) for p in plan.tasks)
+    asked = sum(len(p.requests) for p in plan.tasks)
+    return f"Stopped. {answered:,} of {asked:,} answers are stored; the same command goes on from there."
+
+
+def _create(store: Store, plan: Plan, backend: Backend, warnings: list[str], command: Sequence[str]) -> RunRow:
+    from harness.provenance import provenance
+
+    options, checkpoint = plan.options, plan.checkpoint
+    run_id = uuid.uuid4().hex
+    noted = [*checkpoint.warnings, *warnings, *getattr(backend, "warnings", [])]
+    for task in plan.tasks:
+        prefix = f"{task.task.name}: "
+        noted += [prefix + w.removeprefix(prefix) for w in (*task.warnings, *task.departures)]
+    if plan.partial:
+        noted.append("a part of the items only: not to be ranked with whole runs")
+    record = RunRow(
+        id=run_id,
+        identity=plan.identity,
+        name=options.name or options.served_name or _short(options.model),
+        status="running",
+        partial=plan.partial,
+        model=checkpoint.given,
+        model_digest=checkpoint.digest,
+        base_digest=checkpoint.base.digest if checkpoint.base else "",
+        backend=backend.info.name,
+        device=backend.info.device,
+        dtype=plan.dtype,
+        seed=options.seed,
+        created=datetime.now(UTC),
+        command=" ".join(command or sys.argv),
+        config={**asdict(options), "backend_details": dict(backend.info.details), "window": backend.info.window},
+        provenance=provenance(),
+        warnings=tuple(dict.fromkeys(noted)),
+    )
+    tasks = [
+        TaskRow(
+            run=run_id,
+            task=p.task.name,
+            protocol=p.task.protocol,
+            version=p.task.version,
+            metric=p.task.metric,
+            data_source=p.task.data_source,
+            data_digest=p.task.data_digest,
+            shots=p.task.shots,
+            chat=options.chat,
+            settings=p.settings,
+            items=p.samples,
+        )
+        for p in plan.tasks
+    ]
+    store.create(record, [*tasks, *(_group_row(aggregate, run_id, plan) for aggregate in plan.aggregates)])
+    for tag in options.tags:
+        store.tag(run_id, tag)
+    return record
+
+
+def _group_row(aggregate: Aggregate, run_id: str, plan: Plan) -> TaskRow:
+    """A group of tasks, which has a score and no samples of its own."""
+    shots = {p.task.shots for p in plan.tasks if p.task.name in aggregate.members}
+    return TaskRow(
+        run=run_id,
+        task=aggregate.name,
+        protocol="standard",
+        version=aggregate.version,
+        metric=aggregate.metric,
+        data_source="its tasks",
+        data_digest=aggregate.data_digest,
+        shots=max(shots, default=0),
+        chat=plan.options.chat,
+        settings=aggregate.settings,
+        items=0,
+    )
+
+
+def _short(model: str) -> str:
+    from pathlib import Path
+
+    return Path(model).resolve().name if Path(model).exists() else model
+
+
+def _summarize(store: Store, run_id: str, plan: Plan, clock: Clock) -> list[ScoreRow]:
+    """Scores from the stored samples, whichever session they come from. What of them is no answer is said."""
+    scores: dict[str, list[Score]] = {}
+    said: list[str] = []
+    for part in plan.tasks:
+        task = part.task
+        with clock("store"):
+            stored = store.samples(run_id, task.name)
+        items = {item.id: item for item in part.items}
+        samples = [Sample(items[s.item], s.metrics, s.answer, s.expected, s.note) for s in stored]
+        if len(samples) != part.samples:
+            raise IncompleteError(
+                f"{task.name}: {len(samples)} of {part.samples} samples are there. The same command goes on."
+            )
+        with clock("scoring"):
+            scores[task.name] = task.summarize(samples)
+        said += no_answer.summary(task.name, [s.note for s in samples], plan.dtype)
+        said += [f"{task.name}: {warning}" for warning in task.warnings if warning not in part.warnings]
+    sizes = {part.task.name: len(part.items) for part in plan.tasks}
+    protocols = {part.task.name: part.task.protocol for part in plan.tasks}
+    for aggregate in plan.aggregates:
+        scores[aggregate.name], notes = aggregate.figures(scores, sizes)
+        said += [f"{aggregate.name}: {note}" for note in notes]
+    rows = [
+        ScoreRow(
+            run_id, name, s.group, protocols.get(name, "standard"), s.metric, s.value, s.low, s.high, s.n, s.method
+        )
+        for name, own in scores.items()
+        for s in own
+    ]
+    with clock("store"):
+        store.save_scores(run_id, rows)
+        if said:
+            store.update(run_id, warnings=tuple(dict.fromkeys((*store.resolve(run_id).warnings, *said))))
+    return rows
+
+
+def _close_session(store: Store, run_id: str, backend: Backend, clock: Clock, began: float) -> None:
+    """Add this session's seconds to the run's, and bring its token counts up to date."""
+    before = store.resolve(run_id)
+    seconds = dict(before.totals.get("seconds", {}))
+    session = {**clock.seconds, "waiting": store.waited, "total": time.perf_counter() - began}
+    for kind, spent in session.items():
+        seconds[kind] = round(seconds.get(kind, 0.0) + spent, 3)
+    totals = {"tokens": store.tokens(run_id), "seconds": seconds, "sessions": before.totals.get("sessions", 0) + 1}
+    new = [w for w in getattr(backend, "warnings", []) if w not in before.warnings]
+    warned = store.warned(run_id)
+    counted = [f"{task}: {count} samples with a warning (harness samples shows them)" for task, count in warned.items()]
+    for warning in (thinking.UNFINISHED, thinking.SCORED) if warned else ():
+        of_it = store.warned_of(run_id, warning)
+        counted += [f"{task}: {n} answers: {warning} (harness samples shows them)" for task, n in of_it.items()]
+    kept = [w for w in before.warnings if not w.endswith("(harness samples shows them)")]
+    store.update(run_id, totals=totals, warnings=(*kept, *new, *counted))

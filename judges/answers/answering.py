@@ -1,0 +1,332 @@
+"""Answers of a checkpoint to a prompt set, stored with all that made them; the same options again go on.
+
+Sampling is FastChat's (lm-sys/FastChat, llm_judge/common.py, `temperature_config`): a temperature by category, 0.7
+where none is named, at most 1,024 tokens. The preset `paper` is the human arm of arXiv 2312.00949: some of the Vicuna
+prompts, the Alpaca template, temperature 0.9, top_p 0.9.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import sys
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from data.prompts import Prompt, PromptSet, load
+from harness.errors import IncompleteError, UsageError
+from harness.evaluation import identity
+from harness.evaluation.planning import Options, Plan, find_model
+from harness.prompting import prompt_options, thinking
+from harness.store import Store
+from harness.store.preference_rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
+from harness.types import Generate, Sampling
+from judges.answers import templates
+
+if TYPE_CHECKING:
+    from harness.types import Backend
+    from judges.answers.templates import Template
+
+VERSION = "1"  # changes whenever prompts or what is kept of an answer change
+FASTCHAT = {  # temperature by category; 0.7 for all others
+    **dict.fromkeys(("extraction", "math", "coding", "reasoning"), 0.0),
+    **dict.fromkeys(("stem", "humanities"), 0.1),
+}
+PAPER_PROMPTS = 30  # arXiv 2312.00949 has 29 or 30; which ones is not said
+PRESETS = ("fastchat", "paper")
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How prompts are answered. None: as the preset has it."""
+
+    preset: str = "fastchat"
+    template: str | None = None
+    sample: int | None = None  # so many of the prompts, the same ones for every model
+    temperature: float | None = None
+    top_p: float | None = None
+    max_new_tokens: int = 1024
+    strip_thinking: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    answers: AnswerSetRow
+    asked: int
+    before: int  # of these, there already
+    empty: int = 0  # of those asked, without a word
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    harness: Plan  # for the backend; without tasks
+    prompts: PromptSet
+    chosen: Sequence[Prompt]
+    template: str
+    temperatures: Mapping[str, float]
+    top_p: float
+    wanted: Wanted
+    identity: str
+
+    @property
+    def asked(self) -> int:
+        return sum(len(prompt.turns) for prompt in self.chosen)
+
+
+def answer(
+    options: Options,
+    source: str | None,
+    wanted: Wanted,
+    progress: Progress = lambda name, done, total: None,
+    make: Callable[[Plan], tuple[Backend, list[str]]] | None = None,
+) -> Result:
+    """Have one checkpoint answer a prompt set (`data.prompts.load(source)`). Of `options`, what names the model, where
+    it is computed, the seed, the name, --fresh and the store count.
+
+    Raises HarnessError, DataError, or KeyboardInterrupt; whatever was answered is stored."""
+    plan = _plan(options, load(source), wanted)
+    store = Store(options.db)
+    known = _known(store, plan)
+    if known is None or known.status == "running":
+        with store.lease(plan.identity[:16]):
+            known = _known(store, plan)  # another process may have finished it meanwhile
+            if known is None or known.status == "running":
+                return _answer(store, plan, known, progress, make or _make)
+    return Result(known, plan.asked, plan.asked, len(_empty(store, known)))
+
+
+def _plan(options: Options, prompts: PromptSet, wanted: Wanted) -> _Plan:
+    if wanted.preset not in PRESETS:
+        raise UsageError(f"There is no preset {wanted.preset!r}. There are {', '.join(PRESETS)}.")
+    _check(options, wanted)
+    paper = wanted.preset == "paper"
+    checkpoint, device, dtype = find_model(options)
+    template = templates.choose(wanted.template or ("alpaca" if paper else "auto"), checkpoint)
+    options = replace(options, chat=template == "chat")  # the backend writes the conversation
+    prompt_options.check(options, checkpoint.kind == "served")
+    options = prompt_options.pinned(options, checkpoint)
+    chosen = _chosen(prompts, wanted.sample or (PAPER_PROMPTS if paper else None))
+    temperatures = {
+        prompt.category: (0.9 if paper else FASTCHAT.get(prompt.category, 0.7))
+        if wanted.temperature is None
+        else wanted.temperature
+        for prompt in chosen
+    }
+    top_p = wanted.top_p if wanted.top_p is not None else 0.9 if paper else 1.0
+    content = {
+        "version": VERSION,
+        "model": checkpoint.digest,
+        "dtype": dtype,
+        "four_bit": options.load_in_4bit,
+        "prompts": prompts.digest,
+        "asked": [prompt.id for prompt in chosen],
+        "template": template,
+        "temperatures": temperatures,
+        "top_p": top_p,
+        "max_new_tokens": wanted.max_new_tokens,
+        "strip_thinking": wanted.strip_thinking,
+        "seed": options.seed,
+        **prompt_options.content(options),
+    }
+    if wanted.strip_thinking:
+        content["texts"] = thinking.VERSION
+    harness = Plan(options, checkpoint, device, dtype, (), identity.digest(content), partial=False)
+    return _Plan(harness, prompts, chosen, template, temperatures, top_p, wanted, harness.identity)
+
+
+def _check(options: Options, wanted: Wanted) -> None:
+    for name, value in (("sample", wanted.sample), ("max-new-tokens", wanted.max_new_tokens)):
+        if value is not None and value < 1:
+            raise UsageError(f"--{name} is a number from 1 up, not {value}.")
+    if wanted.temperature is not None and not 0 <= wanted.temperature < float("inf"):
+        raise UsageError(f"--temperature is 0 (greedy) or more, not {wanted.temperature}.")
+    if wanted.top_p is not None and not 0 < wanted.top_p <= 1:
+        raise UsageError(f"--top-p is above 0 and at most 1, not {wanted.top_p}.")
+    if not 0 <= options.seed < 2**63:
+        raise UsageError(f"--seed is from 0 up and below 2**63, not {options.seed}.")
+    if options.name is not None and not options.name.strip():
+        raise UsageError("--name needs a word.")
+
+
+def _chosen(prompts: PromptSet, sample: int | None) -> tuple[Prompt, ...]:
+    """All, or `sample` of them by a lot that depends on the prompt set alone: every model gets the same ones."""
+    if sample is None or sample >= len(prompts.prompts):
+        return prompts.prompts
+    lots = {p.id: hashlib.sha256(f"{prompts.digest}\0{p.id}".encode()).digest() for p in prompts.prompts}
+    drawn = set(sorted(lots, key=lots.__getitem__)[:sample])
+    return tuple(prompt for prompt in prompts.prompts if prompt.id in drawn)
+
+
+def _known(store: Store, plan: _Plan) -> AnswerSetRow | None:
+    options = plan.harness.options
+    known = None if options.fresh else store.find_answers(plan.identity)
+    if known is not None and options.name and options.name != known.name:
+        store.update_answers(known.id, name=options.name)
+        known = store.resolve_answers(known.id)
+    return known
+
+
+def _make(plan: Plan) -> tuple[Backend, list[str]]:
+    from harness import backends
+
+    return backends.make(plan)
+
+
+def _answer(
+    store: Store,
+    plan: _Plan,
+    known: AnswerSetRow | None,
+    progress: Progress,
+    make: Callable[[Plan], tuple[Backend, list[str]]],
+) -> Result:
+    from harness import backends
+
+    record = known
+    longest = max(len(prompt.turns) for prompt in plan.chosen)
+    template = templates.make(plan.template, plan.harness.checkpoint, plan.harness.options, longest)
+    backend, warnings = make(plan.harness)
+    try:
+        record = known or _create(store, plan, backend, warnings)
+        before = len(store.answers_of(record.id))
+        for turn in range(1, longest + 1):
+            _turn(store, plan, record, backend, template, turn, progress)
+        there = len(store.answers_of(record.id))
+        if there != plan.asked:
+            raise IncompleteError(
+                f"{record.name}: {there} of {plan.asked} answers are there. The same command goes on."
+            )
+    except KeyboardInterrupt:
+        there = len(store.answers_of(record.id)) if record else 0
+        raise KeyboardInterrupt(
+            f"Stopped. {there:,} of {plan.asked:,} answers are stored; the same command goes on from there."
+        ) from None
+    finally:
+        backends.close(backend)
+    noted = [*record.warnings, *(w for w in getattr(backend, "warnings", []) if w not in record.warnings)]
+    rows = store.answers_of(record.id)
+    counts = {w: sum(w in row.warnings for row in rows) for w in (thinking.UNFINISHED, thinking.SCORED)}
+    noted += [f"{count} answers: {warning}" for warning, count in counts.items() if count]
+    empty = _empty(store, record)
+    if empty:
+        reasons = "; ".join(sorted({warning for row in empty for warning in row.warnings})[:3])
+        noted.append(f"{len(empty)} of {plan.asked} answers are empty{f' ({reasons})' if reasons else ''}")
+    store.update_answers(record.id, status="finished", finished=datetime.now(UTC), warnings=noted)
+    del backend
+    gc.collect()  # the next model may need the memory
+    return Result(store.resolve_answers(record.id), plan.asked, before, len(empty))
+
+
+def _empty(store: Store, record: AnswerSetRow) -> list[AnswerRow]:
+    return [row for row in store.answers_of(record.id) if not row.text]
+
+
+def _turn(
+    store: Store,
+    plan: _Plan,
+    record: AnswerSetRow,
+    backend: Backend,
+    template: Template,
+    turn: int,
+    progress: Progress,
+) -> None:
+    """Every answer to the n-th turn. The batches are a function of the plan and the answers before, not of what is
+    missing, so that a resumed set equals an unbroken one."""
+    known = {(row.question, row.turn): row for row in store.answers_of(record.id)}
+    prompts = [prompt for prompt in plan.chosen if len(prompt.turns) >= turn]
+    requests = []
+    for prompt in prompts:
+        said = [known[prompt.id, n].text for n in range(1, turn)]
+        seed = identity.answer_seed(plan.harness.options.seed, "preference", prompt.id, 0, turn)
+        sampling = Sampling(plan.temperatures[prompt.category], plan.top_p, seed)
+        asked = template.prompt(prompt.turns[:turn], said)
+        strip = plan.wanted.strip_thinking
+        requests.append(Generate(asked, template.stop, plan.wanted.max_new_tokens, sampling, strip))
+    done = {n for n, prompt in enumerate(prompts) if (prompt.id, turn) in known}
+    stored = len(known)
+    progress(record.name, stored, plan.asked)
+    if len(done) == len(prompts):
+        return
+    for batch in backend.answer(requests, done):
+        rows = []
+        for n, response in batch:
+            text = thinking.answer_of(response.text) if plan.wanted.strip_thinking else response.text
+            sampling = requests[n].sampling
+            rows.append(
+                AnswerRow(
+                    answer_set=record.id,
+                    question=prompts[n].id,
+                    turn=turn,
+                    text=text.strip(),
+                    prompt=template.shown(requests[n].prompt),
+                    temperature=sampling.temperature,
+                    top_p=sampling.top_p,
+                    answer_seed=sampling.seed,
+                    finish=response.finish,
+                    asked=response.asked,
+                    generated=response.generated,
+                    warnings=response.warnings,
+                )
+            )
+        store.record_answers(record.id, rows)
+        stored += len(rows)
+        progress(record.name, stored, plan.asked)
+
+
+def _create(store: Store, plan: _Plan, backend: Backend, warnings: list[str]) -> AnswerSetRow:
+    from harness.provenance import provenance
+
+    options, checkpoint = plan.harness.options, plan.harness.checkpoint
+    config: dict[str, Any] = {
+        "preset": plan.wanted.preset,
+        "temperatures": dict(plan.temperatures),
+        "top_p": plan.top_p,
+        "max_new_tokens": plan.wanted.max_new_tokens,
+        "strip_thinking": plan.wanted.strip_thinking,
+        **prompt_options.content(plan.harness.options),
+        "backend_details": dict(backend.info.details),
+        "window": backend.info.window,
+    }
+    if len(plan.chosen) < len(plan.prompts.prompts):
+        config["asked"] = [prompt.id for prompt in plan.chosen]
+    noted = [*checkpoint.warnings, *warnings, *getattr(backend, "warnings", []), *plan.prompts.notes]
+    record = AnswerSetRow(
+        id=uuid.uuid4().hex,
+        identity=plan.identity,
+        name=options.name or options.served_name or _short(options.model),
+        status="running",
+        prompt_set=plan.prompts.digest,
+        model=checkpoint.given,
+        created=datetime.now(UTC),
+        model_digest=checkpoint.digest,
+        base_digest=checkpoint.base.digest if checkpoint.base else "",
+        backend=backend.info.name,
+        device=backend.info.device,
+        dtype=plan.harness.dtype,
+        template=plan.template,
+        seed=options.seed,
+        command=" ".join(sys.argv),
+        config=config,
+        provenance=provenance(),
+        warnings=tuple(dict.fromkeys(noted)),
+    )
+    store.create_answers(record, *prompt_rows(plan.prompts))
+    return record
+
+
+def prompt_rows(prompts: PromptSet) -> tuple[PromptSetRow, list[QuestionRow]]:
+    """A prompt set as the store has it."""
+    rows = [
+        QuestionRow(prompts.digest, prompt.id, place, prompt.category, prompt.turns, prompt.reference)
+        for place, prompt in enumerate(prompts.prompts)
+    ]
+    return PromptSetRow(prompts.digest, prompts.name, prompts.source, prompts.notes), rows
+
+
+def _short(model: str) -> str:
+    from pathlib import Path
+
+    return Path(model).resolve().name if Path(model).exists() else model

@@ -1,0 +1,68 @@
+"""How a prompt is put to a model that answers it: its chat template, the Alpaca template, or as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from data.instructions import WITHOUT_INPUT
+from harness.errors import UsageError, suggest
+from harness.evaluation.planning import Options
+from harness.models.checkpoint import Checkpoint
+from harness.prompting import chat_templates
+from harness.prompting.chat_templates import ChatTemplate
+from harness.types import Prompt
+
+TEMPLATES = ("auto", "chat", "alpaca", "plain")
+_AGAIN = "\n\n### Instruction:\n{instruction}\n\n### Response:"  # the second turn, in the Alpaca template's own words
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """`chat` shows what is asked; the backend, or a server, writes it."""
+
+    name: str
+    stop: tuple[str, ...]
+    chat: ChatTemplate | None = None
+
+    def prompt(self, turns: Sequence[str], answers: Sequence[str]) -> Prompt:
+        """The prompt that asks for the answer to the last of `turns`, after the answers to those before it."""
+        before = [text for pair in zip(turns[:-1], answers, strict=True) for text in pair]
+        if self.name == "chat":
+            return Prompt("", turns[-1], earlier=tuple(before))
+        if self.name == "plain":
+            return Prompt("", "\n\n".join(text for text in [*before, turns[-1]] if text) + "\n\n")
+        text = WITHOUT_INPUT.format(instruction=turns[0])
+        for answer, turn in zip(answers, turns[1:], strict=True):
+            text += f" {answer}" + _AGAIN.format(instruction=turn)
+        return Prompt("", text)
+
+    def shown(self, prompt: Prompt) -> str:
+        """The prompt as the model is asked it, for the record."""
+        if self.chat is None:
+            return prompt.own
+        return self.chat.render(chat_templates.conversation((*prompt.earlier, prompt.own)))
+
+
+def choose(wanted: str, checkpoint: Checkpoint) -> str:
+    """ "auto" is chat where the checkpoint (or a server) has a template, and alpaca elsewhere. Nothing is loaded."""
+    if wanted not in TEMPLATES:
+        raise UsageError(
+            f"There is no template {wanted!r}.{suggest(wanted, TEMPLATES)} There are {', '.join(TEMPLATES)}."
+        )
+    has = checkpoint.kind == "served" or bool(chat_templates.read(checkpoint.tokenizer))
+    if wanted == "chat" and not has:
+        raise UsageError(f"{checkpoint.given} has no chat template: take --template alpaca or plain.")
+    return ("chat" if has else "alpaca") if wanted == "auto" else wanted
+
+
+def make(name: str, checkpoint: Checkpoint, options: Options | None = None, turns: int = 1) -> Template:
+    """UsageError or ModelError where a chat template does not take conversations of so many turns of the user's."""
+    if name != "chat" or checkpoint.kind == "served":
+        return Template(name, ("\n### Instruction:", "\n### Input:") if name == "alpaca" else ())
+    from harness.models.loading import load_tokenizer
+
+    wanted, date = (options.chat_template, options.date) if options else (None, None)
+    chat = ChatTemplate(load_tokenizer(checkpoint), wanted, date, checkpoint.given)
+    chat.check(None, turns)
+    return Template(name, (), chat)

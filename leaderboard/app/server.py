@@ -1,0 +1,163 @@
+"""The web server: a child process with Streamlit in it, on this machine unless asked otherwise.
+
+`serve` starts it and waits. The child ends with its parent, however that ends: it reads its standard input, which the
+parent holds open and never writes to."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from harness.errors import HarnessError, UsageError
+
+LOCAL = ("127.0.0.1", "localhost", "::1")
+_VARIABLE = "HARNESS_BOARD"  # settings on their way to the child
+_START = 60  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the pages are told."""
+
+    db: str  # the store, an absolute path
+    pages: tuple[str, ...] = ()  # those served; () is all
+    plan: str = ""  # the rating plan's id
+    names: bool = False  # a rater may come by a name
+
+
+def settings() -> Settings:
+    """In the child."""
+    given = json.loads(os.environ[_VARIABLE])
+    return Settings(**{**given, "pages": tuple(given["pages"])})
+
+
+def environment(told: Settings) -> dict[str, str]:
+    """The child's."""
+    return {**os.environ, _VARIABLE: json.dumps(asdict(told))}
+
+
+def command(host: str, port: int) -> list[str]:
+    return [sys.executable, "-P", "-m", "leaderboard.app.server", host, str(port)]
+
+
+def free(host: str, port: int) -> bool:
+    """Whether nobody listens there."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def serve(told: Settings, host: str, port: int, ready: Callable[[], None]) -> None:
+    """Serve until Ctrl-C or SIGTERM; `ready` is called once the pages answer. UsageError when the port is taken."""
+    if not free(host, port):
+        raise UsageError(f"Port {port} of {host} is in use: choose another with --port.")
+    child = subprocess.Popen(
+        command(host, port),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env=environment(told),
+        start_new_session=True,  # a signal to the whole group is for us, and we end it
+    )
+    try:
+        _until_up(child, host, port)
+        ready()
+        code = child.wait()
+    finally:
+        if child.stdin:
+            child.stdin.close()  # the child ends
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+    if code:
+        raise HarnessError(f"The web server ended with exit code {code}; what it said stands above.")
+
+
+def _until_up(child: subprocess.Popen[bytes], host: str, port: int) -> None:
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/_stcore/health"
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    end = time.monotonic() + _START
+    while True:
+        if child.poll() is not None or time.monotonic() > end:
+            raise HarnessError("The web server does not start; what it said stands above.")
+        try:
+            with direct.open(address, timeout=2) as reply:
+                if reply.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.05)
+
+
+def _child(host: str, port: str) -> None:
+    import streamlit as st
+    from streamlit.runtime.pages_manager import PagesManager
+
+    from leaderboard.app import index, shell
+    from leaderboard.theme import theme
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then ends this process
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if settings().pages != ("rate",):
+        threading.Thread(target=_ahead, daemon=True).start()
+    # the folder `pages` beside app.py is not Streamlit's older kind of app, for which it would take it at first
+    PagesManager.uses_pages_directory = False
+    options = {
+        "server.address": host,
+        "server.port": int(port),
+        "server.headless": True,
+        "server.fileWatcherType": "none",
+        "server.showEmailPrompt": False,
+        "server.websocketPingInterval": 20,
+        "browser.gatherUsageStats": False,
+        "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "none",
+        "client.showErrorLinks": False,
+        "global.disableWidgetStateDuplicationWarning": True,  # widgets show the address (state.py)
+        "logger.level": "warning",
+    }
+    names = settings().pages or tuple(entry.module for entry in shell.PAGES)
+    st.App(shell.__file__, routes=index.routes(names)).run(config={**options, **theme.options()})
+
+
+def _ahead() -> None:
+    """What pages import when opened, and what the leaderboard reads: the first visitor need not wait for it."""
+    from leaderboard.pages import leaderboard
+
+    for name in (
+        "duckdb",
+        "numpy",
+        "scipy.special",
+        "scipy.optimize",
+        "harness.evaluation.compare",
+        "judges.ranking.report",
+    ):
+        importlib.import_module(name)
+    with contextlib.suppress(HarnessError):  # the page says it
+        leaderboard.ahead()
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1):
+        pass
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _child(*sys.argv[1:])

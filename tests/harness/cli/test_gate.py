@@ -1,0 +1,165 @@
+"""`harness gate`: exit codes from paired intervals, and what is no gate at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.cli.gate import overall, sentence, verdict
+from harness.evaluation.compare import Comparison
+from harness.store import Store
+from tests.harness.runs import cli, json_of
+from tests.harness.store import make
+
+
+def measured(store: Store, name: str, tasks: dict[str, list[float]], **columns: Any) -> None:
+    """A finished run with these right and wrong answers."""
+    settings = columns.pop("settings", {})
+    metric = columns.pop("metric", "acc")
+    run = make.run(name=name, **{"status": "finished", **columns})
+    store.create(run, [make.task(run.id, task, settings=settings, metric=metric) for task in tasks])
+    for task, values in tasks.items():
+        rows = [
+            make.sample(run.id, f"{task}/{n}", task=task, metrics={metric: value}) for n, value in enumerate(values)
+        ]
+        store.record(run.id, samples=rows)
+
+
+def answers(right: int, wrong: int) -> list[float]:
+    return [1.0] * right + [0.0] * wrong
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A baseline of 600 and 400; runs that lose none, twelve, a hundred of the right ones."""
+    made = Store(tmp_path / "s.duckdb")
+    for name, lost in (("base", 0), ("same", 0), ("near", 12), ("worse", 100)):
+        measured(made, name, {"mmlu": answers(600 - lost, 400 + lost)})
+    return made
+
+
+def gate(store: Store, candidate: str, *words: object, baseline: str = "base") -> tuple[int, dict[str, Any]]:
+    told = ("gate", "--baseline", baseline, "--candidate", candidate, *words, "--db", store.path)
+    code, out, errors = cli(*told, "--json")
+    assert not errors
+    printed = cli(*told)
+    document = json.loads(out)
+    assert printed[0] == code
+    assert document["sentence"] in " ".join(printed[1].split())
+    return code, document
+
+
+@pytest.mark.parametrize(
+    ("candidate", "words", "code", "said"),
+    [
+        ("same", (), 0, "pass"),
+        ("near", (), 2, "undecided"),  # -1.2 points: the interval holds -1
+        ("near", ("--max-drop", 3), 0, "pass"),
+        ("near", ("--max-drop", 0.1), 1, "fail"),
+        ("worse", (), 1, "fail"),
+        ("worse", ("--max-drop", 20), 0, "pass"),
+    ],
+)
+def test_the_exit_code_is_the_verdict(store, candidate, words, code, said):
+    found, document = gate(store, candidate, *words)
+    assert (found, document["verdict"], document["tasks"][0]["verdict"]) == (code, said, said)
+
+
+def test_a_better_run_passes_and_its_baseline_would_fail(store):
+    assert gate(store, "base", baseline="worse")[0] == 0
+    assert gate(store, "worse", baseline="base")[0] == 1
+
+
+def test_the_figures_are_those_of_compare(store):
+    (row,) = json_of("compare", "base", "near", "--db", store.path)
+    ((shown,),) = [gate(store, "near")[1]["tasks"]]
+    assert {**row, "verdict": "undecided"} == {**shown, "unverified": row["unverified"], "runs": row["runs"]}
+
+
+def test_the_worst_task_decides_and_tasks_can_be_chosen(tmp_path):
+    store = Store(tmp_path / "s.duckdb")
+    measured(store, "base", {"mmlu": answers(600, 400), "bbh": answers(600, 400), "drop": answers(600, 400)})
+    measured(store, "new", {"mmlu": answers(600, 400), "bbh": answers(588, 412), "drop": answers(500, 500)})
+    code, document = gate(store, "new")
+    assert (code, [t["verdict"] for t in document["tasks"]]) == (1, ["pass", "undecided", "fail"])
+    assert "drop" in document["sentence"]
+    assert "mmlu" not in document["sentence"]
+    assert gate(store, "new", "--task", "mmlu", "--task", "bbh")[0] == 2
+    code, document = gate(store, "new", "--task", "mmlu")
+    assert (code, len(document["tasks"])) == (0, 1)
+
+
+def test_a_task_that_was_not_measured_has_not_passed(tmp_path):
+    store = Store(tmp_path / "s.duckdb")
+    measured(store, "base", {"mmlu": answers(60, 40), "bbh": answers(60, 40)})
+    measured(store, "new", {"mmlu": answers(60, 40)})
+    told = ("gate", "--baseline", "base", "--candidate", "new", "--db", store.path)
+    code, out, errors = cli(*told, "--json")
+    assert (code, out) == (2, "")
+    assert "no task bbh" in errors
+    assert "--task" in errors
+    code, _, errors = cli(*told, "--task", "mmlo")
+    assert code == 2
+    assert "Did you mean mmlu?" in errors
+    assert cli(*told, "--task", "mmlu", "--max-drop", 50)[0] == 0
+
+
+def test_runs_that_are_not_finished_or_not_alike_are_no_gate(tmp_path):
+    store = Store(tmp_path / "s.duckdb")
+    measured(store, "base", {"mmlu": answers(60, 40)})
+    measured(store, "going", {"mmlu": answers(60, 40)}, status="running")
+    measured(store, "other", {"mmlu": answers(60, 40)}, settings={"cot": False})
+    for name, code, said in (("going", 7, "not finished"), ("other", 2, "cot"), ("nobody", 2, "There is no run")):
+        found, out, errors = cli("gate", "--baseline", "base", "--candidate", name, "--db", store.path)
+        assert (found, out) == (code, "")
+        assert said in errors
+
+
+@pytest.mark.parametrize(
+    ("metric", "settings", "value"),
+    [("perplexity", {}, 12.5), ("brier", {"higher_is_better": {"brier": False}}, 0.25)],
+)
+def test_what_cannot_drop_by_points_is_refused(tmp_path, metric, settings, value):
+    store = Store(tmp_path / "s.duckdb")
+    for name in ("base", "new"):
+        measured(store, name, {"odd": [value] * 20}, metric=metric, settings=settings)
+    code, _, errors = cli("gate", "--baseline", "base", "--candidate", "new", "--db", store.path)
+    assert code == 2
+    assert metric in errors
+
+
+def test_marks_of_the_runs_are_shown(tmp_path):
+    store = Store(tmp_path / "s.duckdb")
+    measured(store, "base", {"mmlu": answers(60, 40)}, partial=True)
+    served = {"backend_details": {"unverified": "a server"}}
+    measured(store, "new", {"mmlu": answers(60, 40)}, partial=True, config=served)
+    _, out, _ = cli("gate", "--baseline", "base", "--candidate", "new", "--db", store.path)
+    for mark in ("The baseline is partial.", "The candidate is partial.", "The candidate is unverified."):
+        assert mark in out
+    assert "The baseline is unverified." not in out
+
+
+def test_a_drop_below_zero_is_no_limit(store):
+    assert cli("gate", "--baseline", "base", "--candidate", "same", "--max-drop", -1, "--db", store.path)[0] == 2
+
+
+ENDS = st.tuples(*[st.floats(-1, 1)] * 2).map(sorted)
+
+
+@given(st.lists(ENDS, min_size=1, max_size=5), st.floats(0, 100))
+def test_verdicts_follow_from_the_ends(ends, max_drop):
+    verdicts = {}
+    for n, (low, high) in enumerate(ends):
+        row = Comparison("t", "all", "acc", 9, 0.5, 0.5, (low + high) / 2, low, high, 0.5, None, None, None, "mcnemar")
+        verdicts[f"t{n}"] = found = verdict(row, max_drop)
+        assert (found == "pass") == (low > -max_drop / 100)
+        assert (found == "fail") == (high < -max_drop / 100)
+    whole = overall(list(verdicts.values()))
+    assert (whole == "fail") == ("fail" in verdicts.values())
+    assert (whole == "pass") == (set(verdicts.values()) == {"pass"})
+    assert sentence(verdicts, max_drop).lower().startswith(whole)

@@ -1,0 +1,159 @@
+"""SIGTERM and SIGHUP, sent to real processes: every command ends as by Ctrl-C, and its children with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from harness.store import Store
+from tests.harness.servers import HANG, Server, serving
+from tests.judges.judging.test_judge import store_of
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@contextmanager
+def started(*words: object, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-P", "-m", "harness", *map(str, words)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True, start_new_session=True,
+        **options,
+    )  # fmt: skip
+    guard = threading.Timer(120, process.kill)
+    guard.start()
+    try:
+        yield process
+    finally:
+        guard.cancel()
+        process.kill()
+        process.communicate()
+
+
+class Hanging:
+    """A server that answers four questions, and no more."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.answers, self.hangs = text, 0, threading.Event()
+        self._lock = threading.Lock()
+
+    def __call__(self, path: str, body: dict[str, Any]) -> Any:
+        if path.endswith("/models"):
+            return {"data": [{"id": "m"}]}
+        with self._lock:
+            self.answers += 1
+            if self.answers > 4:
+                self.hangs.set()
+                return HANG
+        return {"choices": [{"message": {"content": self.text}, "finish_reason": "stop"}]}
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    _, errors = process.communicate(timeout=60)
+    return process.returncode, errors
+
+
+def commands(tmp_path: Path) -> dict[str, Callable[[Server], list[object]]]:
+    db = tmp_path / "s.duckdb"
+    served = ("--served-name", "m", "--db", db)
+    return {
+        "judge": lambda s: [
+            *("judge", "--models", "a,b", "--judge", "m", "--base-url", s.url, "--concurrency", 1, "--db", db)
+        ],
+        "answer": lambda s: ["answer", "--model", s.url, "--prompts", "sample", *served],
+        "run": lambda s: [
+            *("run", "--model", s.url, "--tasks", "drop", "--data", "sample", "--chat", "--concurrency", 1, *served)
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("judge", signal.SIGTERM),
+        ("judge", signal.SIGHUP),
+        ("judge", signal.SIGINT),
+        ("answer", signal.SIGTERM),
+        ("run", signal.SIGTERM),
+    ],
+)
+def test_a_command_that_waits_for_a_server_ends_with_what_it_has(tmp_path, name, number):
+    store_of(tmp_path)
+    hanging = Hanging("[[A]]")
+    with serving(hanging) as server, started(*commands(tmp_path)[name](server)) as process:
+        assert hanging.hangs.wait(100)
+        process.send_signal(number)
+        if number != signal.SIGINT:
+            process.send_signal(number)  # to the process and to its group: the second changes nothing
+        code, errors = ended(process)
+    assert code == 128 + number, errors
+    assert "Traceback" not in errors
+    assert "are stored; the same command goes on" in errors
+    store = Store(tmp_path / "s.duckdb")
+    if name == "judge":
+        assert [row.verdict for row in store.comparisons()] == ["first"] * 4
+
+
+def test_a_signal_that_is_inherited_as_ignored_stays_so(tmp_path):
+    """As under nohup."""
+    store_of(tmp_path)
+    hanging = Hanging("[[A]]")
+    ignoring = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)}
+    with serving(hanging) as server, started(*commands(tmp_path)["judge"](server), **ignoring) as process:
+        assert hanging.hangs.wait(100)
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.send_signal(signal.SIGTERM)
+        assert ended(process)[0] == 143
+
+
+@pytest.mark.parametrize("whole_group", [False, True])
+def test_the_board_ends_and_its_server_with_it(tmp_path, whole_group):
+    store_of(tmp_path)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with started("board", "--db", tmp_path / "s.duckdb", "--port", port) as process:
+        assert process.stderr
+        assert f":{port}" in process.stderr.readline()
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert children
+        (os.killpg if whole_group else os.kill)(process.pid, signal.SIGTERM)
+        code, errors = ended(process)
+    assert (code, errors) == (143, "harness: Stopped.\n")
+    assert not any(child.is_running() for child in children)
+
+
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_a_search_ends_and_its_workers_with_it(tmp_path, parallel):
+    db = tmp_path / "s.duckdb"
+    words = ("tune", "--model", "tiny", "--data", "sample", "--budget", 500, "--optimizer", "random", "--no-rungs")
+    with started(*words, "--parallel", parallel, "--db", db) as process:
+        folder = tmp_path / "s.duckdb.studies"
+        while process.poll() is None and not list(folder.glob("*/*/*/adapter_config.json")):
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.1)
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert len(children) >= (parallel if parallel > 1 else 0)
+        os.killpg(process.pid, signal.SIGTERM)
+        code, errors = ended(process)
+    assert code == 143, errors
+    assert "Traceback" not in errors
+    assert "trials" in errors
+    assert "the same command goes on" in errors
+    assert not any(child.is_running() for child in children)
+    (study,) = Store(db).studies()
+    assert study.status == "stopped"
+    assert all(trial.state != "failed" for trial in Store(db).trials(study.id))

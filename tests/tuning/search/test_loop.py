@@ -1,0 +1,240 @@
+"""The loop: budget, duplicates, order, resume of stopped and extended studies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import StoreError, UsageError
+from harness.store import Store
+from tests.tuning import fakes
+from tests.tuning.fakes import run
+from tuning.optimizers import OPTIMIZERS
+from tuning.report.documents import study_document
+from tuning.search import rungs
+from tuning.study import session
+
+
+def test_the_budget_is_distinct_trials_with_the_fixed_points(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    found = run(tmp_path, log=log, budget=7, no_rungs=True)
+    assert found.row.status == "finished"
+    assert found.ledger.started == 7
+    assert len(set(fakes.begun(log))) == len(fakes.begun(log)) == 7
+    labels = [trial.label for trial in found.ledger.trials]
+    assert labels[:3] == ["paper-default", "peft-default", "common"]
+    assert all(trial.state == "finished" for trial in found.ledger.trials)
+
+
+def test_a_finished_study_answers_at_once_and_can_be_extended(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    first = run(tmp_path, log=log, budget=5)
+    before = fakes.begun(log)
+    again = run(tmp_path, log=log, budget=5)
+    assert not again.computed
+    assert fakes.begun(log) == before
+    longer = run(tmp_path, log=log, budget=9)
+    assert longer.row.id == first.row.id
+    assert longer.ledger.started == 9
+    (tmp_path / "whole").mkdir()
+    run(tmp_path / "whole", budget=9)
+    searched = [line for line in fakes.outcome(tmp_path) if "final" not in line]
+    assert searched == [line for line in fakes.outcome(tmp_path / "whole") if "final" not in line]
+
+
+@pytest.mark.parametrize("optimizer", ["nomad", pytest.param("tpe", marks=pytest.mark.full)])
+def test_a_seed_gives_one_study_whoever_trains_it(optimizer: str, tmp_path: Path) -> None:
+    found = []
+    for parallel in (1, 3):
+        folder = tmp_path / str(parallel)
+        folder.mkdir()
+        run(folder, optimizer=optimizer, block=3, parallel=parallel, budget=8)
+        found.append(fakes.outcome(folder))
+    assert found[0] == found[1]
+
+
+def test_another_seed_gives_another(tmp_path: Path) -> None:
+    first, second = run(tmp_path, budget=4), run(tmp_path, budget=4, seed=1)
+    assert first.row.id != second.row.id
+    assert [t.digest for t in first.ledger.trials] != [t.digest for t in second.ledger.trials]
+
+
+class Repeats:
+    """Proposes the same few points again and again."""
+
+    name = "repeats"
+
+    def __init__(self, points: list[dict[str, Any]]) -> None:
+        self.points, self.told = points, []  # type: ignore[var-annotated]
+        self.left = 6
+
+    def ask(self) -> list[dict[str, Any]]:
+        self.left -= 1
+        return self.points if self.left else []
+
+    def tell(self, outcomes: Any) -> None:
+        self.told.append(list(outcomes))
+
+    def close(self) -> None: ...
+
+
+def test_duplicates_cost_nothing_and_are_told_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [{"rank": 16, "alpha_over_rank": 1, "dropout": 0.0, "lr": lr} for lr in (1e-3, 1e-4, 1e-3)]
+    made = Repeats(points)
+    monkeypatch.setattr("tuning.optimizers.make", lambda *_: made)
+    log = tmp_path / "log"
+    found = run(tmp_path, log=log, budget=20, no_rungs=True)
+    assert len(fakes.begun(log)) == found.ledger.started == 5  # three fixed points and two others
+    assert len(made.told) == 5
+    assert made.told[0] == made.told[4]
+    assert made.told[0][0] == made.told[0][2] != made.told[0][1]
+    assert found.row.status == "finished"
+
+
+TWO = {"rank": {"kind": "choice", "values": [8, 16]}, "lr": {"kind": "log", "low": 2e-4, "high": 2e-4}}
+
+
+@pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name not in ("list", "gp", "nni-tpe")])
+def test_a_space_that_is_used_up_ends_the_study(optimizer: str, tmp_path: Path) -> None:
+    """Two points: one is a start point's (but for its alpha), so that five trials are all of it."""
+    found = run(tmp_path, optimizer=optimizer, space=TWO, budget=9, no_rungs=True)
+    assert found.row.status == "finished"
+    assert found.ledger.started < 9
+    assert {t.hyperparameters["rank"] for t in found.ledger.trials if t.source != "start"} <= {8, 16}
+    ended = study_document(found.row, found.ledger)["study"]["ended"]
+    assert ended.startswith("The space has no more points")
+    again = run(tmp_path, optimizer=optimizer, space=TWO, budget=20, no_rungs=True)
+    assert again.ledger.started == found.ledger.started
+
+
+def test_a_rank_in_steps_is_trained_as_a_whole_number(tmp_path: Path) -> None:
+    space = {"rank": {"kind": "stepped", "low": 4, "high": 16, "step": 4}}
+    found = run(tmp_path, space=space, budget=9, no_rungs=True)
+    ranks = [trial.hyperparameters["rank"] for trial in found.ledger.trials]
+    assert all(isinstance(rank, int) for rank in ranks)
+    assert set(ranks) == {4, 8, 12, 16}
+
+
+def test_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: Iterator[int] = iter(range(9))
+
+    def interrupted(task: str, done: int, total: int) -> None:
+        if next(seen) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match=r"Stopped\. 4 of 5 trials"):
+        session.run(fakes.options(tmp_path, budget=5), interrupted, setup=fakes.setup())
+    assert Store(tmp_path / "s.duckdb").studies()[0].status == "stopped"
+    run(tmp_path, budget=5)
+    (tmp_path / "whole").mkdir()
+    run(tmp_path / "whole", budget=5)
+    assert fakes.outcome(tmp_path) == fakes.outcome(tmp_path / "whole")
+
+
+def test_a_timeout_stops_before_the_next_trial(tmp_path: Path) -> None:
+    found = run(tmp_path, budget=6, timeout="0.0001s")
+    assert found.row.status == "stopped"
+    assert found.ledger.attempts == {}
+    assert run(tmp_path, budget=6).row.status == "finished"
+
+
+def test_stop_is_heeded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "LOOK", -1.0)
+    store = Store(tmp_path / "s.duckdb")
+
+    def ask(task: str, done: int, total: int) -> None:
+        if done == 4:
+            store.update_study(store.studies()[0].id, status="stopping")
+
+    found = session.run(fakes.options(tmp_path, budget=6), ask, setup=fakes.setup())
+    assert found.row.status == "stopped"
+    assert len([t for t in found.ledger.trials if t.state != "running"]) == 4
+
+
+def test_enqueued_points_become_trials(tmp_path: Path) -> None:
+    found = run(tmp_path, budget=4)
+    point = {"rank": 32, "alpha_over_rank": 1, "dropout": 0.0, "lr": 1e-3}
+    found.ledger.store.enqueue(found.row.id, point)
+    found = run(tmp_path, budget=6)
+    assert [trial.source for trial in found.ledger.trials].count("enqueued") == 1
+    assert found.ledger.trials[4].hyperparameters["lr"] == 1e-3
+    assert found.ledger.store.enqueued(found.row.id) == []
+    assert found.ledger.started == 6
+
+
+def test_a_warm_start_begins_with_the_best_of_another(tmp_path: Path) -> None:
+    """Its best five, by their rank there; a fixed point among them keeps its own name and place."""
+    first = run(tmp_path, budget=12)
+    second = run(tmp_path, budget=9, seed=5, warm_start=first.row.id)
+    best = [first.ledger.trials[number - 1] for number in first.ledger.ranked()[:5]]
+    expected = [(f"warm-{place}", trial.digest) for place, trial in enumerate(best, 1) if trial.source != "start"]
+    assert 0 < len(expected) < 6
+    assert [(t.label, t.digest) for t in second.ledger.trials[3:] if t.source == "start"] == expected
+
+
+def test_a_budget_below_the_start_points_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="come first"):
+        run(tmp_path, budget=2)
+
+
+def test_one_session_at_a_time(tmp_path: Path) -> None:
+    found = run(tmp_path, budget=5)
+    with found.ledger.store.lease(found.row.id), pytest.raises(StoreError, match="is held by"):
+        run(tmp_path, budget=6)
+
+
+def test_rungs_stop_most_and_tell_estimates(tmp_path: Path) -> None:
+    found = run(tmp_path, budget=12)
+    ledger = found.ledger
+    states = [trial.state for trial in ledger.trials]
+    assert states.count("stopped") >= 8
+    for trial in ledger.trials:
+        assert trial.estimated == (trial.state == "stopped")
+        if trial.estimated:
+            assert trial.objectives[0] == ledger.estimate(trial.number).told
+            assert "penalty" in trial.reason
+        fractions = [attempt.fraction for attempt in ledger.searched(trial.number)]
+        assert fractions == list(rungs.FRACTIONS[: len(fractions)])
+    whole = [number for number in ledger.ranked() if ledger.whole(number)]
+    assert ledger.best is not None
+    assert ledger.best.number == whole[0]
+    assert len(whole) >= 3
+
+
+def test_only_adapters_that_are_needed_are_kept(tmp_path: Path) -> None:
+    found = run(tmp_path, budget=7, no_rungs=True, keep=2)
+    home = found.ledger.store.study_folder(found.row.id)
+    left = {path.parent.name for path in home.glob("*/*") if path.is_dir()}
+    assert left == {f"trial-{number:04d}" for number in found.ledger.ranked()[:2]}
+    recorded = [a.trial for a in found.ledger.store.attempts(found.row.id) if a.adapter]
+    assert sorted(recorded) == sorted(found.ledger.ranked()[:2])
+
+
+@pytest.mark.parametrize("optimizer", ["nomad", pytest.param("nsga2", marks=pytest.mark.full)])
+def test_several_objectives_have_a_front(optimizer: str, tmp_path: Path) -> None:
+    found = run(tmp_path, budget=6, optimizer=optimizer, objective="validation,adapter-size")
+    document = study_document(found.row, found.ledger)
+    assert document["study"]["rungs"] == [1.0]
+    values = {t["number"]: t["values"] for t in document["trials"]}
+    front = document["front"]
+    assert front
+    for number in front:
+        a, b = values[number]
+        assert not any(x <= a and y <= b and (x, y) != (a, b) for x, y in values.values())
+
+
+def test_constraints_keep_what_is_best_within_them(tmp_path: Path) -> None:
+    found = run(tmp_path, budget=9, optimizer="nomad", constraint=("adapter-size<=16",))
+    assert found.ledger.best is not None
+    assert found.ledger.best.hyperparameters["rank"] <= 16
+    assert any(constraint > 0 for t in found.ledger.trials for constraint in t.constraints)
+
+
+def test_loss_curves_are_in_the_store(tmp_path: Path) -> None:
+    found = run(tmp_path, budget=5, no_rungs=True)
+    steps = found.ledger.store.steps(found.row.id, 1)
+    assert [step.step for step in steps] == [1, 2, 3]
+    assert steps[0].lr == found.ledger.trials[0].hyperparameters["lr"]

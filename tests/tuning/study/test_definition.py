@@ -1,0 +1,137 @@
+"""What makes two studies one, and options that make no sense."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.sources import DataError
+from harness.errors import HarnessError, ModelError, UsageError
+from tests.tuning import fakes
+from tuning.study.definition import Study, again, plan
+from tuning.study.options import Options, read_file, seconds
+from tuning.types import Hyperparameters
+
+
+def test_a_study_comes_back_from_its_json(tmp_path: Path) -> None:
+    made = plan(fakes.options(tmp_path, mix="alpaca=0.8,dolly=0.2", sizes="0.6,0.2,0.2")).study
+    back = Study.from_dict(json.loads(json.dumps(made.to_dict())))
+    assert back == made
+    assert back.identity == made.identity
+    checkpoint, splits = again(back)
+    assert checkpoint.digest == made.base_digest
+    assert dict(splits.digests) == dict(made.data_digests)
+
+
+CHANGES: list[dict[str, Any]] = [
+    {"seed": 1},
+    {"block": 2},
+    {"packed": 2},
+    {"preset": "paper-round1"},
+    {"preset": "paper-round2", "as_published": True},
+    {"optimizer": "nomad"},
+    {"objective": "validation,adapter-size"},
+    {"constraint": ("adapter-size<=99",)},
+    {"no_rungs": True},
+    {"data_seed": 1},
+    {"sizes": "0.5,0.25,0.25"},
+    {"set": {"batch": 4}},
+    {"dtype": "bfloat16"},
+    {"max_tokens": 99},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_what_makes_another_study(change: dict[str, Any], tmp_path: Path) -> None:
+    usual = fakes.options(tmp_path)
+    assert plan(replace(usual, **change)).study.identity != plan(usual).study.identity
+
+
+SAME: list[dict[str, Any]] = [
+    {"budget": 99},
+    {"name": "another"},
+    {"timeout": "1h"},
+    {"keep": 1},
+    {"micro_batch": 3},
+    {"parallel": 4, "block": 1},
+    {"device": "cpu"},
+]
+
+
+@pytest.mark.parametrize("change", SAME, ids=str)
+def test_what_may_change_from_session_to_session(change: dict[str, Any], tmp_path: Path) -> None:
+    usual = fakes.options(tmp_path)
+    assert plan(replace(usual, **change)).study.identity == plan(usual).study.identity
+
+
+def test_rows_that_moved_are_the_same_study(tmp_path: Path) -> None:
+    one = plan(fakes.options(tmp_path)).study
+    other = plan(fakes.options(tmp_path, data=str(fakes.rows(tmp_path / "moved")))).study
+    assert one.identity == other.identity
+
+
+def test_the_paper_s_preset(tmp_path: Path) -> None:
+    study = plan(fakes.options(tmp_path, preset="paper-round1", budget=None)).study
+    assert study.fractions == (1.0,)
+    assert [label for label, _ in study.start] == ["paper-default", "peft-default", "common"]
+    assert study.start[0][1] == Hyperparameters(8, 32.0, 0.1, 1e-5, epochs=3.0)
+    assert plan(fakes.options(tmp_path, preset="paper-round2", budget=None)).budget == 100
+
+
+BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"model": ""}, UsageError, "needs --model"),
+    ({"model": "nowhere-at-all"}, ModelError, "no folder"),
+    ({"data": "/no/such/rows"}, DataError, "no"),
+    ({"preset": "moderm"}, UsageError, "Did you mean modern"),
+    ({"objective": "validaton"}, UsageError, "Did you mean validation"),
+    ({"objective": "benchmark:mmlu"}, UsageError, "TASK@N"),
+    ({"constraint": ("seconds",)}, UsageError, "seconds<=600"),
+    ({"set": {"ranks": 3}}, UsageError, "Did you mean rank"),
+    ({"set": {"rank": 3}}, UsageError, "does not search"),
+    ({"mix": "alpaca"}, UsageError, "--mix"),
+    ({"sizes": "1,2"}, UsageError, "--sizes"),
+    ({"split": "leaky"}, UsageError, "--split"),
+    ({"budget": 0}, UsageError, "--budget"),
+    ({"space": {"rank": {"kind": "chioce"}}}, UsageError, "kind"),
+]
+
+
+@pytest.mark.parametrize(("change", "error", "says"), BAD, ids=lambda value: str(value)[:40])
+def test_what_makes_no_sense(change: dict[str, Any], error: type[Exception], says: str, tmp_path: Path) -> None:
+    with pytest.raises(error, match=says):
+        plan(fakes.options(tmp_path, **change))
+
+
+def test_a_study_file(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text(
+        'model = "tiny"\nbudget = 9\nno-rungs = true\nconstraint = ["seconds<=9"]\n'
+        '[set]\nbatch = 4\n[space.rank]\nkind = "choice"\nvalues = [4, 8]\n'
+    )
+    found = Options(**read_file(path))
+    assert (found.model, found.budget, found.no_rungs, found.constraint) == ("tiny", 9, True, ("seconds<=9",))
+    assert found.set == {"batch": 4}
+    made = plan(replace(found, data=str(fakes.rows(tmp_path / "rows"))))
+    assert made.study.space.names == ("rank",)
+    assert made.study.defaults.batch == 4
+
+
+@pytest.mark.parametrize("text", ["budget = ", "bugdet = 3", "model = 1\nmodel = 2"])
+def test_a_bad_study_file(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text(text)
+    with pytest.raises(HarnessError, match=r"study\.toml"):
+        read_file(path)
+    with pytest.raises(UsageError, match="no study file"):
+        read_file(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(("text", "value"), [("90", 90), ("30m", 1800), ("1h30m", 5400), ("2h", 7200), ("1.5s", 1.5)])
+def test_times(text: str, value: float) -> None:
+    assert seconds(text) == value
+    with pytest.raises(UsageError):
+        seconds(f"{text} or so")

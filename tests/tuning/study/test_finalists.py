@@ -1,0 +1,120 @@
+"""Finalists: who they are, their comparison over rows and seeds, and its intervals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.errors import UsageError
+from harness.store.study_rows import BASE
+from tests.harness.runs import json_of
+from tests.tuning import fakes
+from tuning.study import finalist_evaluation, finalists, session
+
+
+def test_intervals_cover_where_rows_and_seeds_both_matter() -> None:
+    """500 draws of 5 seeds by 60 rows with effects of both and their interaction: 95% within what 500 can tell."""
+    chance, covered = np.random.default_rng(0), 0
+    for _ in range(500):
+        d = 0.3 + chance.normal(0, 0.1, (5, 1)) + chance.normal(0, 0.5, (1, 60)) + chance.normal(0, 0.3, (5, 60))
+        found = finalists.interval(d)
+        covered += found.low <= 0.3 <= found.high
+    assert 0.93 <= covered / 500 <= 0.995
+
+
+def test_long_rows_are_not_spread_by_being_long() -> None:
+    """A gain of exactly 2 nats a token in every row has no spread, whatever the rows' lengths."""
+    tokens = np.random.default_rng(0).integers(1, 200, 50)
+    values = finalists.ratio(np.tile(-2.0 * tokens, (3, 1)), tokens)
+    assert values == pytest.approx(-2.0)
+    uneven = np.random.default_rng(1).normal(-2, 0.3, (3, 50)) * tokens
+    assert finalists.ratio(uneven, tokens).mean() == pytest.approx(uneven.sum() / (3 * tokens.sum()))
+
+
+def test_one_seed_leaves_the_rows() -> None:
+    d = np.random.default_rng(0).normal(0.2, 0.1, (1, 100))
+    found = finalists.interval(d)
+    assert found.low < 0.2 < found.high
+    assert found.high - found.low == pytest.approx(2 * 1.98 * d.std(ddof=1) / 10, rel=0.01)
+
+
+def study(folder: Path, **changes: object) -> session.Result:
+    return session.run(fakes.options(folder, **changes), setup=fakes.setup())
+
+
+def test_the_best_a_spread_and_the_fixed_points(tmp_path: Path) -> None:
+    found = study(tmp_path, budget=9, no_rungs=True)
+    chosen = finalists.choose(found.row, found.ledger, best=2, spread=3)
+    ranked = found.ledger.ranked()
+    assert [f.trial for f in chosen[:2]] == ranked[:2]
+    whys = {f.trial: f.why for f in chosen}
+    assert whys[BASE] == "base"
+    for trial in found.ledger.trials[:3]:
+        assert trial.label in whys[trial.number]
+    assert ranked[4] in whys  # the middle of nine
+    assert len(whys) == len(chosen)
+
+
+def test_trials_that_were_stopped_follow_those_on_all_rows(tmp_path: Path) -> None:
+    found = study(tmp_path, budget=9)
+    whole = [n for n in found.ledger.ranked() if found.ledger.whole(n)]
+    assert 0 < len(whole) < 9
+    chosen = finalists.choose(found.row, found.ledger, best=9)
+    best = [f.trial for f in chosen if f.why.startswith("best")]
+    assert [f.why.split(",")[0] for f in chosen[:-1]] == [f"best {place}" for place in range(1, 10)]
+    assert best[: len(whole)] == whole
+    assert sorted(best) == sorted(found.ledger.ranked())
+
+
+def test_top_trains_over_new_seeds_once(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    found = study(tmp_path, budget=5)
+    other = study(tmp_path, budget=5, seed=9)
+    setup = fakes.setup(str(log))
+
+    def top() -> finalist_evaluation.Top:
+        options = fakes.options(tmp_path)
+        return finalist_evaluation.top(options, found.row.id, 1, 0, 2, [other.row.id], lambda *_: None, setup)
+
+    first = top()
+    begun = fakes.begun(log)
+    assert {line.rpartition(", ")[2] for line in begun} == {"1]", "2]", "10]", "11]"}  # never the search's seed
+    again = top()
+    assert fakes.begun(log) == begun
+    assert [m.losses for m in again.measured] == [m.losses for m in first.measured]
+    against = [comparison.a.why for comparison in first.compared]
+    assert "base" in against
+    assert f"best of {other.row.name}" in against
+    base = next(c for c in first.compared if c.a.trial == BASE)
+    assert base.difference.value == pytest.approx(-1.5)
+    assert "better" in base.sentence
+
+
+def test_no_comparison_over_other_rows(tmp_path: Path) -> None:
+    found = study(tmp_path, budget=3)
+    other = study(tmp_path, budget=3, data_seed=1)
+    with pytest.raises(UsageError, match="other rows"):
+        finalist_evaluation.top(
+            fakes.options(tmp_path), found.row.id, 1, 0, 1, [other.row.id], lambda *_: None, fakes.setup()
+        )
+
+
+@pytest.mark.full
+def test_the_whole_way_on_the_embedded_model(tmp_path: Path) -> None:
+    rows = fakes.rows(tmp_path / "rows")
+    words = ["--model", "tiny", "--data", rows, "--db", tmp_path / "s.duckdb"]
+    held = ["--set", "epochs=1", "--set", "batch=8", "--optimizer", "nomad", "--budget", 4]
+    document = json_of("tune", *words, *held)
+    assert document["study"]["status"] == "finished"
+    assert len(document["trials"]) == 4
+    merged = Path(document["best"]["merged"])
+    assert (merged / "model.safetensors").exists()
+    found = json_of(
+        *("tune", "top", document["study"]["id"], "--k", 1, "--seeds", 2, "--merge", "--run", "--tasks", "drop"),
+        *("--bench-data", "sample", "--db", tmp_path / "s.duckdb"),
+    )
+    assert len(found["runs"]) == 1 + 2 * (len(found["finalists"]) - 1)
+    assert all(run["scores"] for run in found["runs"])
+    assert all((Path(path) / "harness_merge.json").exists() for path in found["merged"])

@@ -1,0 +1,96 @@
+"""`harness tune top` and `report`: what a search found, measured over again and written down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import DEFAULT_DB, Db, Json, print_json
+from harness.errors import UsageError
+from tuning.cli.studies import StudyWord
+
+
+def top(
+    study: StudyWord,
+    k: Annotated[int, typer.Option(help="So many of the best by validation loss.")] = 10,
+    spread: Annotated[int, typer.Option(help="So many quantiles of validation loss beside them.")] = 0,
+    seeds: Annotated[int, typer.Option(help="Trainings of each.")] = 5,
+    against: Annotated[
+        list[str] | None, typer.Option(help="Another study on the same base and rows. May be given several times.")
+    ] = None,
+    merge: Annotated[bool, typer.Option("--merge", help="Write each on its base, as a checkpoint.")] = False,
+    run: Annotated[bool, typer.Option("--run", help="Measure each on benchmarks, with harness run.")] = False,
+    tasks: Annotated[str, typer.Option(help="For --run.")] = "mmlu,bbh,drop,humaneval",
+    bench_data: Annotated[str | None, typer.Option(help="For --run: a folder, sample, or hub.")] = None,
+    parallel: Annotated[int, typer.Option(help="Trainings at a time.")] = 1,
+    ray: Annotated[str | None, typer.Option(help="A Ray cluster's address, or auto.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    micro_batch: Annotated[int, typer.Option(help="Rows in one pass.")] = 16,
+    db: Db = DEFAULT_DB,
+    json: Json = False,
+) -> None:
+    """Train the best trials and the fixed points over new seeds, and compare them on the test rows."""
+    from rich.console import Console
+
+    from harness.progress import shown
+    from harness.store import Store
+    from tuning.study import finalist_evaluation, finalists
+    from tuning.study.options import Options
+
+    for option, number in (("k", k), ("seeds", seeds), ("parallel", parallel)):
+        if number < 1:
+            raise UsageError(f"--{option} is a number from 1 up, not {number}.")
+    if spread < 0:
+        raise UsageError(f"--spread is a number from 0 up, not {spread}.")
+    store = Store(db)
+    row = store.resolve_study(study)
+    options = Options(
+        model=row.model,
+        db=db,
+        bench_data=bench_data,
+        parallel=parallel,
+        ray=ray,
+        device=device,
+        micro_batch=micro_batch,
+        add_bos=bool(row.config.get("add_bos")),
+    )
+    with shown() as progress:
+        found = finalist_evaluation.top(options, row.id, k, spread, seeds, against or (), progress)
+        merged = finalist_evaluation.merge_all(found, store.study_folder(row.id) / "merged") if merge else []
+        runs = finalist_evaluation.run_all(found, options, tasks, progress) if run else []
+    document = finalists.document(found.measured, found.compared)
+    if json:
+        print_json({"study": row.id, **document, "merged": list(map(str, merged)), "runs": runs})
+        return
+    console = Console()
+    finalist_evaluation.print_top(console, found)
+    for path in merged:
+        console.print(f"merged: {path}", markup=False, soft_wrap=True)
+    for each in runs:
+        scores = ", ".join(f"{s['task']} {100 * s['value']:.1f}" for s in each["scores"])
+        console.print(f"{each['name']}: {scores}", markup=False, soft_wrap=True)
+
+
+def report(
+    study: StudyWord,
+    out: Annotated[
+        Path | None, typer.Argument(help="The report's folder (report-STUDY where not given).", show_default=False)
+    ] = None,
+    db: Db = DEFAULT_DB,
+    json: Json = False,
+) -> None:
+    """Write what a study found, as HTML and Markdown with plots."""
+    from harness.store import Store
+    from tuning.report.page import write
+    from tuning.report.trial_scores import view_of
+
+    store = Store(db)
+    row = store.resolve_study(study)
+    written = write(view_of(store, row.id), out or Path(f"report-{row.id[:12]}"))
+    if json:
+        print_json({"study": row.id, "files": list(map(str, written))})
+        return
+    for path in written:
+        typer.echo(str(path))

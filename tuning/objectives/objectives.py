@@ -1,0 +1,199 @@
+"""What a search makes small: one objective, several, or one under constraints. All are "lower is better".
+
+    validation          mean negative log-likelihood of the validation responses, nats a token
+    seconds             of the training
+    memory              peak bytes of the device
+    adapter-size        bytes of the adapter's tensors
+    benchmark:TASK@N    1 - the task's headline score on the first N items of each group, through `harness run` on
+                        the merged adapter; `tune top --run` then leaves these items out of what it reports
+    win-rate:JUDGE@N    1 - the adapter's win rate against the base on N open prompts (preferred.py)
+
+A constraint is one of these with a limit: "seconds<=600". An objective of another kind is a new entry in `_KINDS`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.errors import IncompleteError, ModelError, UsageError, suggest
+from harness.tasks import parse
+from tuning.objectives.win_rate_objective import WinRate
+from tuning.types import Trained, TrialError
+
+if TYPE_CHECKING:
+    from harness.store import Store
+    from harness.types import Score
+
+Measure = Callable[["Measured"], float]
+CHEAP = ("adapter-size",)  # known after any rung, and the same at each
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    trained: Trained
+    adapter_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an objective may need beside a training."""
+
+    model: str  # the base, as given
+    db: str
+    bench_data: str | None
+    device: str
+    prompts: str | None
+    judge_url: str
+    add_bos: bool = False
+
+
+NOWHERE = Surroundings("", "", None, "", None, "")  # to look at words alone
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """`benchmark:TASK@N`."""
+
+    task: str
+    limit: int
+
+    @staticmethod
+    def of(text: str) -> Slice:
+        task, _, limit = text.removeprefix("benchmark:").rpartition("@")
+        if not task or not limit.isdecimal() or int(limit) < 1:
+            raise UsageError(f"A benchmark objective is written benchmark:TASK@N (items a group), not {text!r}.")
+        parse(task)
+        return Slice(task, int(limit))
+
+    @property
+    def tag(self) -> str:
+        """Of the runs that measured it."""
+        return f"objective:{self.task}@{self.limit}"
+
+    def measure(self, measured: Measured, where: Surroundings) -> float:
+        """TrialError where the run cannot end well with this adapter; what stops any run stops the study."""
+        from harness.evaluation.planning import Options
+        from harness.evaluation.run import run
+
+        adapter = str(measured.trained.adapter)
+        options = Options(
+            model=adapter,
+            base=where.model,
+            tasks=self.task,
+            db=where.db,
+            data=where.bench_data,
+            limit=self.limit,
+            device=where.device,
+            add_bos=where.add_bos,
+            tags=(self.tag,),
+        )
+        try:
+            scores = run(options).scores
+        except (ModelError, IncompleteError) as error:
+            raise TrialError(f"{self.task}: {error}") from error
+        overall = [score for score in scores if score.grp == "all"]
+        if not overall:
+            raise TrialError(f"{self.task}: the run has no figure; `harness show` says why")
+        # a group of lm-eval's stands behind its tasks, and is what was asked for
+        return 1 - next((score.value for score in overall if score.task == self.task), overall[0].value)
+
+
+def slices(objectives: Sequence[str], constraints: Sequence[str]) -> list[Slice]:
+    """Of all benchmark objectives and constraints."""
+    words = [*objectives, *(c.partition("<=")[0] for c in constraints)]
+    return [Slice.of(word) for word in words if word.startswith("benchmark:")]
+
+
+def _validation(measured: Measured) -> float:
+    """UsageError where there is nothing to measure on: it is no trial's fault."""
+    loss = measured.trained.validation
+    if loss.tokens:
+        return loss.mean
+    if not loss.rows:
+        raise UsageError("There are no validation rows (--sizes), and the objective is the loss on them.")
+    raise UsageError(
+        f"None of {len(loss.rows)} validation rows has any of its response left: their prompts alone fill --max-tokens "
+        "(or the base's positions). Raise --max-tokens, or give shorter rows."
+    )
+
+
+_KINDS: dict[str, Measure] = {
+    "validation": _validation,
+    "seconds": lambda measured: measured.trained.seconds,
+    "memory": lambda measured: float(measured.trained.peak_bytes),
+    "adapter-size": lambda measured: float(measured.adapter_bytes),
+}
+
+
+def measure_of(word: str, where: Surroundings) -> Measure:
+    """UsageError for an objective that there is not."""
+    if word.startswith("benchmark:"):
+        part = Slice.of(word)
+        return lambda measured: part.measure(measured, where)
+    if word.startswith("win-rate:"):
+        rate = WinRate.of(word)
+        return lambda measured: rate.measure(
+            measured.trained.adapter,
+            where.model,
+            where.db,
+            where.device,
+            where.prompts,
+            where.judge_url,
+            where.add_bos,
+        )
+    if word not in _KINDS:
+        known = [*_KINDS, "benchmark:TASK@N", "win-rate:JUDGE@N"]
+        raise UsageError(f"There is no objective {word!r}.{suggest(word, known)} There are {', '.join(known)}.")
+    return _KINDS[word]
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """Objectives that stand one after the other with commas. UsageError where there is no such one, or one twice."""
+    words = tuple(word.strip() for word in text.split(","))
+    for word in words:
+        measure_of(word, NOWHERE)
+        if words.count(word) > 1:
+            raise UsageError(f"The objective {word} stands twice.")
+    return words
+
+
+def check_constraint(text: str) -> None:
+    """UsageError where this is no constraint."""
+    constraint_of(text, NOWHERE)
+
+
+def kept(text: str, where: Surroundings) -> str:
+    """An objective or a constraint as a study keeps it."""
+    word, sign, limit = text.replace(" ", "").partition("<=")
+    return WinRate.of(word).word(where.prompts) + sign + limit if word.startswith("win-rate:") else text
+
+
+def constraint_of(text: str, where: Surroundings) -> Measure:
+    """ "seconds<=600" as a measure that is at most 0 where it holds."""
+    word, sign, limit = text.replace(" ", "").partition("<=")
+    try:
+        most = float(limit)
+    except ValueError:
+        most = float("nan")
+    if not sign or not 0 <= most < math.inf:
+        raise UsageError(f"A constraint is written NAME<=NUMBER (from 0 up), for example seconds<=600, not {text!r}.")
+    measure = measure_of(word, where)
+    return lambda measured: measure(measured) - most
+
+
+def outside(store: Store, run: str, task: str, part: Slice) -> list[Score]:
+    """A finished run's headline scores of a task over the items that the objective never saw."""
+    from harness.stats import intervals
+    from harness.types import Item, Sample
+
+    measured = [name for name, tags in store.tags().items() if part.tag in tags]
+    seen = {row.item for name in measured for row in store.samples(name, task)}
+    metric = next(row.metric for row in store.tasks(run) if row.task == task)
+    kept = [row for row in store.samples(run, task) if row.item not in seen]
+    samples = [Sample(Item(row.item, row.grp, {}, row.cluster), row.metrics) for row in kept]
+    plain = metric.removesuffix("_macro")
+    found = intervals.scores(samples, plain, macro=metric != plain, by_group=False)
+    return [score for score in found if score.metric == metric]

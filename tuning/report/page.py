@@ -1,0 +1,153 @@
+"""The report of a study as HTML and Markdown. Both are self-contained; whatever a name or a note says is text."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import HarnessError
+from tuning.report import charts, drawing
+from tuning.report.findings import Findings, findings
+from tuning.report.views import StudyView, TrialView
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    title: str
+    file: str
+    svg: str
+
+
+def write(view: StudyView, folder: Path) -> list[Path]:
+    """`report.html`, `report.md` and the plots as SVG, in `folder`, which is made. HarnessError where that cannot be
+    written. A file appears whole or not at all."""
+    found = findings(view)
+    plots = make_plots(found)
+    content = {plot.file: plot.svg for plot in plots}
+    content |= {"report.md": markdown(found, plots), "report.html": html(found, plots)}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in content.items():
+            new = folder / f".{name}.new"
+            new.write_text(text, "utf-8")
+            os.replace(new, folder / name)
+    except OSError as error:
+        raise HarnessError(f"The report cannot be written to {folder}: {error.strerror or error}.") from error
+    return [folder / "report.html", folder / "report.md"]
+
+
+def make_plots(found: Findings, inks: drawing.Inks = drawing.LIGHT) -> list[Plot]:
+    """Those that there are values for."""
+    view, ranked = found.view, found.ranked
+    shown: list[tuple[str, str, drawing.Chart]] = []
+    if ranked:
+        shown.append(("Best so far", "best-so-far", charts.best_so_far([view])))
+    if len(ranked) > 2 and charts.differing(view):
+        shown.append(("Every trial", "parallel", charts.parallel(view)))
+    if found.importance is not None and found.importance.explained > 0:
+        shown.append(("What mattered", "importance", charts.importance(found.importance)))
+    if len(found.front) > 1:
+        shown.append(("Objectives", "front", charts.front([view], [found.front])))
+    if found.gap is not None:
+        shown.append(("Rank and the gap from train to validation", "gap", charts.gap([view])))
+    for at, one in enumerate(found.predictions, 1):
+        shown.append((f"Validation loss and {one.name}", f"predicts-{at}", charts.predicts(one)))
+    if any(trial.curve for trial in found.top):
+        best = {f"trial {trial.number}": trial.curve for trial in found.top}
+        shown.append(("Training of the best", "curves", charts.training(best)))
+    return [Plot(title, f"{file}.svg", drawing.svg(chart, inks)) for title, file, chart in shown]
+
+
+def html(found: Findings, plots: Sequence[Plot]) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    templates = Environment(loader=PackageLoader("tuning.report", "."), autoescape=True, undefined=StrictUndefined)
+    return templates.get_template("page.html").render(
+        found=found,
+        view=found.view,
+        plots=plots,
+        columns=columns(found),
+        rows=[(trial, cells(found, trial)) for trial in in_order(found)],
+        about=about(found.view),
+    )
+
+
+def markdown(found: Findings, plots: Sequence[Plot]) -> str:
+    view = found.view
+    lines = [f"# {_md(view.name)}", "", _md(about(view)), ""]
+    lines += [f"- {_md(sentence)}" for sentence in (*found.sentences, *(f"Note: {note}" for note in view.notes))]
+    for plot in plots:
+        lines += ["", f"## {_md(plot.title)}", "", f"![{_md(plot.title)}]({plot.file})"]
+    names = columns(found)
+    lines += ["", "## Trials", "", "| " + " | ".join(map(_md, names)) + " |", "|" + " --- |" * len(names)]
+    lines += ["| " + " | ".join(map(_md, cells(found, trial))) + " |" for trial in in_order(found)]
+    return "\n".join(lines) + "\n"
+
+
+def about(view: StudyView) -> str:
+    states = {
+        state: sum(t.state == state for t in view.trials) for state in dict.fromkeys(t.state for t in view.trials)
+    }
+    counted = ", ".join(f"{count} {state}" for state, count in states.items()) or "no trials"
+    seconds = sum(trial.seconds for trial in view.trials)
+    return (
+        f"{view.model}, {view.optimizer}, seed {view.seed}: {counted} of {view.budget}; {seconds:,.0f} seconds of "
+        f"training; ranked by {view.objectives[0]}."
+    )
+
+
+def in_order(found: Findings) -> list[TrialView]:
+    """The ranked trials, then the others as they came."""
+    ranked = {trial.number for trial in found.ranked}
+    return [*found.ranked, *(trial for trial in found.view.trials if trial.number not in ranked)]
+
+
+def columns(found: Findings) -> list[str]:
+    """What the table of trials has."""
+    scores = sorted({name for trial in found.view.trials for name in trial.scores})
+    return [
+        "trial",
+        "by",
+        "state",
+        *found.view.objectives,
+        "rows",
+        *found.view.searched,
+        "train loss",
+        "seconds",
+        *scores,
+    ]
+
+
+def cells(found: Findings, trial: TrialView) -> list[str]:
+    """A trial's row of it."""
+    values = trial.values or (None,) * len(found.view.objectives)
+    scores = sorted({name for each in found.view.trials for name in each.scores})
+    return [
+        str(trial.number),
+        trial.label or trial.optimizer,
+        trial.state,
+        *(_number(value) for value in values),
+        "" if trial.rung is None else f"{100 * trial.rung:g}%",
+        *(_value(getattr(trial.hyperparameters, name)) for name in found.view.searched),
+        _number(trial.train_loss),
+        f"{trial.seconds:.0f}",
+        *(_number(trial.scores.get(name)) for name in scores),
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.5g}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _md(text: str) -> str:
+    """As text: no markup, no HTML, one line."""
+    return re.sub(r"([\\`*_\[\]<>|#!~&])", r"\\\1", " ".join(text.split()))

@@ -1,0 +1,150 @@
+"""Trials on a Ray cluster: an actor a worker, each with a base loaded once.
+
+Only the driver writes to the store and to the study's folder: an actor trains in a temporary folder of its node and
+sends the adapter's files back. The base has to be found on every node as it is given (a path that all share, a hub
+id, or tiny); the rows travel with the job. A node that goes takes its trial along, which is trained once
+more elsewhere; where the cluster has no room for as many workers any more, the study goes on with fewer.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import socket
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.cli import signals
+from harness.errors import MissingError, UsageError
+from tuning.search.worker_pool import WorkerPool
+from tuning.search.workers import (
+    Batch,
+    Job,
+    Local,
+    NoRoomError,
+    OnStep,
+    Reply,
+    Setup,
+    Worker,
+    WorkerDiedError,
+    cannot_begin,
+)
+from tuning.types import Step
+
+ROOM = 60.0  # seconds that a worker may wait for a node with room; a cluster that grows by itself needs them
+Sent = tuple[list[Reply], list[tuple[Job, Step]], list[dict[str, bytes]]]  # with the files of each adapter
+
+
+class _Remote:
+    """The actor's side."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._local = Local(setup)
+
+    def begun(self) -> None:
+        """Answered once the actor is there."""
+
+    def run(self, jobs: Batch) -> Sent:
+        steps: list[tuple[Job, Step]] = []
+        replies: list[Reply] = []
+        files: list[dict[str, bytes]] = []
+        with tempfile.TemporaryDirectory() as folder:
+            here = {replace(job, to=Path(folder) / str(place)): job for place, job in enumerate(jobs)}
+            found = self._local.run(list(here), lambda job, step: steps.append((here[job], step)))
+            for job, reply in zip(jobs, found, strict=True):
+                if reply.trained is None:
+                    replies.append(reply)
+                    files.append({})
+                    continue
+                files.append({p.name: p.read_bytes() for p in reply.trained.adapter.iterdir() if p.is_file()})
+                replies.append(replace(reply, trained=replace(reply.trained, adapter=job.to)))
+        return replies, steps, files
+
+
+class RayWorker:
+    """The driver's side of one actor. NoRoomError where no node has room for it, MissingError where it cannot begin."""
+
+    def __init__(self, setup: Setup, resources: dict[str, Any]) -> None:
+        import ray
+
+        actor: Any = ray.remote(**resources)(_Remote)
+        self._actor = actor.remote(setup)
+        begun = self._actor.begun.remote()
+        if not ray.wait([begun], timeout=ROOM)[0]:
+            self.close()
+            raise NoRoomError(f"The cluster has had no room for a further worker for {ROOM:.0f} s.")
+        try:
+            ray.get(begun)
+        except ray.exceptions.RayError as error:
+            raise cannot_begin(f"{type(error).__name__} ({_last_line(error)})") from error
+
+    def run(self, jobs: Batch, on_step: OnStep) -> list[Reply]:
+        import ray
+
+        try:
+            replies, steps, files = ray.get(self._actor.run.remote(jobs))
+        except ray.exceptions.RayError as error:
+            raise WorkerDiedError(f"{type(error).__name__} on the cluster") from error
+        for job, step in steps:
+            on_step(job, step)
+        for job, content in zip(jobs, files, strict=True):
+            if content:
+                _write(job.to, content)
+        return list(replies)
+
+    def close(self) -> None:
+        import ray
+
+        ray.kill(self._actor)
+
+
+def ray_pool(setup: Setup, address: str, parallel: int, device: str) -> WorkerPool:
+    """`parallel` actors on the cluster at the address ("auto" finds the one of this machine)."""
+    try:
+        import ray
+    except ImportError:
+        raise MissingError("--ray needs Ray: pip install 'lora-harness[cluster]'.") from None
+    _answers(address)
+    try:
+        ray.init(address=address, ignore_reinit_error=True, logging_level=logging.ERROR, log_to_driver=False)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise UsageError(f"There is no Ray cluster at {address}: {' '.join(str(error).split())[:200]}") from error
+    signals.again()  # Ray's own handler of SIGTERM would end us without a word
+    resources = {"num_gpus": 1} if device.startswith("cuda") else {"num_cpus": 1}
+
+    def make(_: int) -> Worker:
+        return RayWorker(setup, {**resources, "max_restarts": 0})
+
+    return WorkerPool(make, parallel)
+
+
+def _answers(address: str) -> None:
+    """UsageError where nobody listens: Ray would go on trying for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address == "auto":
+        return
+    if not host or not port.isdecimal():
+        raise UsageError(f"--ray is HOST:PORT, or auto for the cluster of this machine, not {address!r}.")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:  # a port above 65535
+        raise UsageError(f"There is no Ray cluster at {address}: {getattr(error, 'strerror', '') or error}.") from None
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:200] if lines else "no reason given"
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> None:
+    """The adapter appears whole or not at all."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    half = folder.with_name(f"{folder.name}.half")
+    shutil.rmtree(half, ignore_errors=True)
+    half.mkdir()
+    for name, content in files.items():
+        (half / name).write_bytes(content)
+    half.rename(folder)

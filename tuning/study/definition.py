@@ -1,0 +1,254 @@
+"""What a study is: from flags or a file to a frozen plan with an identity.
+
+The identity covers what decides a study's trials: base, rows, space, start points, optimizer, seed, block,
+objectives, rungs, precision. Budget, workers, time limits, device, micro-batch and names may change from one
+session to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UsageError
+from harness.evaluation.identity import digest
+from tuning import optimizers
+from tuning.objectives import objectives
+from tuning.search import rungs
+from tuning.study.options import Options
+from tuning.study.presets import fixed_points, preset
+from tuning.study.row_options import load_rows, mix_of, sizes_of
+from tuning.study.space import Space, held_values
+from tuning.training import targets
+from tuning.types import Hyperparameters
+
+if TYPE_CHECKING:
+    from data.instruction_split import Splits
+    from harness.models.checkpoint import Checkpoint
+    from harness.store import Store, StudyRow
+    from tuning.study.ledger import Ledger
+    from tuning.training.train import TrainSettings
+
+VERSION = "1"  # changes whenever the same options would give other trials
+WARM = 5  # points taken from another study
+
+
+@dataclass(frozen=True)
+class Study:
+    model: str
+    revision: str | None
+    base_digest: str
+    data: str | None
+    mix: Mapping[str, float] | None
+    sizes: tuple[float, float, float]
+    split: str
+    data_seed: int
+    data_digests: Mapping[str, str]
+    space: Space
+    defaults: Hyperparameters
+    start: tuple[tuple[str, Hyperparameters], ...]
+    optimizer: str
+    seed: int
+    block: int
+    objectives: tuple[str, ...]
+    constraints: tuple[str, ...]
+    fractions: tuple[float, ...]
+    packed: int
+    bench_data: str | None
+    dtype: str
+    max_tokens: int
+    load_in_4bit: bool
+    add_bos: bool = False
+
+    @cached_property
+    def identity(self) -> str:
+        """sha256, hexadecimal. Where model and rows lie is no part of it; what they hold is."""
+        content = self.to_dict()
+        for place in ("model", "revision", "data", "bench_data", "sizes", "mix", "split", "data_seed"):
+            del content[place]
+        if not self.add_bos:
+            del content["add_bos"]  # identities from before it stay
+        if len(self.fractions) > 1:
+            content["rungs"] = {"eta": rungs.ETA, "shrink": rungs.SHRINK, "whole": rungs.ALL_ROWS}
+        return digest({**content, "version": VERSION})
+
+    @property
+    def data_digest(self) -> str:
+        return digest(self.data_digests)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for the store and the identity."""
+        plain = {each.name: getattr(self, each.name) for each in fields(self)}
+        start = [[label, asdict(hyper)] for label, hyper in self.start]
+        plain.update(space=self.space.to_dict(), defaults=asdict(self.defaults), start=start)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
+
+    @staticmethod
+    def from_dict(written: Mapping[str, Any]) -> Study:
+        from tuning.study.ledger import hyper_of
+
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in written.items()
+        }
+        values["space"] = Space.from_dict(written["space"])
+        values["defaults"] = hyper_of(written["defaults"])
+        values["start"] = tuple((label, hyper_of(hyper)) for label, hyper in written["start"])
+        return Study(**values)
+
+    def settings(self, options: Options) -> TrainSettings:
+        """How to train on this machine."""
+        from harness.evaluation.planning import find_device
+        from tuning.training.train import TrainSettings
+
+        return TrainSettings(
+            device=find_device(options.device),
+            dtype=self.dtype,
+            max_tokens=self.max_tokens,
+            load_in_4bit=self.load_in_4bit,
+            add_bos=self.add_bos,
+            micro_batch=options.micro_batch,
+            gradient_checkpointing=options.gradient_checkpointing,
+            processes=options.processes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    study: Study
+    checkpoint: Checkpoint
+    splits: Splits
+    budget: int
+    notes: tuple[str, ...] = ()  # what was chosen where the options leave it open: belongs on the study
+
+
+def plan(options: Options) -> Plan:
+    """Raises the errors of checkpoints, rows, spaces and objectives. No weights are read into memory."""
+    from harness.evaluation.planning import find_device
+    from harness.models.checkpoint import resolve
+
+    if not options.model:
+        raise UsageError("A study needs --model: a folder, a hub id, or tiny.")
+    chosen = preset(options.preset, options.as_published)
+    space = Space.from_dict(options.space) if options.space else chosen.space
+    held = {name: value for name, value in options.set.items() if name not in space.names}
+    if len(held) < len(options.set):
+        raise UsageError(f"--set holds what the space does not search, and it searches {', '.join(space.names)}.")
+    defaults = _held(chosen.defaults, held)
+    start = _start(space, defaults, _held(chosen.first, held), _warm(options))
+    budget = options.budget or chosen.budget
+    if budget < len(start):
+        names = ", ".join(label for label, _ in start)
+        raise UsageError(f"--budget {budget}: the points that come first ({names}) are {len(start)} trials of it.")
+    goals = objectives.words_of(options.objective)
+    where = surroundings(options)
+    optimizers.check(options.optimizer, 1, len(goals), len(options.constraint))
+    goals = tuple(objectives.kept(word, where) for word in goals)
+    checkpoint = resolve(options.model, None, options.revision)
+    if checkpoint.base is not None:
+        raise UsageError(f"{options.model} is a LoRA adapter. Merge it first (harness merge), or give its base.")
+    on, notes = targets.settle(checkpoint, space, defaults, start, named="target_modules" in held)
+    if on != defaults.target_modules:
+        held = {**held, "target_modules": ",".join(on)}
+        defaults = _held(chosen.defaults, held)
+        start = _start(space, defaults, _held(chosen.first, held), _warm(options))
+    device = find_device(options.device)
+    mix, sizes = mix_of(options.mix), sizes_of(options.sizes)
+    splits = load_rows(options.data, mix, sizes, options.split, options.data_seed)
+    study = Study(
+        model=options.model,
+        revision=options.revision,
+        base_digest=checkpoint.digest,
+        data=options.data,
+        mix=mix,
+        sizes=sizes,
+        split=options.split,
+        data_seed=options.data_seed,
+        data_digests=splits.digests,
+        space=space,
+        defaults=defaults,
+        start=start,
+        optimizer=options.optimizer,
+        seed=options.seed,
+        block=options.block or options.parallel * options.packed,
+        objectives=goals,
+        constraints=tuple(objectives.kept(word, where) for word in options.constraint),
+        fractions=_fractions(options, chosen.rungs, goals),
+        packed=options.packed,
+        bench_data=options.bench_data,
+        dtype=options.dtype or ("float32" if device == "cpu" else "bfloat16"),
+        max_tokens=options.max_tokens,
+        load_in_4bit=options.load_in_4bit,
+        add_bos=options.add_bos,
+    )
+    return Plan(study, checkpoint, splits, budget, notes)
+
+
+def again(study: Study) -> tuple[Checkpoint, Splits]:
+    """The base and the rows of a stored study; UsageError where they are others now."""
+    from harness.models.checkpoint import resolve
+
+    checkpoint = resolve(study.model, None, study.revision)
+    splits = load_rows(study.data, study.mix, study.sizes, study.split, study.data_seed)
+    if checkpoint.digest != study.base_digest:
+        raise UsageError(f"{study.model} is another model than the one that the study was made with.")
+    if dict(splits.digests) != dict(study.data_digests):
+        raise UsageError(f"The rows of {study.data or 'the hub'} are others than those of the study.")
+    return checkpoint, splits
+
+
+def surroundings(options: Options) -> objectives.Surroundings:
+    return objectives.Surroundings(
+        options.model,
+        options.db,
+        options.bench_data,
+        options.device,
+        options.prompts,
+        options.judge_url,
+        options.add_bos,
+    )
+
+
+def _held(hyper: Hyperparameters, values: Mapping[str, Any]) -> Hyperparameters:
+    return replace(hyper, **held_values(values))
+
+
+def _start(
+    space: Space, defaults: Hyperparameters, first: Hyperparameters, warm: Sequence[Hyperparameters]
+) -> tuple[tuple[str, Hyperparameters], ...]:
+    """The fixed points, the preset's first point and those of another study, each once, under its first name."""
+    from tuning.study.ledger import key_of
+
+    named = [*fixed_points(defaults).items(), ("first", first)]
+    named += [(f"warm-{n}", hyper) for n, hyper in enumerate(warm, 1) if space.point(hyper, defaults) is not None]
+    found: dict[str, tuple[str, Hyperparameters]] = {}
+    for label, hyper in named:
+        found.setdefault(key_of(hyper), (label, hyper))
+    return tuple(found.values())
+
+
+def _warm(options: Options) -> list[Hyperparameters]:
+    """The best points of another study."""
+    if options.warm_start is None:
+        return []
+    from harness.store import Store
+    from tuning.study.ledger import hyper_of
+
+    store = Store(options.db)
+    found = ledger_of(store, store.resolve_study(options.warm_start))
+    return [hyper_of(found.trials[number - 1].hyperparameters) for number in found.ranked()[:WARM]]
+
+
+def ledger_of(store: Store, row: StudyRow) -> Ledger:
+    """The ledger of a stored study."""
+    from tuning.study.ledger import Ledger
+
+    config = row.config
+    return Ledger(store, row.id, row.seed, tuple(config["fractions"]), len(config["start"])).load()
+
+
+def _fractions(options: Options, by_preset: bool, goals: Sequence[str]) -> tuple[float, ...]:
+    """Rungs compare trials by one value that each rung has: that is validation loss alone."""
+    fit = goals == ("validation",) and all(c.partition("<=")[0].strip() in objectives.CHEAP for c in options.constraint)
+    return rungs.FRACTIONS if by_preset and fit and not options.no_rungs else rungs.WHOLE

@@ -1,0 +1,169 @@
+"""`tune top`: choose the finalists of a study, train and compare them, merge them, and run the benchmarks on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UsageError
+from harness.store import Store, StudyRow
+from harness.store.study_rows import BASE
+from tuning.objectives import objectives
+from tuning.report.trial_scores import headlines, tag_of
+from tuning.search.workers import Setup
+from tuning.study import finalists
+from tuning.study.definition import Plan, Study, again, ledger_of, surroundings
+from tuning.study.finalists import Comparison, Finalist, Measurement
+from tuning.study.options import Options
+from tuning.study.session import make_pool, setup_of
+
+if TYPE_CHECKING:
+    from harness.evaluation.answering import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    row: StudyRow
+    measured: list[Measurement]
+    compared: list[Comparison]  # the best by validation loss against the base, the fixed points and other studies' best
+
+    @property
+    def best(self) -> Finalist:
+        return next(m.finalist for m in self.measured if m.finalist.why.startswith("best 1"))
+
+
+def top(
+    options: Options,
+    word: str,
+    best: int,
+    spread: int,
+    seeds: int,
+    against: Sequence[str],
+    progress: Progress,
+    setup: Callable[[Plan, Options], Setup] = setup_of,
+) -> Top:
+    """Measure a study's finalists on its test rows. `against` names other studies on the same base and rows, whose best
+    is measured beside them."""
+    store = Store(options.db)
+    row = store.resolve_study(word)
+    study = Study.from_dict(row.config)
+    ledger = ledger_of(store, row)
+    chosen = finalists.choose(row, ledger, best, spread)
+    chosen += [_other(store, row, name) for name in against]
+    checkpoint, splits = again(study)
+    if not splits.test:
+        raise UsageError(f"The study {row.name} has no test rows (--sizes): there is nothing to measure on.")
+    made = Plan(study, checkpoint, splits, row.budget)
+    where = surroundings(options)
+    with store.lease(row.id):
+        pool = make_pool(setup(made, options), options, study.settings(options).device)
+        try:
+            finalists.train(
+                chosen,
+                seeds,
+                pool,
+                lambda each: store.study_folder(each.id),
+                [objectives.measure_of(name, where) for name in ("validation",)],
+                lambda done, total: progress("finalists", done, total),
+            )
+        finally:
+            pool.close()
+    measured = finalists.measurements(chosen, seeds)
+    known = [m.finalist for m in measured]
+    first = next((f for f in known if f.why.startswith("best 1")), None)
+    if first is None:
+        raise UsageError(f"The best trial of {row.name} could not be trained with another seed; `harness tune show`.")
+    rivals = [f for f in known if f is not first and (f.study is not row or f.trial == BASE or f.label)]
+    return Top(row, measured, [finalists.compare(rival, first, seeds) for rival in rivals])
+
+
+def merge_all(found: Top, folder: Path) -> list[Path]:
+    """Each finalist's first adapter on its base, as a checkpoint; those that are there stay."""
+    from harness.models.adapter import merge
+
+    made = []
+    for finalist, adapter in _adapters(found, first_only=True):
+        out = folder / f"{finalist.study.id[:12]}-trial-{finalist.trial:04d}"
+        if not out.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            merge(adapter, out, base=finalist.study.model)
+        made.append(out)
+    return made
+
+
+def run_all(found: Top, options: Options, tasks: str, progress: Progress) -> list[dict[str, Any]]:
+    """`harness run` on the base and on every adapter of the finalists. Gives `trial`, `run` and `scores`; items that
+    the search's objective saw are left out of the scores."""
+    from harness.evaluation.planning import Options as RunOptions
+    from harness.evaluation.run import run
+
+    store = Store(options.db)
+    told = []
+    for finalist, model in [(None, found.row.model), *_adapters(found, first_only=False)]:
+        trial = finalist.trial if finalist else BASE
+        name = (
+            f"{found.row.name} {finalist.name if finalist else 'base'} {Path(model).name if finalist else ''}".strip()
+        )
+        result = run(
+            RunOptions(
+                model=model,
+                base=found.row.model if finalist else None,
+                tasks=tasks,
+                db=options.db,
+                data=options.bench_data,
+                device=options.device,
+                add_bos=options.add_bos,
+                name=name,
+                tags=(tag_of(found.row, trial),),
+            ),
+            partial(_named, progress, name),
+        )
+        told.append(
+            {"trial": trial, "name": name, "run": result.run.id, "scores": headlines(store, found.row, result.run.id)}
+        )
+    return told
+
+
+def _named(progress: Progress, name: str, task: str, done: int, total: int) -> None:
+    progress(f"{name}: {task}", done, total)
+
+
+def _adapters(found: Top, first_only: bool) -> list[tuple[Finalist, str]]:
+    """Adapters of the finalists over their seeds, or the first of each."""
+    adapters: list[tuple[Finalist, str]] = []
+    for m in found.measured:
+        each = m.finalist
+        own = [a.adapter for a in each.ledger.attempts.values() if a.trial == each.trial and a.test_nats and a.adapter]
+        adapters += [(each, adapter) for adapter in (own[:1] if first_only else own)]
+    return adapters
+
+
+def _other(store: Store, row: StudyRow, word: str) -> Finalist:
+    other = store.resolve_study(word)
+    if (other.base_digest, other.data_digest) != (row.base_digest, row.data_digest):
+        raise UsageError(
+            f"{other.name} is a study on another base or other rows than {row.name}: no comparison is fair."
+        )
+    ledger = ledger_of(store, other)
+    if ledger.best is None:
+        raise UsageError(f"No trial of the study {other.name} ended well.")
+    return Finalist(other, ledger, ledger.best.number, f"best of {other.name}")
+
+
+def print_top(console: Any, found: Top) -> None:
+    """The finalists by test loss, then what the best is against the others, in sentences."""
+    from harness.cli.tables import plain, table
+
+    columns = ("trial", "chosen as", "seeds", "test loss", "spread over seeds")
+    made = table("nats a response token on the test rows", columns, right=("trial", "seeds", "test loss"))
+    for m in found.measured:
+        spread = f"{min(m.losses):.4f} to {max(m.losses):.4f}" if len(m.losses) > 1 else ""
+        style = "bold" if m.finalist is found.best else ""
+        seeds = f"{len(m.losses)}" + (f" of {len(m.losses) + m.failed}" if m.failed else "")
+        made.add_row(*map(plain, (m.finalist.trial or "", m.finalist.why, seeds, f"{m.mean:.4f}", spread)), style=style)
+    console.print(made)
+    for comparison in found.compared:
+        console.print(plain(comparison.sentence), soft_wrap=True)

@@ -1,0 +1,237 @@
+"""After the search: the best trials, a spread of the others and the fixed points, trained over new seeds and measured
+on the test rows, which no search has seen.
+
+A comparison is the mean over rows and seeds of the paired difference b - a of negative log-likelihoods, in nats a
+response token. Rows and seeds are crossed, so its variance is that over rows (of differences averaged over seeds) plus
+that over seeds (of differences averaged over rows), an upper bound where the two interact (Owen 2007, The pigeonhole
+bootstrap); the interval is Student's t with Satterthwaite's degrees of freedom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UsageError
+from harness.stats.intervals import Interval, moments, score_interval
+from harness.store import StudyRow
+from harness.store.study_rows import BASE
+from tuning.objectives.objectives import Measure
+from tuning.search.loop import Halted, record
+from tuning.search.worker_pool import WorkerPool
+from tuning.search.workers import Job, Reply
+from tuning.study.ledger import Ledger, hyper_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Finalist:
+    study: StudyRow
+    ledger: Ledger
+    trial: int  # BASE: the base itself
+    why: str  # "best 1", "quantile 2 of 5", "paper-default", "base", "best of STUDY"
+
+    @property
+    def label(self) -> str:
+        """Of a fixed point; "" for others."""
+        return "" if self.trial == BASE else self.ledger.trials[self.trial - 1].label
+
+    @property
+    def name(self) -> str:
+        return "base" if self.trial == BASE else f"trial {self.trial}"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A finalist's test losses, in nats a response token."""
+
+    finalist: Finalist
+    losses: tuple[float, ...]  # of each seed
+    failed: int  # seeds that could not be trained
+
+    @property
+    def mean(self) -> float:
+        return sum(self.losses) / len(self.losses)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """b - a: below zero, b is better."""
+
+    a: Finalist
+    b: Finalist
+    difference: Interval
+    rows: int
+    seeds: int
+
+    @property
+    def verdict(self) -> str:
+        if self.difference.high < 0:
+            return "better"
+        return "worse" if self.difference.low > 0 else "cannot be told apart"
+
+    @property
+    def sentence(self) -> str:
+        d = self.difference
+        told = f"{d.value:+.4f} [{d.low:+.4f}, {d.high:+.4f}] nats a token"
+        return f"{self.b.name} ({self.b.why}) against {self.a.name} ({self.a.why}): {told}: {self.verdict}"
+
+
+def choose(row: StudyRow, ledger: Ledger, best: int, spread: int = 0) -> list[Finalist]:
+    """The best by validation loss, `spread` quantiles of all that did not fail, the fixed points, and the base.
+
+    A trial stands once, under its first reason. UsageError where no trial ended well."""
+    ranked = ledger.ranked()
+    if not ranked:
+        raise UsageError(f"No trial of the study {row.name} ended well: there is nothing to measure.")
+    whole = [number for number in ranked if ledger.whole(number)]
+    # estimates do not outrank what was measured
+    first = list(dict.fromkeys([*whole, *ranked]))[:best]
+    wanted = {number: f"best {place}" for place, number in enumerate(first, 1)}
+    for part in range(1, spread + 1):
+        place = round((part - 0.5) / spread * len(ranked) - 0.5)
+        wanted.setdefault(ranked[place], f"quantile {part} of {spread}")
+    for trial in ledger.trials:
+        if trial.label:
+            known = wanted.get(trial.number)
+            wanted[trial.number] = f"{known}, {trial.label}" if known else trial.label
+    return [Finalist(row, ledger, n, why) for n, why in wanted.items()] + [Finalist(row, ledger, BASE, "base")]
+
+
+def train(
+    finalists: Sequence[Finalist],
+    seeds: int,
+    pool: WorkerPool,
+    folder: Callable[[StudyRow], Path],
+    objectives: Sequence[Measure],
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Train each over `seeds` new seeds on all rows, and measure on test. What is there already is not done again."""
+    jobs: dict[Job, Ledger] = {}
+    for each in finalists:
+        ledger = each.ledger
+        hyper = None if each.trial == BASE else hyper_of(ledger.trials[each.trial - 1].hyperparameters)
+        for seed in _seeds(ledger, 1 if hyper is None else seeds):
+            if (each.trial, "final", ledger.fractions[-1], seed) in ledger.attempts:
+                continue
+            to = folder(each.study) / f"trial-{each.trial:04d}" / f"final-1-seed{seed}"
+            jobs[Job(each.trial, hyper, ledger.fractions[-1], seed, to, "final", test=True)] = ledger
+    done = 0
+
+    def reply(job: Job, said: Reply) -> None:
+        nonlocal done
+        record(jobs[job], job, said, objectives, ())
+        done += 1
+        tell(done, len(jobs))
+
+    tell(0, len(jobs))
+    pool.run(
+        [[job] for job in jobs],
+        lambda job, step: jobs[job].step(job, step),
+        reply,
+        lambda: True,
+        lambda text: finalists[0].ledger.store.note(finalists[0].study.id, text),
+    )
+    if done < len(jobs):
+        raise Halted
+
+
+def measurements(finalists: Sequence[Finalist], seeds: int) -> list[Measurement]:
+    """The test losses of all that were trained well with at least one seed, the lowest first."""
+    found = []
+    for each in finalists:
+        rows, tokens = _test(each, seeds)
+        if len(rows):
+            wanted = 1 if each.trial == BASE else seeds
+            losses = tuple(float(loss) for loss in rows.sum(axis=1) / tokens.sum())
+            found.append(Measurement(each, losses, wanted - len(losses)))
+    return sorted(found, key=lambda m: m.mean)
+
+
+def compare(a: Finalist, b: Finalist, seeds: int) -> Comparison:
+    """ValueError where one has no measurement, or they were measured on other rows."""
+    import numpy as np
+
+    left, tokens = _test(a, seeds)
+    right, same = _test(b, seeds)
+    if not len(left) or not len(right) or not np.array_equal(tokens, same):
+        raise ValueError(f"{a.name} and {b.name} have no test rows in common")
+    n = min(len(left), len(right)) if BASE not in (a.trial, b.trial) else max(len(left), len(right))
+    return Comparison(a, b, interval(ratio(right[:n] - left[:n], tokens)), len(tokens), n)
+
+
+def ratio(nats: Floats, tokens: NDArray[np.int64]) -> Floats:
+    """Values [seeds, rows] whose mean is total nats over total tokens, and whose spread is that of this ratio: each
+    row's departure from it, linearised (Cochran 1977, section 6.3). A long row is not spread by being long."""
+    value = nats.sum() / (tokens.sum() * len(nats))
+    departure: Floats = (nats - value * tokens) / tokens.mean()
+    return value + departure
+
+
+def interval(d: Floats) -> Interval:
+    """The mean of differences [seeds, rows] that are crossed. With one seed, rows are all its variance."""
+    import numpy as np
+
+    parts = []
+    for side in (d.mean(axis=0), d.mean(axis=1)):
+        if len(side) > 1:
+            _, variance, df, _ = moments(side, np.zeros(len(side), dtype=np.intp), None)
+            parts.append((float(variance[0]), float(df[0])))
+    total = sum(variance for variance, _ in parts)
+    weight = sum(variance**2 / df for variance, df in parts)
+    return score_interval(float(d.mean()), total, total**2 / weight if weight else float("inf"), 1, None)
+
+
+def _seeds(ledger: Ledger, seeds: int) -> range:
+    """New ones: the seed of the search has chosen the trials, and flatters them."""
+    return range(ledger.seed + 1, ledger.seed + 1 + seeds)
+
+
+def _test(finalist: Finalist, seeds: int) -> tuple[Floats, NDArray[np.int64]]:
+    """Nats of each test row, [seeds, rows], and the rows' tokens."""
+    import numpy as np
+
+    ledger = finalist.ledger
+    wanted = _seeds(ledger, 1 if finalist.trial == BASE else seeds)
+    keys = [(finalist.trial, "final", ledger.fractions[-1], seed) for seed in wanted]
+    found = [ledger.attempts[key] for key in keys if key in ledger.attempts and not ledger.attempts[key].failed]
+    tokens = np.asarray(found[0].test_tokens if found else [], dtype=np.int64)
+    return np.asarray([attempt.test_nats for attempt in found], dtype=float), tokens
+
+
+def document(measured: Sequence[Measurement], compared: Sequence[Comparison]) -> dict[str, Any]:
+    """`finalists` and `comparisons` as plain data."""
+    return {
+        "finalists": [
+            {
+                "study": m.finalist.study.id,
+                "trial": m.finalist.trial,
+                "why": m.finalist.why,
+                "test_loss": m.mean,
+                "test_losses": list(m.losses),
+                "failed": m.failed,
+            }
+            for m in measured
+        ],
+        "comparisons": [
+            {
+                "a": c.a.why,
+                "b": c.b.why,
+                "difference": c.difference.value,
+                "low": c.difference.low,
+                "high": c.difference.high,
+                "rows": c.rows,
+                "seeds": c.seeds,
+                "verdict": c.verdict,
+                "sentence": c.sentence,
+            }
+            for c in compared
+        ],
+    }

@@ -1,0 +1,252 @@
+"""One session of a study: find it or make it, search, merge its best adapter. The same options again go on."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data.sources import DataError
+from harness.errors import ModelError, StoreError, UsageError
+from harness.models.loading import check_loads
+from harness.store import Store, StudyRow, TrialRow
+from tuning.objectives import objectives
+from tuning.search.loop import LOOK, Search
+from tuning.search.worker_pool import WorkerPool, local_pool
+from tuning.search.workers import Setup
+from tuning.study.definition import Plan, Study, ledger_of, plan, surroundings
+from tuning.study.ledger import Ledger
+from tuning.study.options import Options, seconds
+
+if TYPE_CHECKING:
+    from data.instruction_split import Splits
+    from harness.evaluation.answering import Progress
+    from harness.models.checkpoint import Checkpoint
+    from tuning.objectives.objectives import Measure
+    from tuning.training.train import Trainer, TrainSettings
+    from tuning.types import Optimizer
+
+REFUSALS = (UsageError, ModelError, DataError)  # of a study that cannot work as it was asked for
+
+
+def _silent(task: str, done: int, total: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    row: StudyRow
+    ledger: Ledger
+    computed: bool  # False when a finished study answered
+    merged: Path | None = None  # the best adapter on its base
+
+
+def make_trainer(checkpoint: Checkpoint, splits: Splits, settings: TrainSettings) -> Trainer:
+    """In the process that trains."""
+    from tuning.training.train import Trainer
+
+    return Trainer(checkpoint, splits, settings)
+
+
+def setup_of(made: Plan, options: Options) -> Setup:
+    return partial(make_trainer, made.checkpoint, made.splits, made.study.settings(options))
+
+
+def run(
+    options: Options,
+    progress: Progress = _silent,
+    command: Sequence[str] = (),
+    setup: Callable[[Plan, Options], Setup] = setup_of,
+) -> Result:
+    """Search until the budget is spent. Raises HarnessError, DataError, or KeyboardInterrupt; whatever was trained is
+    stored. `setup` says how a worker gets its trainer."""
+    made = plan(options)
+    store = Store(options.db)
+    found = store.find_study(made.study.identity)
+    if found is None or found.status != "finished":
+        check_loads(made.checkpoint)
+    row = found or _row(made, options, command)
+    with store.lease(row.id):
+        if found is not None:
+            row = store.resolve_study(row.id)
+            if _is_answered(store, row, options):
+                row = store.update_study(row.id, name=options.name or row.name)
+                return Result(row, ledger_of(store, row), computed=False)
+        with _tools(made, options, setup) as tools:  # what refuses does so before the store has anything of it
+            if found is None:
+                store.create_study(row)
+            else:
+                columns: dict[str, Any] = {"budget": options.budget or row.budget, "name": options.name or row.name}
+                row = store.update_study(row.id, status="running", **columns)
+            return _session(options, made, store, row, tools, progress, new=found is None)
+
+
+def _is_answered(store: Store, row: StudyRow, options: Options) -> bool:
+    """Whether the study is finished and nothing is left to do."""
+    budget = options.budget or row.budget
+    if row.status != "finished" or budget > row.budget:
+        return False
+    return not (store.enqueued(row.id) and budget > ledger_of(store, row).started)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tools:
+    """What a search works with, beside its ledger."""
+
+    optimizer: Optimizer
+    pool: WorkerPool
+    objectives: list[Measure]
+    constraints: list[Measure]
+    may_start: Callable[[Store, str], Callable[[], bool]]
+
+
+@contextmanager
+def _tools(made: Plan, options: Options, setup: Callable[[Plan, Options], Setup]) -> Iterator[_Tools]:
+    """Raises what refuses a study: its optimizer, objectives, time limit, cluster."""
+    from tuning.optimizers import make
+
+    study, where = made.study, surroundings(options)
+    held = [study.space.point(hyper, study.defaults) for _, hyper in study.start]
+    with ExitStack() as stack:
+        optimizer = make(
+            study.optimizer,
+            study.space,
+            study.seed,
+            [point for point in held if point is not None],
+            study.block,
+            len(study.objectives),
+            len(study.constraints),
+        )
+        stack.callback(optimizer.close)
+        pool = make_pool(setup(made, options), options, study.settings(options).device)
+        stack.callback(pool.close)
+        yield _Tools(
+            optimizer,
+            pool,
+            [objectives.measure_of(word, where) for word in study.objectives],
+            [objectives.constraint_of(word, where) for word in study.constraints],
+            partial(_permission, limit=math.inf if options.timeout is None else seconds(options.timeout)),
+        )
+
+
+def _session(
+    options: Options, made: Plan, store: Store, row: StudyRow, tools: _Tools, progress: Progress, new: bool
+) -> Result:
+    """A search to its end. A study that is `new` and was refused before its first training leaves nothing behind."""
+    study, ledger = made.study, ledger_of(store, row)
+    ledger.try_again()
+    done = {trial.number for trial in ledger.trials if trial.state != "running"}
+    progress("trials", len(done), row.budget)
+
+    def settled(trial: TrialRow) -> None:
+        done.add(trial.number)
+        progress("trials", len(done), row.budget)
+
+    search = Search(
+        space=study.space,
+        defaults=study.defaults,
+        start=study.start,
+        optimizer=tools.optimizer,
+        ledger=ledger,
+        pool=tools.pool,
+        objectives=tools.objectives,
+        constraints=tools.constraints,
+        folder=store.study_folder(row.id),
+        budget=row.budget,
+        keep=options.keep,
+        packed=study.packed,
+        may_start=tools.may_start(store, row.id),
+        settled=settled,
+    )
+    try:
+        ending = search.run()
+        merged = None if ending == "halted" or options.no_merge else _merge_best(store, row, ledger, study)
+    except BaseException as error:
+        with suppress(StoreError):  # a full disk has its own sentence
+            if new and not ledger.attempts and isinstance(error, REFUSALS):
+                store.discard_study(row.id)
+            else:
+                store.update_study(row.id, status="stopped")
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(_how_far(len(done), row.budget)) from error
+        raise
+    if ending == "halted":
+        return Result(store.update_study(row.id, status="stopped"), ledger, computed=True)
+    row = store.update_study(row.id, status="finished", finished=datetime.now(UTC))
+    return Result(row, ledger, computed=True, merged=merged)
+
+
+def make_pool(setup: Setup, options: Options, device: str) -> WorkerPool:
+    if options.ray is None:
+        return local_pool(setup, options.parallel, device)
+    from tuning.search.cluster import ray_pool
+
+    return ray_pool(setup, options.ray, options.parallel, device)
+
+
+def _row(made: Plan, options: Options, command: Sequence[str]) -> StudyRow:
+    """A study that begins."""
+    from harness.provenance import provenance
+
+    study = made.study
+    return StudyRow(
+        id=uuid.uuid4().hex,
+        identity=study.identity,
+        name=options.name or f"{Path(study.model).name}-{study.optimizer}-{study.seed}",
+        status="running",
+        model=study.model,
+        base_digest=study.base_digest,
+        data_digest=study.data_digest,
+        optimizer=study.optimizer,
+        seed=study.seed,
+        budget=made.budget,
+        created=datetime.now(UTC),
+        command=" ".join(command or sys.argv),
+        config=study.to_dict(),
+        provenance=provenance(),
+        warnings=tuple(dict.fromkeys((*made.checkpoint.warnings, *made.notes, *made.splits.notes))),
+    )
+
+
+def _permission(store: Store, study_id: str, limit: float) -> Callable[[], bool]:
+    """Whether a further job may begin: `limit` seconds are not up, and nobody asked to stop."""
+    end = time.monotonic() + limit
+    looked, stopping = -math.inf, False
+
+    def may_start() -> bool:
+        nonlocal looked, stopping
+        if time.monotonic() - looked > LOOK:
+            looked, stopping = time.monotonic(), store.study_status(study_id) == "stopping"
+        return not stopping and time.monotonic() < end
+
+    return may_start
+
+
+def _merge_best(store: Store, row: StudyRow, ledger: Ledger, study: Study) -> Path | None:
+    """The best adapter on its base, as a checkpoint in the study's folder; None where no trial ended well."""
+    from harness.models.adapter import merge
+
+    best = ledger.best
+    attempt = ledger.whole(best.number) if best else None
+    if best is None or attempt is None or not attempt.adapter:
+        return None
+    home = store.study_folder(row.id)
+    out = home / f"best-trial-{best.number:04d}"
+    for old in home.glob("best-trial-*"):
+        if old != out:
+            shutil.rmtree(old, ignore_errors=True)
+    if not out.exists():
+        merge(attempt.adapter, out, base=study.model)
+    return out
+
+
+def _how_far(done: int, budget: int) -> str:
+    return f"Stopped. {done} of {budget} trials are done; the same command goes on from there."

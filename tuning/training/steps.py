@@ -1,0 +1,120 @@
+"""The steps of training: micro-batches, memory that does not suffice, processes that add up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tuning.training.adapters import One
+from tuning.training.encoded import ALIKE, Tokens, batch, by_length
+from tuning.training.likelihood import response_nll
+from tuning.training.memory import fits, too_much
+from tuning.training.packed import Stack
+from tuning.training.training_schedule import TrainingSchedule
+from tuning.types import Step, TrialError
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What of a trainer's settings its steps depend on; `workers` are the processes of a data-parallel trial."""
+
+    micro_batch: int
+    packed_rows: bool
+    workers: PartialState | None = None
+
+    def run(
+        self,
+        model: Any,
+        adapters: One | Stack,
+        schedules: Sequence[TrainingSchedule],
+        rows: Sequence[Tokens],
+        on_step: Callable[[int, Step], None] | None,
+    ) -> int:
+        """All steps of all courses. The micro-batch that was left."""
+        micro, steps = self.micro_batch, len(schedules[0].batches)
+        for step in range(steps):
+            if all(schedule.error for schedule in schedules):
+                break
+            groups = [[rows[at] for at in schedule.batches[step]] for schedule in schedules]
+            while not self._agreed(found := fits(partial(self.gradients, model, groups, micro))):
+                adapters.clear_gradients()
+                if micro <= len(schedules):
+                    raise TrialError(too_much(micro, rank=max(schedule.hyper.rank for schedule in schedules)))
+                micro = max(1, micro // 2)
+            sums = self._added(found, adapters)
+            for k, schedule in enumerate(schedules):
+                if not schedule.error:
+                    schedule.passed(*sums[k][1:])
+                    try:
+                        schedule.advance(step, sums[k][0])
+                    except TrialError as error:
+                        schedule.error = error
+                    else:
+                        if on_step is not None:
+                            on_step(k, Step(step + 1, steps, sums[k][0], schedule.lr(step)))
+            adapters.clear_gradients()
+        return micro
+
+    def gradients(self, model: Any, groups: Sequence[Sequence[Tokens]], micro: int) -> Tensor:
+        """Of one step, `micro` rows at a time: gradients where the adapters hold them, and for each group of rows
+        [loss, tokens, padding]. In a process of several, this process's part of all that."""
+        import torch
+
+        device = str(model.device)
+        responses = torch.tensor([[sum(row.responses for row in group)] for group in groups], device=device)
+        sums = torch.zeros(len(groups), 3, dtype=torch.float64)
+        own = max(1, micro // len(groups))
+        if self.workers is not None:
+            own = min(own, -(-len(groups[0]) // self.workers.num_processes))
+        # packed trials go through together, so their micro-batches are cut by number alone
+        alike = 0.0 if len(groups) > 1 or self.packed_rows else ALIKE
+        chunks = list(zip(*(by_length(group, own, alike) for group in groups), strict=True))
+        for chunk in (
+            chunks if self.workers is None else chunks[self.workers.process_index :: self.workers.num_processes]
+        ):
+            parts = [[group[at] for at in part] for group, part in zip(groups, chunk, strict=True)]
+            made = batch([row for part in parts for row in part], self.packed_rows and len(groups) == 1, device)
+            nats = response_nll(model, made)
+            of = made.row // len(parts[0])
+            losses = (
+                torch.zeros(len(groups), 1, device=device, dtype=nats.dtype).index_add(0, of, nats[:, None]) / responses
+            )
+            losses.sum().backward()
+            tokens = torch.tensor([sum(len(row.ids) for row in part) for part in parts])
+            sums[:, 0] += losses.detach()[:, 0].double().cpu()
+            sums[:, 1] += tokens
+            sums[:, 2] += made.ids.numel() / len(groups) - tokens
+        return sums
+
+    def _agreed(self, found: Tensor | None) -> bool:
+        """Had every process memory enough?"""
+        if self.workers is None:
+            return found is not None
+        import torch
+        from accelerate.utils import reduce
+
+        lacking = torch.tensor([found is None], dtype=torch.float32, device=self.workers.device)
+        return not bool(reduce(lacking, "sum").item())
+
+    def _added(self, found: Tensor | None, adapters: One | Stack) -> list[list[float]]:
+        """What `gradients` found, and its gradients, added up over the processes."""
+        import torch
+
+        assert found is not None  # `_agreed` saw to it
+        if self.workers is not None:
+            from accelerate.utils import reduce
+
+            found = reduce(found.to(self.workers.device), "sum").cpu()
+            holders = adapters.holders()
+            flat = torch.cat([torch.zeros_like(h).flatten() if h.grad is None else h.grad.flatten() for h in holders])
+            parts = reduce(flat, "sum").split([h.numel() for h in holders])
+            for holder, part in zip(holders, parts, strict=True):
+                holder.grad = part.view_as(holder)
+        adapters.share_gradients()
+        return found.tolist()

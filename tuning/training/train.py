@@ -1,0 +1,345 @@
+"""LoRA trials on a base that stays loaded.
+
+The loss of an optimizer step is the sum over the response tokens of its whole batch, divided by their number:
+micro-batches, devices and padding do not change it. What a seed decides (LoRA's initial values, the order of the
+rows, dropout) is seeded before the adapter is made.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from data.instruction_split import Splits
+from harness.errors import UsageError
+from harness.models import bos
+from harness.models.checkpoint import Checkpoint, resolve
+from tuning.training.adapters import One, adapted, detach, lora_config, write
+from tuning.training.encoded import Tokens
+from tuning.training.likelihood import likelihood
+from tuning.training.packed import Stack, packable
+from tuning.training.row_limits import encode_within, none_left, require_responses
+from tuning.training.steps import Steps
+from tuning.training.training_schedule import TrainingSchedule
+from tuning.types import Hyperparameters, Likelihood, Step, Trained, TrialError
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+Part = Literal["train", "validation", "test"]
+LEAST = 0.25  # of the validation rows
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """How training runs on this machine. Of these only `dtype`, `max_tokens`, `load_in_4bit` and `add_bos` belong to a
+    study's identity: the others change results by rounding only (and by which numbers dropout draws)."""
+
+    device: str = "cpu"
+    dtype: str | None = None  # of the base; None: float32 on a CPU, bfloat16 elsewhere. Adapters are float32
+    max_tokens: int = 512  # of prompt and response together; what is longer is cut, with a warning
+    micro_batch: int = 32  # rows in one pass; halved where memory does not suffice
+    packed_rows: bool = False  # rows one after the other without padding, for FlashAttention
+    gradient_checkpointing: bool = False
+    load_in_4bit: bool = False  # NVIDIA and bitsandbytes
+    add_bos: bool = False  # put one before each row, where the tokenizer does not
+    processes: int = 1  # of a data-parallel trial
+
+
+DEFAULT = TrainSettings()
+
+
+class Trainer:
+    """Trains and evaluates adapters on one base, which is loaded at the first need and kept unchanged."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        splits: Splits,
+        settings: TrainSettings = DEFAULT,
+        workers: PartialState | None = None,  # the processes of a data-parallel trial; this is one of them
+    ) -> None:
+        """`checkpoint` is a whole model (harness.models.checkpoint.resolve); UsageError for an adapter."""
+        if checkpoint.base is not None:
+            raise UsageError(f"{checkpoint.given} is a LoRA adapter. Merge it first (harness merge), or give its base.")
+        self.checkpoint, self.splits, self.settings = checkpoint, splits, settings
+        self._workers = workers
+        self._warnings: dict[str, list[str]] = {}
+
+    def train(
+        self,
+        hyper: Hyperparameters,
+        fraction: float,
+        seed: int,
+        to: Path,
+        on_step: Callable[[Step], None] | None = None,
+    ) -> Trained:
+        """Train on the first `fraction` of the train rows, write the adapter to the folder `to`, validate.
+
+        Of a fraction, as much of the validation rows is used, and LEAST of them at least: a rung compares its trials
+        on the same rows, and small rungs would spend most on validation. The cosine ends with the last row. An
+        exception of `on_step` (to stop early) ends the training, with nothing written. TrialError where the trial
+        cannot end well."""
+        self._require("train")
+        if self.settings.processes > 1:
+            from tuning.training.data_parallel import launch
+
+            return launch(self, hyper, fraction, seed, to, on_step)
+        tell = None if on_step is None else lambda _, step: on_step(step)
+        (result,) = self._train([hyper], fraction, [seed], [to], tell)
+        if isinstance(result, TrialError):
+            raise result
+        return result
+
+    def train_packed(
+        self,
+        hypers: Sequence[Hyperparameters],
+        fraction: float,
+        seeds: Sequence[int],
+        to: Sequence[Path],
+        on_step: Callable[[int, Step], None] | None = None,  # with the index into `hypers`
+    ) -> list[Trained | TrialError]:
+        """Several trials at once over the one base, each as `train` would have it (dropout draws other numbers).
+
+        What cannot be packed together (other batch, epochs or target modules; DoRA) is packed with its like or
+        trained alone. `seconds` is each trial's share of the time."""
+        self._require("train")
+        results: dict[int, Trained | TrialError] = {}
+        left = list(range(len(hypers)))
+        while left:
+            first = left[0]
+            group = [k for k in left if k == first or packable(hypers[first], hypers[k])]
+            left = [k for k in left if k not in group]
+            tell = None if on_step is None else _renumbered(on_step, group)
+            trained = self._train(
+                [hypers[k] for k in group], fraction, [seeds[k] for k in group], [to[k] for k in group], tell
+            )
+            results |= zip(group, trained, strict=True)
+        return [results[k] for k in range(len(hypers))]
+
+    def evaluate(self, adapter: Path | None, part: Part = "validation") -> Likelihood:
+        """Of the responses of a part under the base (None) or an adapter of it, in nats. UsageError for an empty
+        part, ModelError for an adapter that does not fit."""
+        from harness.models.attach import attach
+
+        self._require(part)
+        rows = self._rows(part)
+        if adapter is None:
+            return self._likelihood(self.model, rows)[0]
+        found = resolve(str(adapter), str(self.checkpoint.path))
+        try:
+            return self._likelihood(attach(self.model, found, resize=False), rows)[0]
+        finally:
+            detach(self.model)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """About the rows: those that are cut at `max_tokens`, …"""
+        for part in ("train", "validation", "test"):
+            self._rows(part)
+        of_rows = (f"{part}: {warning}" for part, found in self._warnings.items() for warning in found)
+        return (*bos.warnings(self._tokenizer, self.checkpoint.path), *of_rows)
+
+    def close(self) -> None:
+        """Free the base. It is loaded again when it is needed again."""
+        import gc
+
+        import torch
+
+        self.__dict__.pop("model", None)
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    @cached_property
+    def model(self) -> PreTrainedModel:
+        """The base: frozen, in evaluation mode, bare between trials."""
+        from harness.models.loading import load_model
+
+        dtype = self.settings.dtype or ("float32" if self.settings.device.startswith("cpu") else "bfloat16")
+        model = load_model(self.checkpoint, dtype, self.settings.device, self.settings.load_in_4bit)
+        return model.requires_grad_(False)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        from harness.models.loading import load_config, load_tokenizer
+        from harness.models.vocabulary import fit_tokenizer, rows_of
+
+        tokenizer = load_tokenizer(self.checkpoint)
+        self._warnings["tokenizer"] = fit_tokenizer(tokenizer, rows_of(load_config(self.checkpoint)), self.checkpoint)
+        if self.settings.add_bos:
+            bos.add_bos(tokenizer, self.checkpoint.given)
+        return tokenizer
+
+    @cached_property
+    def _encoded(self) -> dict[str, list[Tokens]]:
+        return {}
+
+    def _rows(self, part: str) -> list[Tokens]:
+        if part not in self._encoded:
+            self._encoded[part], self._warnings[part] = encode_within(
+                self._tokenizer, self.splits.part(part), self.settings.max_tokens, *self._positions
+            )
+        return self._encoded[part]
+
+    @cached_property
+    def _positions(self) -> tuple[int | None, bool]:
+        """Of the base: how many, and whether no row can be longer."""
+        from transformers import AutoConfig
+
+        from harness.backends.limits import positions_of
+
+        config = AutoConfig.from_pretrained(
+            self.checkpoint.path, trust_remote_code=self.checkpoint.remote_code, local_files_only=True
+        )
+        return positions_of(config)
+
+    def _require(self, part: str) -> None:
+        """UsageError where no trial could learn from the rows of a part, or be measured on them."""
+        require_responses(part, self._rows(part), self.settings.max_tokens, *self._positions)
+
+    @property
+    def _steps(self) -> Steps:
+        return Steps(self.settings.micro_batch, self.settings.packed_rows, self._workers)
+
+    def _likelihood(self, model: Any, rows: Sequence[Tokens]) -> tuple[Likelihood, int, int]:
+        return likelihood(model, rows, self.settings.micro_batch, self.settings.packed_rows)
+
+    def _train(
+        self,
+        hypers: Sequence[Hyperparameters],
+        fraction: float,
+        seeds: Sequence[int],
+        to: Sequence[Path],
+        on_step: Callable[[int, Step], None] | None,
+    ) -> list[Trained | TrialError]:
+        """One trial as peft has it, or several packed. A trial that fails does not stop the others."""
+        began = time.perf_counter()
+        part = self._rows("train")[: len(self.splits.subset(fraction).train)]
+        rows = [row for row in part if row.responses]
+        guess = math.log(self.model.get_input_embeddings().weight.shape[0])
+        _reset_peak(self.settings.device)
+        try:
+            if not rows:
+                raise TrialError(none_left("train", part, self.settings.max_tokens, *self._positions))
+            schedules = [
+                TrainingSchedule(hyper, seed, len(rows), guess) for hyper, seed in zip(hypers, seeds, strict=True)
+            ]
+            with self._carried(hypers, seeds) as (model, adapters):
+                for k, schedule in enumerate(schedules):
+                    schedule.begin(*adapters.parameters(k))
+                micro = self._steps.run(model, adapters, schedules, rows, on_step)
+                states = [
+                    {name: t.detach().clone() for name, t in adapters.state(k).items()} for k in range(len(hypers))
+                ]
+        except TrialError as error:  # of memory, or of hyperparameters that do not fit: it is of all of them
+            return [error] * len(hypers)
+        share = (time.perf_counter() - began) / len(hypers)
+        return [
+            schedule.error or self._finish(schedule, state, folder, share, micro, fraction)
+            for schedule, state, folder in zip(schedules, states, to, strict=True)
+        ]
+
+    @contextmanager
+    def _carried(self, hypers: Sequence[Hyperparameters], seeds: Sequence[int]) -> Iterator[tuple[Any, One | Stack]]:
+        """The base with new adapters, in training mode, and the adapters."""
+        base = self.model
+        if len(hypers) == 1:
+            with adapted(base, hypers[0], self.checkpoint, seeds[0]) as model, self._training(model):
+                yield model, One(model)
+            return
+        states = []
+        for hyper, seed in zip(hypers, seeds, strict=True):
+            with adapted(base, hyper, self.checkpoint, seed) as model:
+                states.append(One(model).state(0))
+        stack = Stack(states, hypers, base.device)
+        with stack.on(base) as model, self._training(model):
+            yield model, stack
+
+    @contextmanager
+    def _training(self, model: Any) -> Iterator[None]:
+        """Entered when adapters are on: peft leaves a hook in a base that has checkpointing switched on already."""
+        import torch
+
+        if self._workers is not None:  # dropout draws its own numbers in each process
+            torch.manual_seed(torch.initial_seed() + self._workers.process_index)
+        if self.settings.gradient_checkpointing:
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.train()
+        try:
+            yield
+        finally:
+            if self.settings.gradient_checkpointing:
+                self.model.gradient_checkpointing_disable()
+                self.model.disable_input_require_grads()  # which enabling had enabled
+            model.eval()
+
+    def _finish(
+        self,
+        schedule: TrainingSchedule,
+        state: dict[str, Tensor],
+        to: Path,
+        seconds: float,
+        micro: int,
+        fraction: float,
+    ) -> Trained | TrialError:
+        """Validate and write what was trained."""
+        from peft import set_peft_model_state_dict
+
+        began = time.perf_counter()
+        rows = self._rows("validation")
+        rows = rows[: max(1, round(max(fraction, LEAST) * len(rows)))]
+        try:
+            with adapted(self.model, schedule.hyper, self.checkpoint, 0) as model:
+                set_peft_model_state_dict(model, state)
+                found, tokens, padding = self._likelihood(model.eval(), rows)
+        except TrialError as error:
+            return error
+        if not math.isfinite(found.total):
+            return TrialError(f"the validation loss is {found.total} nats.")
+        warnings = list(self.warnings)
+        if not any(tensor.any() for name, tensor in state.items() if ".lora_B" in name):
+            warnings.append(
+                "Nothing was trained: every B is still zero" + " (dropout 1)." * (schedule.hyper.dropout == 1)
+            )
+        if micro < self.settings.micro_batch:
+            warnings.append(f"Memory sufficed for {micro} of {self.settings.micro_batch} rows a pass.")
+        if self._workers is None or self._workers.is_main_process:
+            write(lora_config(schedule.hyper, self.checkpoint, self.model), state, self.checkpoint, to)
+        return Trained(
+            adapter=to,
+            validation=found,
+            train_loss=schedule.train_loss,
+            compute=schedule.compute(tokens, padding),
+            seconds=seconds + time.perf_counter() - began,
+            peak_bytes=_peak(self.settings.device),
+            steps=len(schedule.batches),
+            micro_batch=micro,
+            warnings=tuple(warnings),
+        )
+
+
+def _renumbered(tell: Callable[[int, Step], None], group: Sequence[int]) -> Callable[[int, Step], None]:
+    return lambda k, step: tell(group[k], step)
+
+
+def _reset_peak(device: str) -> None:
+    import torch
+
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def _peak(device: str) -> int:
+    """Most bytes in use at once since the reset; 0 on a CPU, where other work is in the same process."""
+    import torch
+
+    return torch.cuda.max_memory_allocated(device) if device.startswith("cuda") else 0
