@@ -105,7 +105,7 @@ def _entries() -> Mapping[str, tuple[EntryPoint, ...]]:
     }
     if not any(_package(entry) == OURS for entry in by_kind["commands"]):
         raise MissingError(
-            f"This copy of the program is not installed, so its parts are not registered: pip install -e . (package {OURS})."
+            f"This copy of {OURS} is not installed, so its parts are not registered: pip install -e ."
         )
     return by_kind
 
