@@ -25,6 +25,11 @@ def defaults() -> tuple[str, ...]:
     return tuple(sorted(placed, key=placed.__getitem__))
 
 
+def running_programs() -> list[str]:
+    """Those of `defaults` that run what a model wrote, in a sandbox."""
+    return [name for name in defaults() if _declared(name, "slow_scoring", bool)]
+
+
 def rows_of(name: str) -> RowSpec:
     """The rows that a task declares. DataError where there is no such task, or where it has no rows of its own."""
     known = registry.names("tasks")
