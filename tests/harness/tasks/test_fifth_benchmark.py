@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from harness import registry
 from harness.tasks import declared
 from harness.tasks.mmlu import Mmlu
 from leaderboard.ranking import board
-from tests.harness.runs import cli, json_of
+from tests.harness.runs import ROOT, cli, json_of
 from tests.harness.tasks.capitals import Capitals
 
 ROWS = [
@@ -120,3 +122,47 @@ def test_a_row_that_is_not_as_declared_names_its_line(installed: Path) -> None:
     code, _, errors = cli("data", "import", "capitals", installed)
     assert code == 3
     assert "capitals.jsonl, line 1: capital missing" in errors
+
+
+def test_no_other_file_names_a_benchmark() -> None:
+    """What another file needs to know of one is declared by its own. Only the help of an option may name one; the embedded model and its sample are made in the benchmarks' shapes."""
+    own = {f"harness/tasks/{name}.py" for name in declared.defaults()}
+    made = ("data/sample/", "data/tiny/")
+    naming = set()
+    for package in ("data", "harness", "judges", "tuning", "leaderboard"):
+        for file in (ROOT / package).rglob("*.py"):
+            path = str(file.relative_to(ROOT))
+            if path not in own and not path.startswith(made) and any(map(_NAMES.search, _code(file))):
+                naming.add(path)
+    assert not naming
+
+
+def _names_one(text: str) -> bool:
+    return bool(
+        re.search(r"mmlu|bbh|humaneval|big.?bench|\btasks\.drop|drop_dataset|(?-i:\bDROP\b)", text, re.IGNORECASE)
+    )
+
+
+def _code(file: Path) -> Iterator[str]:
+    """Names and texts of a file, without its comments, docstrings and help."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for_people = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
+    } | {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.keyword) and node.arg in ("help", "description")
+        for part in ast.walk(node.value)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in for_people:
+            yield node.value
+        elif isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+        elif isinstance(node, documented[1:]):
+            yield node.name
