@@ -125,7 +125,8 @@ def test_a_row_that_is_not_as_declared_names_its_line(installed: Path) -> None:
 
 
 def test_no_other_file_names_a_benchmark() -> None:
-    """What another file needs to know of one is declared by its own. Only the help of an option may name one; the embedded model and its sample are made in the benchmarks' shapes."""
+    """What another file needs to know of one is declared by its own. Only an option's help may name one; the embedded
+    model and its sample are made in the benchmarks' shapes."""
     own = {f"harness/tasks/{name}.py" for name in declared.defaults()}
     made = ("data/sample/", "data/tiny/")
     naming = set()
@@ -137,10 +138,7 @@ def test_no_other_file_names_a_benchmark() -> None:
     assert not naming
 
 
-def _names_one(text: str) -> bool:
-    return bool(
-        re.search(r"mmlu|bbh|humaneval|big.?bench|\btasks\.drop|drop_dataset|(?-i:\bDROP\b)", text, re.IGNORECASE)
-    )
+_NAMES = re.compile(r"mmlu|bbh|humaneval|big.?bench|\btasks\.drop|drop_dataset|(?-i:\bDROP\b)", re.IGNORECASE)
 
 
 def _code(file: Path) -> Iterator[str]:
