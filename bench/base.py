@@ -23,6 +23,10 @@ from data.benchmarks import load
 from data.instruction_split import PAPER_MIX, Splits, distinct, split
 from data.instructions import load as load_instructions
 from data.instructions import prompt_of, response_of
+from harness.tasks.bbh import Bbh
+from harness.tasks.drop import Drop
+from harness.tasks.humaneval import Humaneval
+from harness.tasks.mmlu import Mmlu
 
 if TYPE_CHECKING:
     import torch
@@ -62,11 +66,11 @@ def documents() -> tuple[list[str], list[str]]:
         "mmlu": [
             f"{row['question']}\n"
             + "".join(f"{letter}. {c}\n" for letter, c in zip("ABCD", row["choices"], strict=True))
-            for row in load("mmlu", DATA).splits["test"]
+            for row in load(Mmlu.rows, DATA).splits["test"]
         ],
-        "bbh": [f"{row['input']}\n{row['target']}\n" for row in load("bbh", DATA).splits["test"]],
-        "drop": sorted({row["passage"] for row in load("drop", DATA).splits["test"]}),
-        "humaneval": [row["prompt"] + row["canonical_solution"] for row in load("humaneval", DATA).splits["test"]],
+        "bbh": [f"{row['input']}\n{row['target']}\n" for row in load(Bbh.rows, DATA).splits["test"]],
+        "drop": sorted({row["passage"] for row in load(Drop.rows, DATA).splits["test"]}),
+        "humaneval": [row["prompt"] + row["canonical_solution"] for row in load(Humaneval.rows, DATA).splits["test"]],
         "alpaca": [prompt_of(row) + response_of(row) for row in spare],
     }
     rng, chosen = random.Random(SEED), []

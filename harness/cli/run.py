@@ -23,11 +23,13 @@ def run(
         ),
     ],
     tasks: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="mmlu, bbh, drop, humaneval, mmlu:anatomy, lm_eval:NAME; several by comma.", rich_help_panel=ASK
+            help="mmlu, bbh, drop, humaneval, mmlu:anatomy, lm_eval:NAME; several by comma.",
+            show_default="every benchmark of ours",
+            rich_help_panel=ASK,
         ),
-    ] = "mmlu,bbh,drop,humaneval",
+    ] = None,
     base: Annotated[str | None, typer.Option(help="The base of a LoRA adapter.", rich_help_panel=MODEL)] = None,
     revision: Annotated[str | None, typer.Option(help="A hub model's revision.", rich_help_panel=MODEL)] = None,
     trust_remote_code: Annotated[
@@ -114,10 +116,11 @@ def run(
     from harness.evaluation.run import run as measure
     from harness.progress import shown
     from harness.store import Store
+    from harness.tasks import declared
 
     options = Options(
         model=model,
-        tasks=tasks,
+        tasks=tasks if tasks is not None else ",".join(declared.defaults()),
         db=db,
         base=base,
         revision=revision,

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness import registry
 from harness.errors import UsageError, suggest
 
 if TYPE_CHECKING:
     from harness.tasks.lm_eval_bridge.groups import Aggregate
     from harness.types import Task
 
-NATIVE = ("mmlu", "bbh", "drop", "humaneval")
 LM_EVAL = "lm_eval:"
 
 
@@ -25,7 +25,7 @@ class Selected:
 
 
 def parse(tasks: str) -> dict[str, tuple[str, ...]]:
-    """ "mmlu:anatomy,mmlu:virology,bbh" → {"mmlu": ("anatomy", "virology"), "bbh": ()}."""
+    """ "one:a,one:b,two" → {"one": ("a", "b"), "two": ()}."""
     wanted: dict[str, list[str]] = {}
     whole: set[str] = set()
     for word in (w.strip() for w in tasks.split(",")):
@@ -36,9 +36,9 @@ def parse(tasks: str) -> dict[str, tuple[str, ...]]:
             name, group = word, ""
             if word == LM_EVAL:
                 raise UsageError("lm_eval: wants the name of a task after the colon, as in lm_eval:hellaswag.")
-        elif name not in NATIVE:
+        elif name not in (known := registry.names("tasks")):
             raise UsageError(
-                f"There is no task {name!r}.{suggest(name, NATIVE)} There are {', '.join(NATIVE)}, "
+                f"There is no task {name!r}.{suggest(name, known)} There are {registry.listed('tasks')}, "
                 f"and {LM_EVAL}NAME for any task of lm-evaluation-harness."
             )
         groups = wanted.setdefault(name, [])
@@ -47,7 +47,7 @@ def parse(tasks: str) -> dict[str, tuple[str, ...]]:
         else:
             whole.add(name)
     if not wanted:
-        raise UsageError(f"--tasks names no task. There are {', '.join(NATIVE)}.")
+        raise UsageError(f"--tasks names no task. There are {registry.listed('tasks')}.")
     return {name: () if name in whole else tuple(dict.fromkeys(groups)) for name, groups in wanted.items()}
 
 
@@ -80,28 +80,9 @@ def load(
 def _native(
     name: str, groups: Sequence[str], data: str | None, protocol: str, shots: int | None, chat: bool
 ) -> Selected:
-    from data.benchmarks import load as load_rows
-
-    rows = load_rows(name, data)
-    task: Task
-    if name == "mmlu":
-        from harness.tasks.mmlu import Mmlu
-
-        task = Mmlu(rows, protocol, shots, chat)
-    elif name == "bbh":
-        from harness.tasks.bbh import Bbh
-
-        task = Bbh(rows, protocol, shots, chat)
-    elif name == "drop":
-        from harness.tasks.drop import Drop
-
-        task = Drop(rows, protocol, shots, chat)
-    else:
-        from harness.tasks.humaneval import Humaneval
-
-        task = Humaneval(rows, protocol, shots, chat)
+    task: Task = registry.load("tasks", name)(data, protocol, shots, chat)
     known = dict.fromkeys(item.group for item in task.items())
     for group in groups:
         if group not in known:
             raise UsageError(f"{name} has no group {group!r}.{suggest(group, known)} It has: {', '.join(known)}.")
-    return Selected(task, tuple(groups), rows.notes)
+    return Selected(task, tuple(groups))

@@ -22,7 +22,9 @@ def top(
     ] = None,
     merge: Annotated[bool, typer.Option("--merge", help="Write each on its base, as a checkpoint.")] = False,
     run: Annotated[bool, typer.Option("--run", help="Measure each on benchmarks, with harness run.")] = False,
-    tasks: Annotated[str, typer.Option(help="For --run.")] = "mmlu,bbh,drop,humaneval",
+    tasks: Annotated[
+        str | None, typer.Option(help="For --run, as there.", show_default="every benchmark of ours")
+    ] = None,
     bench_data: Annotated[str | None, typer.Option(help="For --run: a folder, sample, or hub.")] = None,
     parallel: Annotated[int, typer.Option(help="Trainings at a time.")] = 1,
     ray: Annotated[str | None, typer.Option(help="A Ray cluster's address, or auto.")] = None,
@@ -36,6 +38,7 @@ def top(
 
     from harness.progress import shown
     from harness.store import Store
+    from harness.tasks import declared
     from tuning.study import finalist_evaluation, finalists
     from tuning.study.options import Options
 
@@ -44,6 +47,7 @@ def top(
             raise UsageError(f"--{option} is a number from 1 up, not {number}.")
     if spread < 0:
         raise UsageError(f"--spread is a number from 0 up, not {spread}.")
+    tasks = tasks if tasks is not None else ",".join(declared.defaults())
     store = Store(db)
     row = store.resolve_study(study)
     options = Options(

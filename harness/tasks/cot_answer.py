@@ -1,12 +1,12 @@
-"""Reads the answer out of a BIG-Bench Hard chain of thought, in our way and in lm-eval's."""
+"""Reads the answer out of a chain of thought, and holds it against the target."""
 
 from __future__ import annotations
 
 import re
 from decimal import Decimal
 
-# "So the answer is …" ends each worked example of suzgunmirac/BIG-Bench-Hard's prompts; chat models also
-# write "The answer is: …", "Answer: …" and \boxed{…}.
+# "So the answer is …" ends each worked example of the published chain-of-thought prompts; chat models also write "The
+# answer is: …", "Answer: …" and \boxed{…}.
 _STATEMENT = re.compile(r"\banswer(?:\**:|\s+is\b:?)", re.IGNORECASE)
 _BOX = re.compile(r"\\f?boxed\s*\{")
 _SENTENCE_END = re.compile(r"\.(?=\s|$)|。")
@@ -39,10 +39,6 @@ _AS_WRITTEN = (
     | {ord(c): "-" for c in "\u2212\u2010\u2011\ufe63"}
     | {ord("【"): "[", ord("】"): "]", ord("〈"): "<", ord("〉"): ">"}
 )
-
-# lm_eval/tasks/bbh/cot_fewshot/_cot_fewshot_template_yaml, lm-eval 0.4.13
-LM_EVAL_STOPS = ("</s>", "Q", "\n\n")
-_LM_EVAL_PATTERN = re.compile(r"(?<=the answer is )(.*)(?=.)")
 
 
 def extract(text: str) -> str:
@@ -120,16 +116,3 @@ def _unbracketed(text: str) -> str:
 
 def _plain(text: str) -> str:
     return " ".join(_bare(_unbracketed(_bare(text)).replace(",", " ")).split()).casefold()
-
-
-def lm_eval_answer(text: str) -> str:
-    """lm-eval's filter `get-answer` on what lm-eval would have seen: the text before the first of its stops."""
-    for stop in LM_EVAL_STOPS:
-        text = text.partition(stop)[0]
-    found = _LM_EVAL_PATTERN.search(text)
-    return found[0].strip() if found else "[invalid]"
-
-
-def lm_eval_exact_match(text: str, target: str) -> bool:
-    """lm-eval's `exact_match` without options. It compares numpy strings, which end before trailing NULs."""
-    return lm_eval_answer(text).rstrip("\0") == target.rstrip("\0")

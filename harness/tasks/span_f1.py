@@ -1,5 +1,5 @@
-"""DROP's exact match and F1: the rules of the official evaluation (allenai/allennlp-reading-comprehension,
-`allennlp_rc/eval/drop_eval.py`), to the digit as lm-eval 0.4.13 computes them.
+"""Exact match and F1 of answers in spans, by the rules of allenai/allennlp-reading-comprehension (`allennlp_rc/eval/`),
+to the digit as lm-eval 0.4.13 computes them.
 
 An answer is a sequence of spans. Both sides are normalised in the same way."""
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.tasks.bbh_answer import extract, matches
+from harness.tasks.cot_answer import extract, matches
 from tests.harness.tasks.lm_eval_bridge import lm_eval_local as reference
 
 SAYS = (
