@@ -130,11 +130,14 @@ class _Command:
 
 
 def switch_with_value(words: Sequence[str], flag: str) -> str | None:
-    """The sentence where a switch was written with a value (--chat=yes), and None where it was not."""
+    """The sentence where a switch was written with a value (--chat=yes), and None where it was not. `flag`: the option
+    that Typer finds fault with."""
+    value = next((word.partition("=")[2] for word in words if word.startswith(f"{flag}=")), None)
+    if value is None:
+        return None
     from harness.options.sentences import SWITCH, of_flag
 
-    value = next((word.partition("=")[2] for word in words if word.startswith(f"{flag}=")), None)
-    return None if value is None else f"{of_flag(flag, [value])} must be {SWITCH}."
+    return f"{of_flag(flag, [value])} must be {SWITCH}."
 
 
 def _is_written(context: typer.Context, name: str) -> bool:

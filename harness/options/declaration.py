@@ -111,9 +111,9 @@ def option(
     of the command line's texts, `convert` that of what another view writes. `constraints`: pydantic's `ge`, `gt`, `le`,
     `lt`, `pattern`. The default itself is always allowed."""
     names = choices if callable(choices) or choices is None else functools.partial(tuple, tuple(choices))
-    if default is ... or default_factory:
-        extra = {"default_factory": default_factory} if default_factory else {}
-        field = Field(description=help, **extra, **constraints)
+    field: Any  # a FieldInfo
+    if default_factory is not None:
+        field = Field(default_factory=default_factory, description=help, **constraints)
     else:
         field = Field(default, description=help, **constraints)
     field.metadata.append(
