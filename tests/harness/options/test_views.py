@@ -199,7 +199,7 @@ def test_the_default_is_the_same_everywhere_and_allowed(command: str, tmp_path: 
 
 
 def test_what_must_be_given() -> None:
-    with pytest.raises(UsageError, match="^model must be given: a folder, a hub id"):
+    with pytest.raises(UsageError, match=r"^model must be given: a folder, a hub id"):
         model_of("run")()
     code, out, errors = cli("run")
     assert (code, out) == (2, "")
