@@ -168,8 +168,8 @@ def _session(job: dict[str, Any]) -> None:
     log = os.open(job["log"], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     real = backends.make
 
-    def make(plan: Any) -> tuple[Logged, list[str]]:
-        backend, warnings = real(plan)
+    def make(*needed: Any) -> tuple[Logged, list[str]]:
+        backend, warnings = real(*needed)
         backend.rows_together = job["rows"]
         return Logged(backend, log), warnings
 

@@ -56,25 +56,26 @@ class WinRate:
         add_bos: bool = False,
     ) -> float:
         """TrialError where the adapter cannot answer; a judge that fails stops the study, which goes on later."""
-        from harness.evaluation.planning import Options
         from harness.store import Store
-        from judges.answers.answering import Wanted, answer
+        from judges.answers.answering import answer
+        from judges.answers.options import AnswerOptions
         from judges.judging.pairs import contest
         from judges.judging.session import reliable
 
-        wanted = Wanted(sample=self.count, max_new_tokens=LENGTH)
         # an engine's start for each trial would take longer than the answers
         common: dict[str, Any] = {
-            "tasks": "",
+            "prompts": prompts,
+            "sample": self.count,
+            "max_new_tokens": LENGTH,
             "db": db,
             "device": device,
             "backend": "transformers",
             "add_bos": add_bos,
         }
-        base = answer(Options(model=model, **common), prompts, wanted).answers
+        base = answer(AnswerOptions(model=model, **common)).answers
         name = f"{adapter.parent.name} {adapter.name}"
         try:
-            made = answer(Options(model=str(adapter), base=model, name=name, **common), prompts, wanted).answers
+            made = answer(AnswerOptions(model=str(adapter), base=model, name=name, **common)).answers
         except ModelError as error:
             raise TrialError(f"its answers: {error}") from error
         store = Store(db)
