@@ -4,17 +4,36 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from harness.errors import UsageError
 from harness.prompting import chat_templates
 
 if TYPE_CHECKING:
-    from harness.evaluation.planning import Options
     from harness.models.checkpoint import Checkpoint
 
 
-def check(options: Options, served: bool) -> None:
+class PromptOptions(Protocol):
+    """A dataclass of options with these among them (harness.evaluation.planning.Options)."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def chat(self) -> bool: ...
+    @property
+    def chat_template(self) -> str | None: ...
+    @property
+    def date(self) -> str | None: ...
+    @property
+    def add_bos(self) -> bool: ...
+    @property
+    def tokenizer(self) -> str | None: ...
+
+
+Given = TypeVar("Given", bound=PromptOptions)
+
+
+def check(options: PromptOptions, served: bool) -> None:
     """UsageError where one of them can have no effect."""
     for name in ("chat_template", "date", "add_bos"):
         if getattr(options, name) in (None, False):
@@ -31,7 +50,7 @@ def check(options: Options, served: bool) -> None:
             )
 
 
-def pinned(options: Options, checkpoint: Checkpoint) -> Options:
+def pinned(options: Given, checkpoint: Checkpoint) -> Given:
     """The options with the date that the chat template is given: a fixed one unless --date says another, and None where
     no clock is read. UsageError where several templates are there and none is meant."""
     if options.date is not None:
@@ -49,7 +68,7 @@ def pinned(options: Options, checkpoint: Checkpoint) -> Options:
     return options
 
 
-def content(options: Options) -> dict[str, Any]:
+def content(options: PromptOptions) -> dict[str, Any]:
     """What changes prompts, for an identity; {} where nothing does, so that identities from before stay."""
     values = {"chat_template": options.chat_template, "date": options.date, "add_bos": options.add_bos}
     return {name: value for name, value in values.items() if value}
