@@ -211,12 +211,10 @@ def _explain(error: BaseException) -> int:
         return 0
     if isinstance(error, typer.Exit):
         return error.exit_code
-    from typer._click.exceptions import ClickException
-
-    if isinstance(error, ClickException):
+    if isinstance(error, typer.TyperException):
         from typer import rich_utils
 
-        rich_utils.rich_format_error(error)
+        rich_utils.rich_format_error(error)  # type: ignore[arg-type]  # it declares a private class below this one
         return error.exit_code
     if isinstance(error, OSError) and error.errno is not None:
         import errno

@@ -83,17 +83,15 @@ def _until_up(child: subprocess.Popen[bytes], host: str, port: int) -> None:
 
 def _child(host: str, port: str) -> None:
     import streamlit as st
-    from streamlit.runtime.pages_manager import PagesManager
 
-    from leaderboard.app import index, shell
+    from leaderboard import compat
+    from leaderboard.app import shell
     from leaderboard.theme import theme
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then ends this process
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if current().pages != ("rate",):
         threading.Thread(target=_ahead, daemon=True).start()
-    # the folder `pages` beside app.py is not Streamlit's older kind of app, for which it would take it at first
-    PagesManager.uses_pages_directory = False
     options = {
         "server.address": host,
         "server.port": int(port),
@@ -109,7 +107,7 @@ def _child(host: str, port: str) -> None:
         "logger.level": "warning",
     }
     names = current().pages or tuple(entry.module for entry in shell.PAGES)
-    st.App(shell.__file__, routes=index.routes(names)).run(config={**options, **theme.options()})
+    st.App(shell.__file__, routes=compat.index_routes(names)).run(config={**options, **theme.options()})
 
 
 def _ahead() -> None:
