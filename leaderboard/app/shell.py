@@ -28,10 +28,10 @@ def main() -> None:
     import streamlit as st
 
     from harness.errors import HarnessError
-    from leaderboard.app import server, state
+    from leaderboard.app import server_settings, state
     from leaderboard.theme import theme
 
-    wanted = server.settings().pages
+    wanted = server_settings.current().pages
     shown = [entry for entry in PAGES if not wanted or entry.module in wanted]
     st.set_page_config(page_title=shown[0].title, layout="wide", menu_items={"about": None})
     theme.begin()

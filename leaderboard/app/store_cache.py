@@ -37,9 +37,9 @@ MOST = 256  # results kept
 
 def store() -> Store:
     """The one that the server was told of."""
-    from leaderboard.app import server
+    from leaderboard.app import server_settings
 
-    return _store(server.settings().db)
+    return _store(server_settings.current().db)
 
 
 @lru_cache(maxsize=4)

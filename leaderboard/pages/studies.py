@@ -88,7 +88,7 @@ def _some(rows: Sequence[StudyRow], known: Sequence[StudyRow]) -> None:
     import streamlit as st
 
     from leaderboard.studies import study_charts, study_heading
-    from tuning.report.trial_scores import view_of
+    from tuning.report.documents import view_of
 
     names = {row.id: f"{charts.one_line(row.name, 60)} · {row.id[:6]}" for row in known}
     with st.container(key="study-head", horizontal=True, vertical_alignment="bottom", gap="medium"):

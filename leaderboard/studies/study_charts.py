@@ -187,8 +187,8 @@ def mattered(rows: Sequence[StudyRow], views: Sequence[StudyView]) -> None:
 
 def importance_of(store: Store, study: str, whole: int) -> Importance | None:
     """`whole`, trials on all rows: what the forest depends on."""
+    from tuning.report.documents import view_of
     from tuning.report.importance import importance
-    from tuning.report.trial_scores import view_of
 
     return importance(view_of(store, study))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from leaderboard.app import server
+from leaderboard.app import server_settings
 
 _TAG = re.compile(r"<[^>]+>")
 
@@ -47,8 +47,8 @@ def draw(page: str, path: Path, monkeypatch: Any, /, **query: str | list[str]) -
     import streamlit as st
     from streamlit.testing.v1 import AppTest
 
-    told = server.Settings(str(path))
-    monkeypatch.setenv(server._VARIABLE, server.environment(told)[server._VARIABLE])
+    told = server_settings.Settings(str(path))
+    monkeypatch.setenv(server_settings.VARIABLE, server_settings.environment(told)[server_settings.VARIABLE])
     charts: list[dict[str, Any]] = []
     # the runner knows no components, and of a chart no more than that there is one
     monkeypatch.setattr("leaderboard.html.markup.show", lambda body, key: st.html(body))

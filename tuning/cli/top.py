@@ -78,8 +78,8 @@ def report(
 ) -> None:
     """Write what a study found, as HTML and Markdown with plots."""
     from harness.store import Store
+    from tuning.report.documents import view_of
     from tuning.report.page import write
-    from tuning.report.trial_scores import view_of
 
     store = Store(db)
     row = store.resolve_study(study)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.store import Store, StudyRow, TrialRow
 from harness.store.study_rows import BASE
-from tuning.report import remarks
+from tuning.report import remarks, trial_scores
 from tuning.report.views import StudyView, TrialView
 from tuning.study.ledger import Ledger, hyper_of
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
-
-    from tuning.report.trial_scores import Measured
 
 
 _FIELDS = {"alpha_over_rank": "alpha", "alpha_over_sqrt_rank": "alpha"}  # of Hyperparameters, by the space's names
@@ -132,7 +130,17 @@ def front(ledger: Ledger) -> list[int]:
     return [t.number for t in known if not any(better(other, t) for other in known)]
 
 
-def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str, Measured]]) -> StudyView:
+def view_of(store: Store, study: str) -> StudyView:
+    """A study by its id, with all that was measured of it."""
+    from tuning.study.definition import ledger_of
+
+    with store.read():
+        row = next(each for each in store.studies() if each.id == study)
+        ledger, found = ledger_of(store, row), trial_scores.scores(store, row)
+    return study_view(row, ledger, found)
+
+
+def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str, trial_scores.Measured]]) -> StudyView:
     """What a report reads. Values of a trial stand for its highest rung, with all that belongs to the same training."""
     from tuning.study.space import Space
 

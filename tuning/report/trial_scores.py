@@ -11,7 +11,6 @@ from typing import Any
 from harness.evaluation.report import score_document
 from harness.store import ScoreRow, Store, StudyRow
 from tuning.objectives import objectives
-from tuning.report.views import StudyView
 
 _TRIAL = "-trial-"
 
@@ -24,17 +23,6 @@ class Measured:
     value: float
     interval: tuple[float, float] | None
     runs: tuple[str, ...]  # ids; () for preference
-
-
-def view_of(store: Store, study: str) -> StudyView:
-    """A study by its id, with all that was measured of it."""
-    from tuning.report.documents import study_view
-    from tuning.study.definition import ledger_of
-
-    with store.read():
-        row = next(each for each in store.studies() if each.id == study)
-        ledger, found = ledger_of(store, row), scores(store, row)
-    return study_view(row, ledger, found)
 
 
 def under_way(store: Store, study: str) -> dict[str, tuple[tuple[int, float], ...]]:

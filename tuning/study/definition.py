@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from harness.models.checkpoint import Checkpoint
     from harness.store import Store, StudyRow
     from tuning.study.ledger import Ledger
-    from tuning.training.train import TrainSettings
+    from tuning.training.train_settings import TrainSettings
 
 VERSION = "1"  # changes whenever the same options would give other trials
 WARM = 5  # points taken from another study
@@ -100,7 +100,7 @@ class Study:
     def settings(self, options: Options) -> TrainSettings:
         """How to train on this machine."""
         from harness.evaluation.planning import find_device
-        from tuning.training.train import TrainSettings
+        from tuning.training.train_settings import TrainSettings
 
         return TrainSettings(
             device=find_device(options.device),

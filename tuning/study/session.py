@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from harness.evaluation.answering import Progress
     from harness.models.checkpoint import Checkpoint
     from tuning.objectives.objectives import Measure
-    from tuning.training.train import Trainer, TrainSettings
+    from tuning.training.train import Trainer
+    from tuning.training.train_settings import TrainSettings
     from tuning.types import Optimizer
 
 REFUSALS = (UsageError, ModelError, DataError)  # of a study that cannot work as it was asked for

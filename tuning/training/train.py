@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,6 +25,7 @@ from tuning.training.likelihood import likelihood
 from tuning.training.packed import Stack, packable
 from tuning.training.row_limits import encode_within, none_left, require_responses
 from tuning.training.steps import Steps
+from tuning.training.train_settings import TrainSettings
 from tuning.training.training_schedule import TrainingSchedule
 from tuning.types import Hyperparameters, Likelihood, Step, Trained, TrialError
 
@@ -36,22 +36,6 @@ if TYPE_CHECKING:
 
 Part = Literal["train", "validation", "test"]
 LEAST = 0.25  # of the validation rows
-
-
-@dataclass(frozen=True, slots=True)
-class TrainSettings:
-    """How training runs on this machine. Of these only `dtype`, `max_tokens`, `load_in_4bit` and `add_bos` belong to a
-    study's identity: the others change results by rounding only (and by which numbers dropout draws)."""
-
-    device: str = "cpu"
-    dtype: str | None = None  # of the base; None: float32 on a CPU, bfloat16 elsewhere. Adapters are float32
-    max_tokens: int = 512  # of prompt and response together; what is longer is cut, with a warning
-    micro_batch: int = 32  # rows in one pass; halved where memory does not suffice
-    packed_rows: bool = False  # rows one after the other without padding, for FlashAttention
-    gradient_checkpointing: bool = False
-    load_in_4bit: bool = False  # NVIDIA and bitsandbytes
-    add_bos: bool = False  # put one before each row, where the tokenizer does not
-    processes: int = 1  # of a data-parallel trial
 
 
 DEFAULT = TrainSettings()
@@ -92,7 +76,7 @@ class Trainer:
         if self.settings.processes > 1:
             from tuning.training.data_parallel import launch
 
-            return launch(self, hyper, fraction, seed, to, on_step)
+            return launch(self.checkpoint, self.splits, self.settings, hyper, fraction, seed, to, on_step)
         tell = None if on_step is None else lambda _, step: on_step(step)
         (result,) = self._train([hyper], fraction, [seed], [to], tell)
         if isinstance(result, TrialError):

@@ -7,7 +7,8 @@ window and limit in its configuration, with prefixes cut as runs cut them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.backends.limits import window_of
 from harness.backends.transformers.attention_hook import UnsupportedError
@@ -18,14 +19,39 @@ from harness.errors import ModelError
 if TYPE_CHECKING:
     import torch
 
-    from harness.backends.transformers.engines import PlainEngine, SharedEngine
-
 SHORT = 37  # tokens of the longest row of the check that every model gets
 BEYOND = 26  # tokens that a row of the check goes beyond a limit
 STEPS = 3  # tokens decoded after it
 # multiply-adds that the check at one limit may take: a few seconds
 WORK = {"cpu": 3e11}
 WORK_ELSEWHERE = 3e13
+
+
+class Plain(Protocol):
+    """Of engines.PlainEngine, what is checked."""
+
+    model: Any
+    together: int
+
+    def find_options(self, ids: list[int]) -> None: ...
+    def logits(self, rows: Sequence[list[int]], reads: int) -> torch.Tensor: ...
+
+
+class Decoder(Protocol):
+    def step(self, tokens: list[int]) -> torch.Tensor: ...
+
+
+class Shared(Protocol):
+    """Of engines.SharedEngine, what is checked."""
+
+    model: Any
+    computed: int
+    windows: dict[int, int | None]
+
+    def learn_windows(self, trunk: Segment) -> None: ...
+    def prefill(self, segments: list[Segment], keep_rows: bool) -> torch.Tensor: ...
+    def decode(self, segments: list[Segment]) -> Decoder: ...
+    def plain_logits(self, ids: list[int], reads: int) -> torch.Tensor: ...
 
 
 def tolerance(model: Any) -> float:
@@ -61,7 +87,7 @@ def vocabulary_of(model: Any) -> int:
 # plainly
 
 
-def check_plain(engine: PlainEngine) -> None:
+def check_plain(engine: Plain) -> None:
     """Raises ModelError for a model that cannot be measured from token ids alone. Sets how `engine` calls it."""
     try:
         _check_plain(engine)
@@ -75,7 +101,7 @@ def check_plain(engine: PlainEngine) -> None:
         ) from error
 
 
-def _check_plain(engine: PlainEngine) -> None:
+def _check_plain(engine: Plain) -> None:
     model = engine.model
     config = model.config.get_text_config()
     window = window_of(config)
@@ -130,7 +156,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 # over the prefix tree
 
 
-def check_shared(engine: SharedEngine) -> None:
+def check_shared(engine: Shared) -> None:
     """Raises UnsupportedError unless it agrees with plain passes at every length; leaves the layers' windows there."""
     model, config = engine.model, engine.model.config.get_text_config()
     window = window_of(config)
@@ -153,7 +179,7 @@ def _affordable(model: Any, limit: Limit) -> bool:
     return 5.0 * weights * (limit.tokens + BEYOND) <= WORK.get(model.device.type, WORK_ELSEWHERE)
 
 
-def _check_reduced(engine: SharedEngine, limit: Limit) -> None:
+def _check_reduced(engine: Shared, limit: Limit) -> None:
     """At a limit too long to be reached in a check: made small, it must change what plain passes give, and ours with
     them. Where it changes nothing it cannot be checked, unless all layers' masks say that there is no window."""
     model, config = engine.model, engine.model.config.get_text_config()
@@ -173,7 +199,7 @@ def _check_reduced(engine: SharedEngine, limit: Limit) -> None:
             )
 
 
-def _compare(engine: SharedEngine, length: int, short: int) -> None:
+def _compare(engine: Shared, length: int, short: int) -> None:
     """A small tree of rows of `length` tokens, against plain passes: a trunk, a branch as long as a window, short and
     long leaves, and some tokens decoded. `short`: one more leaf that leaves the trunk that early."""
     model = engine.model

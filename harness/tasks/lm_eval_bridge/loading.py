@@ -57,11 +57,11 @@ def manager_of(name: str, folder: Path | None) -> Any:
 
 def _broken_yaml(folder: Path) -> str:
     """lm-eval passes over files that it cannot read; here they are the likely reason."""
-    from lm_eval.tasks._yaml_loader import load_yaml
+    from harness.compat import load_lm_eval_yaml
 
     for path in sorted(folder.glob("**/*.yaml")):
         try:
-            load_yaml(path, resolve_func=False)
+            load_lm_eval_yaml(path)
         except Exception as error:
             return f"{path} could not be read: {error}"
     return ""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from harness.store import Store
-from leaderboard.app import server, state
+from leaderboard.app import server_settings, state
 from leaderboard.app.shell import PAGES
 from tests.harness.runs import json_of
 from tests.leaderboard.browser import Watched, chromium
@@ -47,7 +47,7 @@ def demo(tmp_path_factory) -> Store:
 
 @contextmanager
 def board(store: Store) -> Iterator[Serving]:
-    with serving(server.Settings(str(store.path), names=True)) as started:
+    with serving(server_settings.Settings(str(store.path), names=True)) as started:
         yield started
 
 
@@ -123,7 +123,7 @@ def test_every_page_opens_on_the_demo_store_narrow_and_dark_too(demo, browser):
 
 @pytest.mark.full
 def test_every_page_opens_on_the_big_store(tmp_path, browser):
-    from bench.big_store import build
+    from bench.big.store import build
 
     store = build(tmp_path / "big.duckdb")
     texts = opened(browser, store, [shot.address(store) for shot in SHOTS])

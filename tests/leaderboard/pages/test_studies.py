@@ -12,8 +12,9 @@ from tests.leaderboard.hostile import hostile
 from tests.leaderboard.judged import judged
 from tests.leaderboard.page_runner import draw
 from tests.leaderboard.searched import measure, searched
+from tuning.report.documents import view_of
 from tuning.report.findings import in_words, predictions
-from tuning.report.trial_scores import under_way, view_of
+from tuning.report.trial_scores import under_way
 
 
 @pytest.fixture(scope="module")

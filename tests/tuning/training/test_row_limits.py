@@ -19,7 +19,8 @@ from harness.store import Store
 from tests.harness.runs import cli, json_of
 from tests.models import make_model
 from tests.tuning.models import hyper, small_base
-from tuning.training.train import Trainer, TrainSettings
+from tuning.training.train import Trainer
+from tuning.training.train_settings import TrainSettings
 
 
 def row(number: int, prompt: int, response: int = 3) -> Instruction:
@@ -116,7 +117,7 @@ def tune(folder: Path, *words: object) -> list[object]:
 
 
 def test_rows_without_a_response_are_counted_wherever_the_study_is_shown(tmp_path: Path) -> None:
-    from tuning.report.trial_scores import view_of
+    from tuning.report.documents import view_of
 
     rows(tmp_path / "rows", 12, 12)
     code, out, _ = cli(*tune(tmp_path, "--name", "s"))

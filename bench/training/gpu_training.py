@@ -1,6 +1,6 @@
 """LoRA training on a GPU: a 7B-shaped base in bfloat16, rank 512 on q_proj and v_proj, real Alpaca and Dolly rows.
 
-    python -m bench.gpu_training [BASE] [FRACTION] [DEVICE]
+    python -m bench.training.gpu_training [BASE] [FRACTION] [DEVICE]
 
 Four trials one after the other, then the same four packed into one pass through the base, each on FRACTION of the train
 rows (batch 16, one epoch, 512 tokens). One JSON line: memory, tokens a second, the hours that 100 trials on the paper's
@@ -14,8 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.base import study_splits
 from bench.common import say
+from bench.training.base import study_splits
 from tuning.types import Hyperparameters, Trained, TrialError
 
 RANK, TRIALS, BATCH = 512, 4, 16
@@ -48,7 +48,8 @@ def figures(done: list[Trained | TrialError], rows: int) -> dict[str, Any]:
 
 def main(base: str | None = None, fraction: str = "1", device: str = "cuda") -> None:
     from harness.models.checkpoint import resolve
-    from tuning.training.train import Trainer, TrainSettings
+    from tuning.training.train import Trainer
+    from tuning.training.train_settings import TrainSettings
 
     if base is None:
         from bench.gpu import model_7b

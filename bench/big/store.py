@@ -1,4 +1,4 @@
-"""A store as after a year's work: python -m bench.big_store FILE [SEED].
+"""A store as after a year's work: python -m bench.big.store FILE [SEED].
 
 50 runs with a million samples and their responses, 5 studies of 100 trials, 8 models' answers with verdicts of judges
 and votes of people. Figures follow from the seed (ids of studies and moments do not). Samples are made in SQL, scores
@@ -12,12 +12,13 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import big_preference, big_studies
+from bench.big import preference
+from bench.big import studies as made_studies
+from bench.big.wanted import WORDS, Wanted
 from harness.store import RunRow, ScoreRow, Store, StudyRow, TaskRow
 
 if TYPE_CHECKING:
@@ -34,21 +35,6 @@ TASKS = {
     "humaneval": (1, 164, 0, "pass@1"),
     "drop": (1, 9_500, 16, "starts_with"),
 }
-WORDS = (
-    "which of these is true of the bridge",
-    "the lamp stands on the oldest table",
-    "a letter came twice and was not opened",
-    "the answer follows from the second rule",
-    "seven boats left before the tide turned",
-    "it depends on what the council decided",
-    "the smaller number divides the larger one",
-    "nobody had counted the apples since spring",
-    "that is why the train waits at the border",
-    "his sister keeps the accounts of the mill",
-    "the committee read the report and voted",
-    "a square has as many corners as a field",
-)
-
 # One row an item, the same for all runs: what is asked does not change.
 _ITEMS = """
 CREATE OR REPLACE TEMP TABLE items AS
@@ -101,17 +87,6 @@ SELECT grp, sha256(text) AS digest, text FROM (
     FROM items)"""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A run to be made: its tasks with how many of their items are answered."""
-
-    row: RunRow
-    skill: float
-    tasks: dict[str, int]
-    tag: str = ""
-    protocol: str = "standard"
-
-
 def whole(*names: str) -> dict[str, int]:
     return {name: TASKS[name][0] * TASKS[name][1] for name in names}
 
@@ -120,8 +95,8 @@ def wanted(store: Store, studies: Sequence[StudyRow], seed: int) -> list[Wanted]
     """The base, finalists of the studies under both protocols, partial runs, one that goes on, one of a server."""
     models = [("base", BASE_SKILL, "tiny", "")]
     for study in studies:
-        for trial, hyper, adapter in big_studies.finalists(store, study)[:MEASURED]:
-            skill = BASE_SKILL + big_studies.skill(hyper)
+        for trial, hyper, adapter in made_studies.finalists(store, study)[:MEASURED]:
+            skill = BASE_SKILL + made_studies.skill(hyper)
             models.append((f"{study.name} trial {trial}", skill, adapter, f"study-{study.id[:12]}-trial-{trial}"))
     made: list[Wanted] = []
 
@@ -244,12 +219,12 @@ def build(path: Path, seed: int = 0) -> Store:
         def say(what: str) -> None:
             print(f"{time.perf_counter() - began:6.1f} s  {what}", flush=True)
 
-        studies = big_studies.add(path)
+        studies = made_studies.add(path)
         say(f"{len(studies)} studies")
         runs = wanted(store, studies, seed)
         add_runs(store, runs, seed)
         say(f"{len(runs)} runs")
-        big_preference.add(store, [each for each in runs if not each.row.partial][:8], seed)
+        preference.add(store, [each for each in runs if not each.row.partial][:8], seed)
         say("preference")
         counts = store.info()
         say(", ".join(f"{counts[name]:,} {name}" for name in ("samples", "trials", "comparisons")))

@@ -9,8 +9,8 @@ import uuid
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import combinations
-from typing import TYPE_CHECKING
 
+from bench.big.wanted import WORDS, Wanted
 from harness.store import Store
 from harness.store.comparisons import comparison_id
 from harness.store.preference_rows import (
@@ -22,9 +22,6 @@ from harness.store.preference_rows import (
     QuestionRow,
     Verdict,
 )
-
-if TYPE_CHECKING:
-    from bench.big_store import Wanted
 
 QUESTIONS = 80
 VOTES = 900
@@ -141,8 +138,6 @@ def _verdict(rng: random.Random, pull: float, ties: float) -> Verdict:
 
 
 def _text(rng: random.Random, skill: float) -> str:
-    from bench.big_store import WORDS
-
     said = [f"{rng.choice(WORDS)}.".capitalize() for _ in range(rng.randint(3, 9 + int(6 * max(0.0, skill))))]
     lines = "\n".join(f"- {each}" for each in said[2:]) if rng.random() < 0.4 else " ".join(said[2:])
     return f"{' '.join(said[:2])}\n\n{lines}"

@@ -1,8 +1,8 @@
-"""A small base model for the study on real rows: python -m bench.base [--tokens N].
+"""A small base model for the study on real rows: python -m bench.training.base [--tokens N].
 
 About 30 M parameters, trained from nothing on the text at hand: MMLU, BIG-Bench Hard, DROP, HumanEval, and the
-Alpaca rows that `bench.real_study` does not use (nor near copies of those it uses). The tokenizer is trained on the
-same text. It learns to write English of a kind and little else. Saved under .bench/base with base.json: loss on
+Alpaca rows that `bench.training.real_study` does not use (nor near copies of those it uses). The tokenizer is trained
+on the same text. It learns to write English of a kind and little else. Saved under .bench/base with base.json: loss on
 held-out documents, and the unigram model's on the same tokens.
 """
 
@@ -186,7 +186,7 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, found: dic
 def base() -> Path:
     """The folder of the trained base. SystemExit where it is not there: training takes a quarter of an hour."""
     if not (FOLDER / "base.json").is_file():
-        raise SystemExit("There is no base yet. Train it first: python -m bench.base")
+        raise SystemExit("There is no base yet. Train it first: python -m bench.training.base")
     return FOLDER
 
 

@@ -1,6 +1,6 @@
 """A search as arXiv 2312.00949 made it, every trial on all rows, against ours with rungs: equal budget of proposals.
 
-    python -P -m bench.search --optimizer nomad --seeds 3 --budget 50
+    python -P -m bench.training.search --optimizer nomad --seeds 3 --budget 50
 
 Each way and seed is a study of its own on the embedded model and the bundled rows (what `harness tune` does, with
 160 train rows in batches of 8). Compute is counted in tokens that are no padding: forward, backward and validation,

@@ -1,7 +1,7 @@
 """Optimizers against random search where a trial costs nothing: the recorded grid on tiny, on which claims rest, and
 the surrogate of the paper's points. Best-so-far after 50 evaluations, over 30 seeds.
 
-    python -m bench.optimizers [grid|surrogate] [SEEDS] [NAME,NAME]
+    python -m bench.training.optimizers [grid|surrogate] [SEEDS] [NAME,NAME]
 
 Most of its minutes go into Optuna's Gaussian process, then into NOMAD's processes.
 

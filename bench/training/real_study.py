@@ -1,8 +1,8 @@
-"""A study on real rows: ten trials of `harness tune` on a 70/30 mix of Alpaca and Dolly, over the base of bench.base.
+"""A study on real rows: ten trials of `harness tune` on a 70/30 mix of Alpaca and Dolly, over the base of base.py.
 
-python -m bench.real_study [OPTIMIZER]. The search sees validation; what is told here is the test part: loss of the
-base and of the best adapter a response token, and their difference over rows with a paired 95% interval. The base
-was trained without any of these rows (`bench.base.study_splits` is the same split).
+python -m bench.training.real_study [OPTIMIZER]. The search sees validation; what is told here is the test part: loss
+of the base and of the best adapter a response token, and their difference over rows with a paired 95% interval. The
+base was trained without any of these rows (`bench.training.base.study_splits` is the same split).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.base import SEED, base, study_splits
 from bench.common import DATA, ROOT, WORK, environment, say
+from bench.training.base import SEED, base, study_splits
 
 BUDGET = 10
 HELD = ("epochs=1", "batch=8")  # 353 rows are three steps of the paper's 128
@@ -40,7 +40,8 @@ def against_base(adapter: Path) -> dict[str, Any]:
     """Test losses, and the paired difference of the rows' losses (best - base, nats a response token)."""
     from harness.models.checkpoint import resolve
     from harness.stats.paired import paired
-    from tuning.training.train import Trainer, TrainSettings
+    from tuning.training.train import Trainer
+    from tuning.training.train_settings import TrainSettings
 
     trainer = Trainer(resolve(str(base())), study_splits(), TrainSettings(max_tokens=MAX_TOKENS))
     before, after = trainer.evaluate(None, "test"), trainer.evaluate(adapter, "test")

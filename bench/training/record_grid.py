@@ -1,7 +1,7 @@
 """Records the complete grid of `tuning/search/recorded/tiny_grid.csv`: every point, with two seeds, on the embedded
 model and the bundled instruction sample. One process, one thread (OMP_NUM_THREADS=1).
 
-    python -m bench.record_grid [MINUTES]
+    python -m bench.training.record_grid [MINUTES]
 
 stops after that many minutes; the same command goes on, and the last one writes the file."""
 
@@ -78,7 +78,8 @@ def _write(rows: list[list[object]], base: float) -> None:
     import transformers
 
     notes = (
-        "LoRA on the embedded model tiny, trained on the bundled instruction sample; made by bench/record_grid.py",
+        "LoRA on the embedded model tiny, trained on the bundled instruction sample; "
+        "made by bench/training/record_grid.py",
         f"validation and train loss in nats a response token; the base's validation loss is {base:.7g}",
         f"otherwise: {FRACTION:g} of the train rows, {DEFAULTS.epochs:g} epoch, batch {DEFAULTS.batch}, "
         f"{', '.join(DEFAULTS.target_modules)}",
