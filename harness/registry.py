@@ -28,6 +28,7 @@ KINDS = {  # entry-point group without "harness.": what one of it is called
     "objectives": "objective",
     "pages": "page",
     "commands": "command",
+    "schemas": "schema",
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +12,9 @@ import typer
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.store import RunRow, Store, StudyRow
+    from collections.abc import Sequence
+
+    from harness.store.schema import Removal
 
 db = typer.Typer(help="What the store holds, and another machine's runs.", no_args_is_help=True)
 
@@ -61,32 +62,30 @@ def rm(
     as_json: AsJson = False,
 ) -> None:
     """Remove runs or studies and all that is theirs. `harness gc` gives the space back to the disk."""
-    from harness.store import Store, StudyRow
+    from harness.store.schema import schemas
 
-    store = Store(db)
-    find = store.resolve_answers if answers else partial(_run_or_study, store)
-    found: dict[str, Any] = {each.id: each for each in map(find, names)}
-    listed = ", ".join(f"{each.id[:12]} ({each.name})" for each in found.values())
+    option = "answers" if answers else ""
+    removals = [schema.removal for schema in schemas() if schema.removal and schema.removal.option == option]
+    found = {row.id: (row, removal) for row, removal in (_find(removals, db, name) for name in names)}
+    listed = ", ".join(f"{row.id[:12]} ({row.name})" for row, _ in found.values())
     if not (yes or as_json) and sys.stdin.isatty():
         typer.confirm(f"Remove {listed} and all that is theirs?", abort=True)
-    if answers:
-        counts = store.remove_answers(found)
-        told = f"Removed {listed}: {counts['answers']} answers, {counts['comparisons']} comparisons."
-    else:
-        studies = [id_ for id_, each in found.items() if isinstance(each, StudyRow)]
-        counts = store.remove(id_ for id_ in found if id_ not in studies)
-        counts |= store.remove_studies(studies)
-        of_runs = f"{counts['samples']} samples, {counts['responses']} responses"
-        told = f"Removed {listed}: {of_runs}, {counts['trials']} trials."
+    counts: dict[str, int] = {}
+    for removal in removals:
+        counts |= removal.remove(db, [id_ for id_, (_, its) in found.items() if its is removal])
+    told = f"Removed {listed}: {', '.join(removal.summary(counts) for removal in removals)}."
     _tell({"removed": list(found), **counts}, told, as_json)
 
 
-def _run_or_study(store: Store, word: str) -> RunRow | StudyRow:
+def _find(removals: Sequence[Removal], db: Path, word: str) -> tuple[Any, Removal]:
+    """What a word means among what the removals are of, the first of them before the others."""
+    first, *others = removals
     try:
-        return store.resolve(word)
+        return first.find(db, word), first
     except UsageError:
-        if any(word in (study.id, study.name) or study.id.startswith(word) for study in store.studies()):
-            return store.resolve_study(word)
+        for removal in others:
+            if removal.knows(db, word):
+                return removal.find(db, word), removal
         raise
 
 

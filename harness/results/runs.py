@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError, UsageError, suggest
+from harness.results.fields import FIELDS
+from harness.results.rows import RunRow, ScoreRow, TaskRow
+from harness.results.schema import delete_runs
 from harness.store import codec
 from harness.store.connection import StoreConnection
-from harness.store.rows import RunRow, ScoreRow, TaskRow
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,15 +27,15 @@ class Runs(StoreConnection):
                 raise StoreError(f"The run {run.id} is in {self.path} already.")
             _insert_run(connection, run)
             (key,) = connection.execute("SELECT coalesce(max(key), 0) FROM tasks").fetchone() or (0,)
-            columns = codec.columns(tasks, codec.names(TaskRow))
+            columns = FIELDS.columns(tasks, codec.names(TaskRow))
             columns["key"] = list(range(key + 1, key + 1 + len(tasks)))
-            connection.register("batch", codec.table(columns))
+            connection.register("batch", FIELDS.table(columns))
             connection.execute("INSERT INTO tasks BY NAME SELECT * FROM batch")
 
     def runs(self) -> list[RunRow]:
         """All runs, the newest first."""
         with self.read() as connection:
-            return codec.rows(RunRow, connection.execute("SELECT * FROM runs ORDER BY created DESC, id"))
+            return FIELDS.rows(RunRow, connection.execute("SELECT * FROM runs ORDER BY created DESC, id"))
 
     def find(self, identity: str) -> RunRow | None:
         """The newest run of that identity (a fresh one replaces those before it)."""
@@ -40,7 +43,7 @@ class Runs(StoreConnection):
             return None
         with self.read() as connection:
             query = "SELECT * FROM runs WHERE identity = ? ORDER BY created DESC, id LIMIT 1"
-            found = codec.rows(RunRow, connection.execute(query, [identity]))
+            found = FIELDS.rows(RunRow, connection.execute(query, [identity]))
         return found[0] if found else None
 
     def resolve(self, word: str) -> RunRow:
@@ -71,11 +74,23 @@ class Runs(StoreConnection):
             connection.execute("DELETE FROM runs WHERE id = ?", [run_id])
             _insert_run(connection, replace(run, **columns))
 
+    def remove(self, run_ids: Iterable[str]) -> dict[str, int]:
+        """Delete runs and all that is theirs; gives the rows that went, by table.
+
+        The file keeps its size, and new rows use the space, until `gc`. StoreError, and all stay, when one of
+        them is not there or is being computed."""
+        wanted = list(dict.fromkeys(run_ids))
+        with ExitStack() as stack:
+            for run_id in wanted:
+                stack.enter_context(self.lease(run_id))
+            connection = stack.enter_context(self.write())
+            return {"runs": len(wanted), **delete_runs(connection, wanted)}
+
     def tasks(self, run_id: str | None = None) -> list[TaskRow]:
         """A run's tasks in its order, or those of all runs."""
         with self.read() as connection:
             query = "SELECT * EXCLUDE (key) FROM tasks WHERE $run IS NULL OR run = $run ORDER BY key"
-            return codec.rows(TaskRow, connection.execute(query, {"run": run_id}))
+            return FIELDS.rows(TaskRow, connection.execute(query, {"run": run_id}))
 
     def save_scores(self, run_id: str, scores: Sequence[ScoreRow]) -> None:
         """These are the run's scores; those it had go."""
@@ -84,7 +99,7 @@ class Runs(StoreConnection):
         with self.write() as connection:
             _run(connection, run_id)
             connection.execute("DELETE FROM scores WHERE run = ?", [run_id])
-            connection.register("batch", codec.table(codec.columns(scores, codec.names(ScoreRow))))
+            connection.register("batch", FIELDS.batch(ScoreRow, scores))
             connection.execute("INSERT INTO scores BY NAME SELECT * FROM batch")
 
     def scores(self, run_id: str | None = None) -> list[ScoreRow]:
@@ -92,7 +107,7 @@ class Runs(StoreConnection):
         query = """SELECT * FROM scores WHERE $run IS NULL OR run = $run
                    ORDER BY run, task, protocol, grp <> 'all', grp, metric"""
         with self.read() as connection:
-            return codec.rows(ScoreRow, connection.execute(query, {"run": run_id}))
+            return FIELDS.rows(ScoreRow, connection.execute(query, {"run": run_id}))
 
     def tag(self, run_id: str, name: str) -> None:
         """Give a run a tag; a run may have several, and several runs one."""
@@ -115,18 +130,18 @@ class Runs(StoreConnection):
         """The tags of each run that has any."""
         found: dict[str, list[str]] = {}
         with self.read() as connection:
-            for record in codec.records(connection.execute("SELECT run, name FROM tags ORDER BY run, name")):
+            for record in FIELDS.records(connection.execute("SELECT run, name FROM tags ORDER BY run, name")):
                 found.setdefault(record["run"], []).append(record["name"])
         return found
 
 
 def _run(connection: duckdb.DuckDBPyConnection, run_id: str) -> RunRow:
-    found = codec.rows(RunRow, connection.execute("SELECT * FROM runs WHERE id = ?", [run_id]))
+    found = FIELDS.rows(RunRow, connection.execute("SELECT * FROM runs WHERE id = ?", [run_id]))
     if not found:
         raise StoreError(f"The store has no run {run_id}.")
     return found[0]
 
 
 def _insert_run(connection: duckdb.DuckDBPyConnection, run: RunRow) -> None:
-    connection.register("batch", codec.table(codec.columns([run], codec.names(RunRow))))
+    connection.register("batch", FIELDS.batch(RunRow, [run]))
     connection.execute("INSERT INTO runs BY NAME SELECT * FROM batch")

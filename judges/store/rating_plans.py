@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from harness.errors import StoreError, UsageError, suggest
-from harness.store import codec
 from harness.store.connection import StoreConnection
-from harness.store.preference_rows import AssignmentRow, ComparisonRow, RatingPlanRow
+from judges.store.fields import FIELDS
+from judges.store.rows import AssignmentRow, ComparisonRow, RatingPlanRow
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,14 +27,14 @@ class RatingPlans(StoreConnection):
         """Store a plan, or put it in the place of the one with its id (to close it)."""
         with self.write() as connection:
             connection.execute("DELETE FROM rating_plans WHERE id = ?", [plan.id])
-            connection.register("batch", codec.table(codec.columns([plan], codec.names(RatingPlanRow))))
+            connection.register("batch", FIELDS.batch(RatingPlanRow, [plan]))
             connection.execute("INSERT INTO rating_plans BY NAME SELECT * FROM batch")
 
     def plans(self) -> list[RatingPlanRow]:
         """All plans, the newest first."""
         with self.read() as connection:
             query = "SELECT * FROM rating_plans ORDER BY created DESC, id"
-            return codec.rows(RatingPlanRow, connection.execute(query))
+            return FIELDS.rows(RatingPlanRow, connection.execute(query))
 
     def resolve_plan(self, word: str) -> RatingPlanRow:
         """By id, name (the newest of that name), or the beginning of an id. UsageError when there is none."""
@@ -51,27 +51,27 @@ class RatingPlans(StoreConnection):
     def assignments(self, plan: str, judge: str | None = None) -> list[AssignmentRow]:
         """The pairs of a plan that were handed out, to everyone or to one person (by place)."""
         with self.read() as connection:
-            found = codec.rows(AssignmentRow, connection.execute(_ASSIGNED, [plan]))
+            found = FIELDS.rows(AssignmentRow, connection.execute(_ASSIGNED, [plan]))
         return [each for each in found if judge in (None, each.judge)]
 
     def votes(self, plan: str, superseded: bool = False) -> list[ComparisonRow]:
         """The votes on a plan by time; with `superseded`, those that were undone too."""
         with self.read() as connection:
-            return codec.rows(ComparisonRow, connection.execute(_VOTED, [plan, superseded]))
+            return FIELDS.rows(ComparisonRow, connection.execute(_VOTED, [plan, superseded]))
 
     def assign(self, plan: str, choose: Choose) -> list[AssignmentRow]:
         """Hand out pairs: `choose(all assignments of the plan, its votes)` gives new ones, which are stored.
 
         One transaction: of ten people who ask at once, each sees what the one before was given."""
         with self.write() as connection:
-            known = codec.rows(AssignmentRow, connection.execute(_ASSIGNED, [plan]))
-            voted = codec.rows(ComparisonRow, connection.execute(_VOTED, [plan, False]))
+            known = FIELDS.rows(AssignmentRow, connection.execute(_ASSIGNED, [plan]))
+            voted = FIELDS.rows(ComparisonRow, connection.execute(_VOTED, [plan, False]))
             chosen = list(choose(known, voted))
             keys = [_key(each) for each in (*known, *chosen)]
             if any(each.plan != plan for each in chosen) or len(set(keys)) != len(keys):
                 raise ValueError("assignments of another plan, or one pair twice for one person")
             if chosen:
-                connection.register("batch", codec.table(codec.columns(chosen, codec.names(AssignmentRow))))
+                connection.register("batch", FIELDS.batch(AssignmentRow, chosen))
                 connection.execute("INSERT INTO rating_assignments BY NAME SELECT * FROM batch")
         return chosen
 
@@ -80,18 +80,18 @@ class RatingPlans(StoreConnection):
 
         The same id again gives the row that is stored. Where the pair has another vote that was not undone, that one
         stays and is given. StoreError where the assignment is not there or is another person's."""
-        batch = codec.table(codec.columns([vote], codec.names(ComparisonRow)))
+        batch = FIELDS.batch(ComparisonRow, [vote])
         with self.write() as connection:
             _may(connection, vote.judge)
             query = "SELECT * FROM rating_assignments WHERE id = ?"
-            found = codec.rows(AssignmentRow, connection.execute(query, [vote.assignment]))
+            found = FIELDS.rows(AssignmentRow, connection.execute(query, [vote.assignment]))
             if not found or found[0].judge != vote.judge:
                 raise StoreError("This pair was not handed to this rater.")
             if _side(found[0]) != _side(vote):
                 raise ValueError("a vote on another pair than its assignment's")
             query = """SELECT * FROM comparisons WHERE id = ? OR (assignment = ? AND superseded IS NULL)
                        ORDER BY id <> ?"""
-            known = codec.rows(ComparisonRow, connection.execute(query, [vote.id, vote.assignment, vote.id]))
+            known = FIELDS.rows(ComparisonRow, connection.execute(query, [vote.id, vote.assignment, vote.id]))
             if known:
                 return known[0]
             connection.register("batch", batch)
@@ -120,7 +120,7 @@ def _may(connection: duckdb.DuckDBPyConnection, judge: str) -> None:
 
 
 def _comparisons(result: duckdb.DuckDBPyConnection) -> list[ComparisonRow]:
-    return codec.rows(ComparisonRow, result)
+    return FIELDS.rows(ComparisonRow, result)
 
 
 def _side(row: AssignmentRow | ComparisonRow) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""Looking over many runs at once: headline scores, what is going on, items by runs, and where checkpoints come from."""
+"""Looking over many runs at once: headline scores, what is going on, and items by runs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.results.fields import FIELDS
+from harness.results.rows import ScoreRow
 from harness.store import codec
 from harness.store.connection import StoreConnection
-from harness.store.rows import ScoreRow
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,19 +46,6 @@ _ITEMS = (
 _GROUPS = """
 SELECT DISTINCT grp FROM samples WHERE task = (SELECT key FROM tasks WHERE run = ? AND task = ?) ORDER BY grp
 """
-_TRAINED = """
-SELECT r.id AS run, a.study, a.trial FROM runs r JOIN attempts a ON a.adapter = r.model WHERE a.adapter <> ''
-"""
-_TRIALS = """
-SELECT s.id AS study, s.name, s.model, s.optimizer, w.trial AS number, t.label, t.source, t.hyperparameters
-FROM (SELECT unnest($studies::VARCHAR[]) AS study, unnest($trials::INTEGER[]) AS trial) w
-JOIN studies s ON s.id = w.study LEFT JOIN trials t ON t.study = w.study AND t.number = w.trial
-"""
-_VERDICTS = """
-SELECT count(*) AS n, count(superseded) AS undone, coalesce(max(created)::VARCHAR, '') AS newest,
-       (SELECT count(*) FROM answer_sets) AS sets
-FROM comparisons
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +62,12 @@ class RunSummaries(StoreConnection):
     def headlines(self) -> list[ScoreRow]:
         """The overall score of each task of each run, under the metric that leaderboards show."""
         with self.read() as connection:
-            return codec.rows(ScoreRow, connection.execute(_HEADLINES))
+            return FIELDS.rows(ScoreRow, connection.execute(_HEADLINES))
 
     def going_on(self) -> list[dict[str, Any]]:
         """Of runs that are not finished: run, task, items (samples expected), done (samples stored)."""
         with self.read() as connection:
-            return codec.records(connection.execute(_GOING_ON))
+            return FIELDS.records(connection.execute(_GOING_ON))
 
     def matrix(self, runs: Sequence[str], task: str, metric: str) -> Matrix | None:
         """Of these runs those that have this metric for every item, on one set of items: the one that most of them
@@ -104,20 +92,3 @@ class RunSummaries(StoreConnection):
         with self.read() as connection:
             found = connection.execute(_GROUPS, [run_id, codec.encode(task)]).fetchall()
         return [codec.decode(group) for (group,) in found]
-
-    def trained_in(self) -> dict[str, tuple[str, int]]:
-        """(study's id, trial) of the runs whose model is an adapter that a study keeps."""
-        with self.read() as connection:
-            return {row["run"]: (row["study"], row["trial"]) for row in codec.records(connection.execute(_TRAINED))}
-
-    def studies_of(self, trials: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:
-        """Of each (study's id, trial): study, name, model, optimizer, number, and label, source and hyperparameters
-        (None where the study has no such trial, as of 0, the base)."""
-        asked = {"studies": [study for study, _ in trials], "trials": [number for _, number in trials]}
-        with self.read() as connection:
-            return codec.records(connection.execute(_TRIALS, asked))
-
-    def verdicts(self) -> tuple[Any, ...]:
-        """A value that changes when comparisons or answers do: what a ranking rests on."""
-        with self.read() as connection:
-            return connection.execute(_VERDICTS).fetchone() or ()

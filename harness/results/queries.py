@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.results.fields import FIELDS
 from harness.store import codec
 from harness.store.connection import StoreConnection
 
@@ -97,7 +98,7 @@ class Queries(StoreConnection):
         headline metric is 1) and the other has not."""
         filters = _filters(run_id, task, group, wrong, item, search, flips)
         with self.read() as connection:
-            found = codec.records(connection.execute(_PAGE, {**filters, "offset": offset, "limit": limit}))
+            found = FIELDS.records(connection.execute(_PAGE, {**filters, "offset": offset, "limit": limit}))
             answers = _responses(connection, found)
         for sample in found:
             sample["responses"] = answers.get((sample.pop("key"), sample["item"], sample["repeat"]), [])
@@ -123,13 +124,13 @@ class Queries(StoreConnection):
         both_wrong, by the task's headline metric; and same_answer, the same one read from both responses."""
         with self.read() as connection:
             asked = {"run_a": run_a, "run_b": run_b, "task": codec.encode(task)}
-            return codec.records(connection.execute(_BOTH, asked))[0]
+            return FIELDS.records(connection.execute(_BOTH, asked))[0]
 
     def flips(self, run_a: str, run_b: str, task: str, metric: str) -> list[dict[str, Any]]:
         """Where one run is right (the metric is 1) and the other is not: item, repeat, grp, a, b (the values)."""
         names = {"run_a": run_a, "run_b": run_b, "task": codec.encode(task), "metric": codec.encode(metric)}
         with self.read() as connection:
-            return codec.records(connection.execute(_FLIPS, names))
+            return FIELDS.records(connection.execute(_FLIPS, names))
 
 
 def _filters(
@@ -160,7 +161,7 @@ def _responses(
     keys = sorted({sample["key"] for sample in samples})
     items = sorted({codec.encode(sample["item"]) for sample in samples})
     found: dict[tuple[int, str, int], list[dict[str, Any]]] = {}
-    for answer in codec.records(connection.execute(_RESPONSES, {"keys": keys, "items": items})):
+    for answer in FIELDS.records(connection.execute(_RESPONSES, {"keys": keys, "items": items})):
         place = (answer.pop("task"), answer.pop("item"), answer.pop("repeat"))
         found.setdefault(place, []).append(answer)
     return found

@@ -1,5 +1,6 @@
--- Preference: prompt sets, answers to them, who compares answers, comparisons, and plans for people who rate.
--- As in schema.sql there are no primary keys: the one writer looks for a key in the same transaction.
+-- Version 3 of the store: prompt sets, answers to them, who compares answers, comparisons, and plans for people who
+-- rate. As in harness/results/schema.sql there are no primary keys: the one writer looks for a key in the same
+-- transaction.
 
 CREATE TABLE prompt_sets (
     digest VARCHAR NOT NULL,        -- sha256, hex, over the questions

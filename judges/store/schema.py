@@ -1,24 +1,18 @@
-"""Preference in the store: prompt sets, answers, comparisons and rating plans, and their upkeep.
-
-`take`, `delete_orphans` and `remove_answers` work inside the caller's transaction (merge.py, upkeep.py)."""
+"""The tables of preference: how they are made, merged and tidied."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import StoreError
-from harness.store.answer_sets import AnswerSets
-from harness.store.comparisons import Comparisons
-from harness.store.rating_plans import RatingPlans
+from harness.store.schema import Counts, Schema, execute
 
 if TYPE_CHECKING:
     import duckdb
 
-
-class Preference(AnswerSets, Comparisons, RatingPlans):
-    """See the three rooms."""
-
+    from judges.store.rows import AnswerSetRow
 
 # What belongs to nothing any more. The order matters. Judges stay: a person's token must open the page again.
 _ORPHANS = {
@@ -72,29 +66,53 @@ _TAKE_BACK = (
 )
 
 
-def take(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Copy from the store whose tables are here as `other_…` what is not here; gives the rows added, by table.
+def remove_answers(connection: duckdb.DuckDBPyConnection, answer_sets: Sequence[str]) -> Counts:
+    """Delete answer sets with their answers, every comparison and vote on them, and rating plans that have them."""
+    for answer_set in answer_sets:
+        if not connection.execute("DELETE FROM answer_sets WHERE id = ? RETURNING id", [answer_set]).fetchall():
+            raise StoreError(f"The store has no answers {answer_set}.")
+    return SCHEMA.delete_orphans(connection)
 
-    An answer set that stands here unfinished and is finished there comes anew, and a verdict there takes the place of
-    an error here."""
-    for (behind,) in connection.execute(_BEHIND).fetchall():
-        connection.execute("DELETE FROM answers WHERE answer_set = ?", [behind])
-        connection.execute("DELETE FROM answer_sets WHERE id = ?", [behind])
+
+def _take(connection: duckdb.DuckDBPyConnection, behind: list[str]) -> Counts:
+    """An answer set that stands here unfinished and is finished there comes anew, and a verdict there takes the place
+    of an error here."""
+    for (answer_set,) in connection.execute(_BEHIND).fetchall():
+        connection.execute("DELETE FROM answers WHERE answer_set = ?", [answer_set])
+        connection.execute("DELETE FROM answer_sets WHERE id = ?", [answer_set])
     connection.execute(_ASKED_AGAIN)
-    counts = {name: (connection.execute(query).fetchone() or (0,))[0] for name, query in _COPY.items()}
+    counts = execute(connection, _COPY)
     for query in _TAKE_BACK:
         connection.execute(query)
     return counts
 
 
-def remove_answers(connection: duckdb.DuckDBPyConnection, answer_sets: Sequence[str]) -> dict[str, int]:
-    """Delete answer sets with their answers, every comparison and vote on them, and rating plans that have them."""
-    for answer_set in answer_sets:
-        if not connection.execute("DELETE FROM answer_sets WHERE id = ? RETURNING id", [answer_set]).fetchall():
-            raise StoreError(f"The store has no answers {answer_set}.")
-    return delete_orphans(connection)
+class _Removal:
+    option = "answers"
+
+    def find(self, path: Path, word: str) -> AnswerSetRow:
+        from judges.store import Store
+
+        return Store(path).resolve_answers(word)
+
+    def knows(self, path: Path, word: str) -> bool:
+        from judges.store import Store
+
+        return any(word == row.name or row.id.startswith(word) for row in Store(path).answer_sets())
+
+    def remove(self, path: Path, ids: Sequence[str]) -> Counts:
+        from judges.store import Store
+
+        return Store(path).remove_answers(ids)
+
+    def summary(self, counts: Counts) -> str:
+        return f"{counts['answers']} answers, {counts['comparisons']} comparisons"
 
 
-def delete_orphans(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Delete what belongs to no answer set; gives the rows that went, by table."""
-    return {name: (connection.execute(query).fetchone() or (0,))[0] for name, query in _ORPHANS.items()}
+SCHEMA = Schema(
+    steps={3: Path(__file__).with_name("schema.sql")},
+    take=_take,
+    orphans=_ORPHANS,
+    counted=("answer_sets", "answers", "judges", "comparisons"),
+    removal=_Removal(),
+)

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import StoreError, UsageError, suggest
 from harness.store import codec
 from harness.store.connection import StoreConnection
-from harness.store.study_rows import AttemptRow, StepRow, StudyRow, StudyStatus, TrialRow
+from tuning.store.fields import FIELDS
+from tuning.store.rows import AttemptRow, StepRow, StudyRow, StudyStatus, TrialRow
+from tuning.store.schema import SCHEMA
 
 if TYPE_CHECKING:
     import duckdb
 
-_PARTS = ("trials", "attempts", "steps", "enqueued", "study_notes")  # each has a column `study`
 _KEY = "study = $study AND trial = $trial AND purpose = $purpose AND fraction = $fraction AND seed = $seed"
 
 
@@ -30,7 +31,7 @@ class Studies(StoreConnection):
     def studies(self) -> list[StudyRow]:
         """All studies, the newest first."""
         with self.read() as connection:
-            return codec.rows(StudyRow, connection.execute("SELECT * FROM studies ORDER BY created DESC, id"))
+            return FIELDS.rows(StudyRow, connection.execute("SELECT * FROM studies ORDER BY created DESC, id"))
 
     def find_study(self, identity: str) -> StudyRow | None:
         """The newest study of that identity."""
@@ -103,7 +104,7 @@ class Studies(StoreConnection):
         """A study's trials in the order of proposal."""
         with self.read() as connection:
             query = "SELECT * FROM trials WHERE study = ? ORDER BY number"
-            return codec.rows(TrialRow, connection.execute(query, [study_id]))
+            return FIELDS.rows(TrialRow, connection.execute(query, [study_id]))
 
     def save_attempt(self, attempt: AttemptRow, steps: Sequence[StepRow] = ()) -> None:
         """One training's result, with what is left of its loss curve. StoreError when it is there already."""
@@ -117,7 +118,7 @@ class Studies(StoreConnection):
         """A study's attempts: by trial, the search before the finals, small rungs first."""
         with self.read() as connection:
             query = "SELECT * FROM attempts WHERE study = ? ORDER BY trial, purpose DESC, fraction, seed"
-            return codec.rows(AttemptRow, connection.execute(query, [study_id]))
+            return FIELDS.rows(AttemptRow, connection.execute(query, [study_id]))
 
     def drop_adapters(self, study_id: str, folders: Sequence[str]) -> None:
         """Record that these adapters' folders are no longer there."""
@@ -154,7 +155,7 @@ class Studies(StoreConnection):
         with self.read() as connection:
             query = """SELECT * FROM steps WHERE study = ? AND trial = ?
                        ORDER BY purpose DESC, fraction, seed, step"""
-            return codec.rows(StepRow, connection.execute(query, [study_id, trial]))
+            return FIELDS.rows(StepRow, connection.execute(query, [study_id, trial]))
 
     def curves(
         self, study_id: str, trials: Sequence[int] | None = None, most: int = 100
@@ -185,7 +186,7 @@ class Studies(StoreConnection):
         """Points that wait, the oldest first."""
         with self.read() as connection:
             query = "SELECT point FROM enqueued WHERE study = ? ORDER BY created, point"
-            return [each["point"] for each in codec.records(connection.execute(query, [study_id]))]
+            return [each["point"] for each in FIELDS.records(connection.execute(query, [study_id]))]
 
     def note(self, study_id: str, text: str) -> None:
         """Remember what happened beside the plan."""
@@ -196,7 +197,7 @@ class Studies(StoreConnection):
     def study_notes(self, study_id: str) -> list[tuple[datetime, str]]:
         with self.read() as connection:
             query = "SELECT created, note FROM study_notes WHERE study = ? ORDER BY created"
-            return [(each["created"], each["note"]) for each in codec.records(connection.execute(query, [study_id]))]
+            return [(each["created"], each["note"]) for each in FIELDS.records(connection.execute(query, [study_id]))]
 
     def remove_studies(self, study_ids: Sequence[str]) -> dict[str, int]:
         """Delete studies and all that is theirs, their adapters too; gives the rows that went.
@@ -209,7 +210,7 @@ class Studies(StoreConnection):
             for study_id in study_ids:
                 _study(connection, study_id)
                 connection.execute("DELETE FROM studies WHERE id = ?", [study_id])
-            gone = {"studies": len(study_ids), **delete_orphans(connection)}
+            gone = {"studies": len(study_ids), **SCHEMA.delete_orphans(connection)}
         for study_id in study_ids:
             shutil.rmtree(self.study_folder(study_id), ignore_errors=True)
         return gone
@@ -218,7 +219,7 @@ class Studies(StoreConnection):
         """Delete a study of which nothing came. The caller has its lease."""
         with self.write() as connection:
             connection.execute("DELETE FROM studies WHERE id = ?", [study_id])
-            delete_orphans(connection)
+            SCHEMA.delete_orphans(connection)
         shutil.rmtree(self.study_folder(study_id), ignore_errors=True)
 
     def study_folder(self, study_id: str) -> Path:
@@ -227,39 +228,12 @@ class Studies(StoreConnection):
         return home.with_name(f"{home.name}.studies") / study_id[:12]
 
 
-def delete_orphans(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Inside the caller's transaction: what belongs to no study goes; gives the rows by table."""
-    query = "DELETE FROM {} WHERE study NOT IN (SELECT id FROM studies)"
-    return {part: _count(connection, query.format(part)) for part in _PARTS}
-
-
-def take(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Inside the caller's transaction, another store's tables being here as `other_…`: its studies that are not
-    here come in, and those that stand here unfinished and are finished there come anew. Gives the rows that came."""
-    connection.execute("""
-        CREATE TEMP TABLE new_studies AS SELECT o.id FROM other_studies o LEFT JOIN studies s ON s.id = o.id
-        WHERE s.id IS NULL OR (s.status <> 'finished' AND o.status = 'finished')""")
-    connection.execute("DELETE FROM studies WHERE id IN (SELECT id FROM new_studies)")
-    delete_orphans(connection)
-    counts = {}
-    for table, column in (("studies", "id"), *((part, "study") for part in _PARTS)):
-        query = (
-            f"INSERT INTO {table} BY NAME SELECT * FROM other_{table} WHERE {column} IN (SELECT id FROM new_studies)"  # noqa: S608
-        )
-        counts[table] = _count(connection, query)
-    return counts
-
-
-def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
-    return int((connection.execute(query).fetchone() or (0,))[0])
-
-
 def _key(row: AttemptRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in ("study", "trial", "purpose", "fraction", "seed")}
 
 
 def _study(connection: duckdb.DuckDBPyConnection, study_id: str) -> StudyRow:
-    found = codec.rows(StudyRow, connection.execute("SELECT * FROM studies WHERE id = ?", [study_id]))
+    found = FIELDS.rows(StudyRow, connection.execute("SELECT * FROM studies WHERE id = ?", [study_id]))
     if not found:
         raise StoreError(f"The store has no study {study_id}.")
     return found[0]
@@ -268,6 +242,5 @@ def _study(connection: duckdb.DuckDBPyConnection, study_id: str) -> StudyRow:
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Any]) -> None:
     if not rows:
         return
-    columns = codec.columns(rows, codec.names(type(rows[0])))
-    connection.register("batch", codec.table(columns))
+    connection.register("batch", FIELDS.batch(type(rows[0]), rows))
     connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM batch")  # noqa: S608

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.store import codec
+from harness.results.fields import FIELDS
 from harness.store.connection import StoreConnection
 
 _TOKENS = """
@@ -31,15 +31,15 @@ class TokenCounts(StoreConnection):
         """asked: of the prompts; reused: of those, not computed again; generated; computed: what went
         through the model (the last generated token never does)."""
         with self.read() as connection:
-            return codec.records(connection.execute(_TOKENS, [run_id]))[0]
+            return FIELDS.records(connection.execute(_TOKENS, [run_id]))[0]
 
     def warned(self, run_id: str) -> dict[str, int]:
         """Samples with a warning, by task."""
         with self.read() as connection:
-            return {row["task"]: row["n"] for row in codec.records(connection.execute(_WARNED, [run_id]))}
+            return {row["task"]: row["n"] for row in FIELDS.records(connection.execute(_WARNED, [run_id]))}
 
     def warned_of(self, run_id: str, warning: str) -> dict[str, int]:
         """Samples with this warning, by task."""
         with self.read() as connection:
-            rows = codec.records(connection.execute(_WARNED_OF, [run_id, warning]))
+            rows = FIELDS.records(connection.execute(_WARNED_OF, [run_id, warning]))
         return {row["task"]: row["n"] for row in rows}

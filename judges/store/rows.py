@@ -1,4 +1,4 @@
-"""The rows of preference: prompt sets, answers, judges, comparisons, rating plans (tables in preference.sql)."""
+"""The rows of preference: prompt sets, answers, judges, comparisons, rating plans (tables in schema.sql)."""
 
 from __future__ import annotations
 

@@ -1,11 +1,9 @@
--- Version 1. Later versions are steps in files of their own: see migrations.py.
+-- Version 1 of the store. A later change of these tables is a step in a file of its own: see schema.py.
 --
 -- No primary keys: an index on a million long text keys costs more than the rows. One process at a time
--- writes, under the lock of door.py, and looks for the keys it is about to write in the same transaction.
--- Text is encoded by codec.py where UTF-8 cannot hold it. `tasks.key` stands for (run, task) in the two
+-- writes, under the store's lock, and looks for the keys it is about to write in the same transaction.
+-- Text is encoded by harness/store/codec.py where UTF-8 cannot hold it. `tasks.key` stands for (run, task) in the two
 -- large tables: whole numbers that grow with time let DuckDB skip the row groups of other runs.
-
-CREATE TABLE store_version (version INTEGER NOT NULL);
 
 CREATE TABLE runs (
     id VARCHAR NOT NULL,          -- uuid4, hex

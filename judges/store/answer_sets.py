@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from harness.errors import StoreError, UsageError, suggest
-from harness.store import codec
 from harness.store.connection import StoreConnection
-from harness.store.preference_rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
+from judges.store.fields import FIELDS
+from judges.store.rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
+from judges.store.schema import remove_answers
 
 _ADD_ANSWERS = """
 INSERT INTO answers BY NAME SELECT * FROM batch ANTI JOIN
@@ -19,13 +20,13 @@ INSERT INTO answers BY NAME SELECT * FROM batch ANTI JOIN
 class AnswerSets(StoreConnection):
     def prompt_sets(self) -> list[PromptSetRow]:
         with self.read() as connection:
-            return codec.rows(PromptSetRow, connection.execute("SELECT * FROM prompt_sets ORDER BY name, digest"))
+            return FIELDS.rows(PromptSetRow, connection.execute("SELECT * FROM prompt_sets ORDER BY name, digest"))
 
     def questions(self, prompt_set: str) -> list[QuestionRow]:
         """A prompt set's questions in their order."""
         query = "SELECT * FROM questions WHERE prompt_set = ? ORDER BY place"
         with self.read() as connection:
-            return codec.rows(QuestionRow, connection.execute(query, [prompt_set]))
+            return FIELDS.rows(QuestionRow, connection.execute(query, [prompt_set]))
 
     def create_answers(self, answers: AnswerSetRow, prompts: PromptSetRow, questions: Sequence[QuestionRow]) -> None:
         """Begin an answer set. Its prompt set comes with it, and is stored once."""
@@ -34,31 +35,31 @@ class AnswerSets(StoreConnection):
         with self.write() as connection:
             if connection.execute("SELECT 1 FROM answer_sets WHERE id = ?", [answers.id]).fetchone():
                 raise StoreError(f"The answers {answers.id} are in {self.path} already.")
-            connection.register("batch", codec.table(codec.columns([answers], codec.names(AnswerSetRow))))
+            connection.register("batch", FIELDS.batch(AnswerSetRow, [answers]))
             connection.execute("INSERT INTO answer_sets BY NAME SELECT * FROM batch")
             if connection.execute("SELECT 1 FROM prompt_sets WHERE digest = ?", [prompts.digest]).fetchone():
                 return
-            connection.register("batch", codec.table(codec.columns([prompts], codec.names(PromptSetRow))))
+            connection.register("batch", FIELDS.batch(PromptSetRow, [prompts]))
             connection.execute("INSERT INTO prompt_sets BY NAME SELECT * FROM batch")
-            connection.register("batch", codec.table(codec.columns(questions, codec.names(QuestionRow))))
+            connection.register("batch", FIELDS.batch(QuestionRow, questions))
             connection.execute("INSERT INTO questions BY NAME SELECT * FROM batch")
 
     def update_answers(self, answer_set: str, **columns: Any) -> None:
         """Set columns of an answer set: status, finished, name, warnings."""
         with self.write() as connection:
             query = "DELETE FROM answer_sets WHERE id = ? RETURNING *"
-            found = codec.rows(AnswerSetRow, connection.execute(query, [answer_set]))
+            found = FIELDS.rows(AnswerSetRow, connection.execute(query, [answer_set]))
             if not found:
                 raise StoreError(f"The store has no answers {answer_set}.")
             changed = [replace(found[0], **columns)]
-            connection.register("batch", codec.table(codec.columns(changed, codec.names(AnswerSetRow))))
+            connection.register("batch", FIELDS.batch(AnswerSetRow, changed))
             connection.execute("INSERT INTO answer_sets BY NAME SELECT * FROM batch")
 
     def answer_sets(self) -> list[AnswerSetRow]:
         """All of them, the newest first."""
         with self.read() as connection:
             query = "SELECT * FROM answer_sets ORDER BY created DESC, id"
-            return codec.rows(AnswerSetRow, connection.execute(query))
+            return FIELDS.rows(AnswerSetRow, connection.execute(query))
 
     def find_answers(self, identity: str) -> AnswerSetRow | None:
         """The newest answer set of that identity (a fresh one replaces those before it)."""
@@ -91,7 +92,7 @@ class AnswerSets(StoreConnection):
             raise ValueError("answers of another set")
         if len({(row.question, row.turn) for row in rows}) != len(rows):
             raise ValueError("one key twice in a batch")
-        batch = codec.table(codec.columns(rows, codec.names(AnswerRow)))
+        batch = FIELDS.batch(AnswerRow, rows)
         with self.write() as connection:
             if not connection.execute("SELECT 1 FROM answer_sets WHERE id = ?", [answer_set]).fetchone():
                 raise StoreError(f"The store has no answers {answer_set}.")
@@ -105,4 +106,12 @@ class AnswerSets(StoreConnection):
             LEFT JOIN questions q ON q.prompt_set = s.prompt_set AND q.question = a.question
             WHERE a.answer_set = ? ORDER BY q.place, a.question, a.turn"""
         with self.read() as connection:
-            return codec.rows(AnswerRow, connection.execute(query, [answer_set]))
+            return FIELDS.rows(AnswerRow, connection.execute(query, [answer_set]))
+
+    def remove_answers(self, answer_sets: Iterable[str]) -> dict[str, int]:
+        """Delete answer sets and all that is theirs: answers, comparisons, votes, rating plans on them.
+
+        Gives the rows that went, by table. StoreError, and all stay, when one of them is not there."""
+        wanted = list(dict.fromkeys(answer_sets))
+        with self.write() as connection:
+            return {"answer_sets": len(wanted), **remove_answers(connection, wanted)}

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError
+from harness.results.fields import FIELDS
+from harness.results.rows import ResponseRow, SampleRow
 from harness.store import codec
 from harness.store.connection import StoreConnection
-from harness.store.rows import ResponseRow, SampleRow
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,12 +38,12 @@ class Answers(StoreConnection):
         if len({_key(row) for row in rows}) != len(rows):
             raise ValueError("one key twice in a batch")
         # columns first: nobody should wait at the lock while we build them
-        answers = codec.columns(responses, codec.names(ResponseRow, "run", "task", "shared"))
+        answers = FIELDS.columns(responses, codec.names(ResponseRow, "run", "task", "shared"))
         texts = {row.shared: codec.encode(row.shared) for row in responses}
         digests = {shared: codec.digest(text) for shared, text in texts.items()}
         answers["prompt"] = [digests[row.shared] for row in responses]
-        prompts = codec.table({"digest": list(digests.values()), "text": list(texts.values())})
-        scored = codec.columns(samples, codec.names(SampleRow, "run", "task"))
+        prompts = FIELDS.table({"digest": list(digests.values()), "text": list(texts.values())})
+        scored = FIELDS.columns(samples, codec.names(SampleRow, "run", "task"))
         with self.write() as connection:
             query = "SELECT task, key FROM tasks WHERE run = ?"
             keys = {codec.decode(task): key for task, key in connection.execute(query, [run_id]).fetchall()}
@@ -78,7 +79,7 @@ class Answers(StoreConnection):
         wanted = None if items is None else [codec.encode(item) for item in items]
         with self.read() as connection:
             parameters = {"run": run_id, "task": codec.encode(task), "items": wanted}
-            return codec.rows(ResponseRow, connection.execute(query, parameters))
+            return FIELDS.rows(ResponseRow, connection.execute(query, parameters))
 
     def samples(self, run_id: str, task: str) -> list[SampleRow]:
         """A task's samples, in an order of their keys alone."""
@@ -86,7 +87,7 @@ class Answers(StoreConnection):
             SELECT t.run, t.task, s.* EXCLUDE (task) FROM samples s JOIN tasks t ON t.key = s.task
             WHERE t.run = ? AND t.task = ? ORDER BY s.grp, length(s.item), s.item, s.repeat"""
         with self.read() as connection:
-            return codec.rows(SampleRow, connection.execute(query, [run_id, codec.encode(task)]))
+            return FIELDS.rows(SampleRow, connection.execute(query, [run_id, codec.encode(task)]))
 
     def _all(self, query: str, run_id: str, task: str) -> list[Any]:
         with self.read() as connection:
@@ -100,5 +101,5 @@ def _key(row: ResponseRow | SampleRow) -> tuple[str, str, int, int | None]:
 def _add(connection: duckdb.DuckDBPyConnection, query: str, columns: dict[str, list[Any]], keys: list[int]) -> None:
     from pyarrow import int32
 
-    connection.register("batch", codec.table({**columns, "task": keys}, task=int32()))
+    connection.register("batch", FIELDS.table({**columns, "task": keys}, task=int32()))
     connection.execute(query, [min(keys), max(keys)])

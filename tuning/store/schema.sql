@@ -1,5 +1,6 @@
--- Version 2: studies of hyperparameters. A study has trials (distinct hyperparameters, in the order of proposal), a
--- trial has attempts (one training each: a rung of the search, or a seed of the final comparison), an attempt has steps.
+-- Version 2 of the store: studies of hyperparameters. A study has trials (distinct hyperparameters, in the order of
+-- proposal), a trial has attempts (one training each: a rung of the search, or a seed of the final comparison), an
+-- attempt has steps.
 
 CREATE TABLE studies (
     id VARCHAR NOT NULL,          -- uuid4, hex

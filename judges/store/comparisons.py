@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import StoreError
 from harness.store import codec
 from harness.store.connection import StoreConnection
-from harness.store.preference_rows import ComparisonRow, JudgeRow
+from judges.store.fields import FIELDS
+from judges.store.rows import ComparisonRow, JudgeRow
 
 if TYPE_CHECKING:
     import duckdb
+
+_VERDICTS = """
+SELECT count(*) AS n, count(superseded) AS undone, coalesce(max(created)::VARCHAR, '') AS newest,
+       (SELECT count(*) FROM answer_sets) AS sets
+FROM comparisons
+"""
 
 
 def comparison_id(judge: str, question: str, turn: int, first: str, second: str, repeat: int = 0) -> str:
@@ -27,20 +34,20 @@ class Comparisons(StoreConnection):
         with self.write() as connection:
             if connection.execute("SELECT 1 FROM judges WHERE id = ?", [judge.id]).fetchone():
                 return
-            connection.register("batch", codec.table(codec.columns([judge], codec.names(JudgeRow))))
+            connection.register("batch", FIELDS.batch(JudgeRow, [judge]))
             connection.execute("INSERT INTO judges BY NAME SELECT * FROM batch")
 
     def judges(self, kind: str | None = None) -> list[JudgeRow]:
         """All of them, or of one kind ("person" for raters), the oldest first."""
         query = "SELECT * FROM judges WHERE $kind IS NULL OR kind = $kind ORDER BY created, id"
         with self.read() as connection:
-            return codec.rows(JudgeRow, connection.execute(query, {"kind": kind}))
+            return FIELDS.rows(JudgeRow, connection.execute(query, {"kind": kind}))
 
     def judge_of_token(self, token: str) -> JudgeRow | None:
         """The person whose token has this digest (sha256, hex), revoked or not."""
         query = "SELECT * FROM judges WHERE token = ? AND token <> ''"
         with self.read() as connection:
-            found = codec.rows(JudgeRow, connection.execute(query, [token]))
+            found = FIELDS.rows(JudgeRow, connection.execute(query, [token]))
         return found[0] if found else None
 
     def claim(self, token: str, own: str) -> JudgeRow | None:
@@ -48,7 +55,7 @@ class Comparisons(StoreConnection):
         is stored, or it is revoked. Of two who bring one token at once, one gets in."""
         with self.write() as connection:
             query = "UPDATE judges SET token = ? WHERE token = ? AND token <> '' AND revoked IS NULL RETURNING *"
-            found = codec.rows(JudgeRow, connection.execute(query, [own, token]))
+            found = FIELDS.rows(JudgeRow, connection.execute(query, [own, token]))
         return found[0] if found else None
 
     def revoke(self, judge: str) -> None:
@@ -80,7 +87,7 @@ class Comparisons(StoreConnection):
             "superseded": superseded,
         }
         with self.read() as connection:
-            return codec.rows(ComparisonRow, connection.execute(query, wanted))
+            return FIELDS.rows(ComparisonRow, connection.execute(query, wanted))
 
     def compared_prompts(self) -> list[dict[str, Any]]:
         """Prompt sets whose answers were compared: digest, name, n (verdicts that count); most first."""
@@ -89,7 +96,7 @@ class Comparisons(StoreConnection):
             JOIN prompt_sets p ON p.digest = s.prompt_set WHERE c.superseded IS NULL
             GROUP BY p.digest, p.name ORDER BY n DESC, p.digest"""
         with self.read() as connection:
-            return codec.records(connection.execute(query))
+            return FIELDS.records(connection.execute(query))
 
     def record_comparisons(
         self, rows: Sequence[ComparisonRow], session: str = "", lost: float = 0.0, reserved: float = 0.0
@@ -97,7 +104,7 @@ class Comparisons(StoreConnection):
         """Store verdicts in one transaction, and how the session's account stands with them; gives how many are new.
 
         An id that is stored already keeps the row it has, unless that is an error: those are asked again."""
-        batch = codec.table(codec.columns(rows, codec.names(ComparisonRow)))
+        batch = FIELDS.batch(ComparisonRow, rows)
         with self.write() as connection:
             connection.register("batch", batch)
             again = "DELETE FROM comparisons WHERE verdict = 'error' AND id IN (SELECT id FROM batch) RETURNING id"
@@ -117,7 +124,7 @@ class Comparisons(StoreConnection):
         return session
 
     def save_session(self, session: str, lost: float, reserved: float) -> None:
-        """How a session's account stands; see judge_sessions in preference.sql."""
+        """How a session's account stands; see judge_sessions in schema.sql."""
         with self.write() as connection:
             _save_session(connection, session, lost, reserved)
 
@@ -128,6 +135,11 @@ class Comparisons(StoreConnection):
             query = "SELECT coalesce(sum(lost + reserved), 0) FROM judge_sessions WHERE judge = ?"
             (total,) = connection.execute(query, [judge]).fetchone() or (0.0,)
         return float(total)
+
+    def verdicts(self) -> tuple[Any, ...]:
+        """A value that changes when comparisons or answers do: what a ranking rests on."""
+        with self.read() as connection:
+            return connection.execute(_VERDICTS).fetchone() or ()
 
 
 def _save_session(connection: duckdb.DuckDBPyConnection, session: str, lost: float, reserved: float) -> None:
