@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from bench.big import preference
 from bench.big import studies as made_studies
 from bench.big.wanted import WORDS, Wanted
-from harness.store import RunRow, ScoreRow, Store, StudyRow, TaskRow
+from harness.results import RunRow, ScoreRow, TaskRow
+from tuning.store import Store, StudyRow
 
 if TYPE_CHECKING:
     import duckdb

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.store import RunRow
+from harness.results import RunRow
 
 WORDS = (
     "which of these is true of the bridge",

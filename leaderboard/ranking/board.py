@@ -13,7 +13,8 @@ from harness.tasks import declared
 from leaderboard.ranking.lineage import Lineage, lineages
 
 if TYPE_CHECKING:
-    from harness.store import RunRow, Store, TaskRow
+    from harness.results import RunRow, TaskRow
+    from tuning.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,8 @@ def top(
     from rich.console import Console
 
     from harness.progress import shown
-    from harness.store import Store
     from harness.tasks import declared
+    from tuning.store import Store
     from tuning.study import finalist_evaluation, finalists
 
     for option, number in (("k", k), ("seeds", seeds)):
@@ -77,9 +77,9 @@ def report(
     json: Json = False,
 ) -> None:
     """Write what a study found, as HTML and Markdown with plots."""
-    from harness.store import Store
     from tuning.report.documents import view_of
     from tuning.report.page import write
+    from tuning.store import Store
 
     store = Store(db)
     row = store.resolve_study(study)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.evaluation.report import score_document
-from harness.store import ScoreRow, Store, StudyRow
+from harness.results import ScoreRow
 from tuning.objectives import objectives
+from tuning.store import Store, StudyRow
 
 _TRIAL = "-trial-"
 
