@@ -11,17 +11,9 @@ from datetime import timedelta
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from harness.store import Store
-from harness.store.comparisons import comparison_id
-from harness.store.preference_rows import (
-    AnswerRow,
-    AnswerSetRow,
-    ComparisonRow,
-    JudgeRow,
-    PromptSetRow,
-    QuestionRow,
-    Verdict,
-)
+from judges.store.comparisons import comparison_id
+from judges.store.rows import AnswerRow, AnswerSetRow, ComparisonRow, JudgeRow, PromptSetRow, QuestionRow, Verdict
+from tuning.store import Store
 
 if TYPE_CHECKING:
     from bench.big_store import Wanted

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import big_preference, big_studies
-from harness.store import RunRow, ScoreRow, Store, StudyRow, TaskRow
+from harness.results import RunRow, ScoreRow, TaskRow
+from tuning.store import Store, StudyRow
 
 if TYPE_CHECKING:
     import duckdb

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.store import Store, StudyRow
 from tuning.search.workers import Setup
+from tuning.store import Store, StudyRow
 from tuning.study import finalist_evaluation, session
 from tuning.study.definition import Plan
 from tuning.study.options import Options

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from bench import common
-from harness.store import Store
 from leaderboard.app import server
 from tests.leaderboard.browser import COMPLETE, chromium
 from tests.leaderboard.make import ROOT, Serving, free_port, serving
 from tests.leaderboard.shots import SHOTS
+from tuning.store import Store
 
 TIMES = 3.0
 MEMORY_MB = 1024

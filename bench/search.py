@@ -14,10 +14,10 @@ import argparse
 import sys
 
 from bench.common import WORK, tell
-from harness.store import Store
 from tuning.objectives.objectives import measure_of
 from tuning.report.documents import compute
 from tuning.search.rungs import FRACTIONS, correlations
+from tuning.store import Store
 from tuning.study import finalists, session
 from tuning.study.definition import plan, surroundings
 from tuning.study.finalists import Finalist

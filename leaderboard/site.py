@@ -17,9 +17,9 @@ from leaderboard.theme import charts, theme
 
 if TYPE_CHECKING:
     from harness.evaluation.compare import TaskResult
-    from harness.store import Store, StudyRow
     from leaderboard.ranking.board import Board, Column, Row
     from leaderboard.ranking.preferences import Preferences
+    from tuning.store import Store, StudyRow
 
 COMPARED = 6  # checkpoints of a protocol, the best ones, of which every two are compared
 WIDTH = 480  # of a plot, in pixels

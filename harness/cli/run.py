@@ -113,7 +113,7 @@ def run(
     from harness.evaluation.planning import Options
     from harness.evaluation.run import run as measure
     from harness.progress import shown
-    from harness.store import Store
+    from harness.results import Store
 
     options = Options(
         model=model,
@@ -169,7 +169,7 @@ def _print(result: Result, db: str) -> None:
     from rich.console import Console
 
     from harness.cli.tables import print_run
-    from harness.store import Store
+    from harness.results import Store
 
     console = Console()
     if not result.computed:

@@ -16,7 +16,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Show the leaderboard, or one run."""
-    from harness.store import Store
+    from harness.results import Store
 
     store = Store(db)
     if run is not None:

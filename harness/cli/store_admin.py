@@ -30,7 +30,7 @@ def merge(
     as_json: AsJson = False,
 ) -> None:
     """Bring another store's runs in. Runs that are here already are skipped."""
-    from harness.store import Store
+    from harness.results import Store
 
     counts = Store(db).merge(other)
     added = (
@@ -46,7 +46,7 @@ def merge(
 @db.command("info")
 def info(db: Database = DEFAULT, as_json: AsJson = False) -> None:
     """Where the store is, its size and what it holds."""
-    from harness.store import Store
+    from harness.results import Store
 
     found = Store(db).info()
     _tell(found, "\n".join(f"{name:<10} {value}" for name, value in found.items()), as_json)
@@ -91,7 +91,7 @@ def _find(removals: Sequence[Removal], db: Path, word: str) -> tuple[Any, Remova
 
 def gc(db: Database = DEFAULT, as_json: AsJson = False) -> None:
     """Remove what belongs to no run, and give free space back to the disk."""
-    from harness.store import Store
+    from harness.results import Store
 
     done = Store(db).gc()
     before, after = done["bytes_before"] / 1e6, done["bytes_after"] / 1e6
@@ -107,7 +107,7 @@ def tag(
     as_json: AsJson = False,
 ) -> None:
     """Name a run, so that other commands find it by that word."""
-    from harness.store import Store
+    from harness.results import Store
 
     store = Store(db)
     found = store.resolve(run)

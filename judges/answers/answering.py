@@ -21,10 +21,10 @@ from harness.errors import IncompleteError, UsageError
 from harness.evaluation import identity
 from harness.evaluation.planning import Options, Plan, find_model
 from harness.prompting import prompt_options, thinking
-from harness.store import Store
-from harness.store.preference_rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
 from harness.types import Generate, Sampling
 from judges.answers import templates
+from judges.store import Store
+from judges.store.rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
 
 if TYPE_CHECKING:
     from harness.types import Backend

@@ -80,10 +80,10 @@ def answer(
     from harness.errors import IncompleteError, UsageError
     from harness.evaluation.planning import Options
     from harness.progress import shown
-    from harness.store import Store
     from judges.answers.answering import Result, Wanted
     from judges.answers.answering import answer as make_answers
     from judges.importing import import_answers
+    from judges.store import Store
 
     models = words(model, more)
     if not models and not import_:

@@ -10,10 +10,10 @@ from harness.cli.options import DEFAULT_DB, Db, Json, print_json
 from judges.cli.options import More, words
 
 if TYPE_CHECKING:
-    from harness.store import Store
     from judges.judging.cost import Estimate, Prices
     from judges.judging.pairs import Contest
     from judges.judging.session import Outcome, Progress
+    from judges.store import Store
 
 MODEL, ASK, COMPUTE, COST = "Models", "Questions", "Computing", "Cost"
 OPENAI = "https://api.openai.com/v1"
@@ -75,11 +75,11 @@ def judge(
     """Have judges compare the answers of models, each pair in both orders; the same command goes on."""
     from harness.errors import UsageError
     from harness.progress import shown
-    from harness.store import Store
     from judges.importing import import_judgments
     from judges.judging.cost import prices
     from judges.judging.pairs import contest
     from judges.judging.session import reliable
+    from judges.store import Store
 
     for option, value in (("repeats", repeats), ("concurrency", concurrency), ("attempts", attempts)):
         if value < 1:

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from harness.backends.endpoint import replies
 from harness.prompting import thinking
-from harness.store.preference_rows import ComparisonRow, JudgeRow
 from judges.judging.cost import Estimate, Prices, estimate, worst_tokens
 from judges.judging.verdict import Said, UnclearError, parse
+from judges.store.rows import ComparisonRow, JudgeRow
 
 if TYPE_CHECKING:
     from harness.backends.endpoint.client import Remote
-    from harness.store import Store
     from judges.judging.pairs import Asked, Contest
     from judges.judging.prompts import JudgingPrompts, Messages
+    from judges.store import Store
 
 VERSION = "2"  # changes whenever a verdict may come out differently for the same request
 REFUSED, UNREADABLE, NO_ANSWER = "refused", "unreadable", "no answer"

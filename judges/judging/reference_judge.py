@@ -15,12 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from harness.store.preference_rows import ComparisonRow, JudgeRow
+from judges.store.rows import ComparisonRow, JudgeRow
 
 if TYPE_CHECKING:
-    from harness.store import Store
     from judges.judging.pairs import Asked, Contest
     from judges.judging.session import Outcome
+    from judges.store import Store
 
 NAME = "reference"
 VERSION = "1"

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from harness.backends.endpoint.client import RefusedError, Remote, UnavailableError
 from harness.backends.endpoint.replies import UnreadableError
 from harness.errors import HarnessError, IncompleteError, UnreliableError
-from harness.store.preference_rows import ComparisonRow, JudgeRow
 from judges.judging.cost import Budget, Prices, SpentError, worst_tokens
 from judges.judging.model_judge import (
     MOST_ASKED,
@@ -32,9 +31,10 @@ from judges.judging.model_judge import (
     in_all,
     taken_over,
 )
+from judges.store.rows import ComparisonRow, JudgeRow
 
 if TYPE_CHECKING:
-    from harness.store import Store
+    from judges.store import Store
 
 REFUSED_ALONE = (400, 413, 422)  # of one request (too long for the model); other refusals are of all
 TOO_MANY_ERRORS = 0.2

@@ -17,15 +17,8 @@ from itertools import combinations
 from typing import Literal
 
 from harness.errors import UsageError
-from harness.store import Store
-from harness.store.preference_rows import (
-    AnswerSetRow,
-    AssignmentRow,
-    ComparisonRow,
-    JudgeRow,
-    RatingPlanRow,
-    Verdict,
-)
+from judges.store import Store
+from judges.store.rows import AnswerSetRow, AssignmentRow, ComparisonRow, JudgeRow, RatingPlanRow, Verdict
 
 Order = Literal["even", "telling"]
 VOTES: tuple[Verdict, ...] = ("first", "second", "tie", "bad", "skip")

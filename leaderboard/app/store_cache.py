@@ -23,7 +23,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from harness.store import Store
+    from tuning.store import Store
 
 Found = TypeVar("Found")
 Given = ParamSpec("Given")
@@ -44,7 +44,7 @@ def store() -> Store:
 
 @lru_cache(maxsize=4)
 def _store(path: str) -> Store:
-    from harness.store import Store
+    from tuning.store import Store
 
     return Store(path)
 

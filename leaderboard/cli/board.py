@@ -24,7 +24,7 @@ def board(
     """Serve the leaderboard: scores, runs, comparisons, studies and preference on pages."""
     from pathlib import Path
 
-    from harness.store import Store
+    from tuning.store import Store
 
     store = Store(db)
     if export is not None:

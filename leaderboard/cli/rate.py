@@ -11,8 +11,8 @@ from harness.cli.options import DEFAULT_DB, Db, Json, print_json
 from judges.cli.options import More, words
 
 if TYPE_CHECKING:
-    from harness.store import Store
-    from harness.store.preference_rows import RatingPlanRow
+    from judges.store.rows import RatingPlanRow
+    from tuning.store import Store
 
 PLAN, RATERS, SERVER = "What is rated", "Who rates", "Server"
 PORT = 8765
@@ -65,9 +65,9 @@ def rate(
     json: Json = False,
 ) -> None:
     """Serve the rating page: people compare answers, blind, two at a time."""
-    from harness.store import Store
     from judges.people import raters as people
     from leaderboard.app import server
+    from tuning.store import Store
 
     store = Store(db)
     for name in revoke or ():

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from harness.errors import HarnessError, StoreError
 
 if TYPE_CHECKING:
-    from harness.store import Store
-    from harness.store.preference_rows import JudgeRow, Verdict
     from judges.people.votes import Desk, Pair
+    from judges.store import Store
+    from judges.store.rows import JudgeRow, Verdict
 
 # (vote, label, key): what is said of it afterwards is the label
 VOTES: tuple[tuple[Verdict, str, str], ...] = (
@@ -53,7 +53,7 @@ def _enter() -> Desk | None:
     """The desk of whoever is there; or else what lets one in, or says that nothing does."""
     import streamlit as st
 
-    from harness.store import Store
+    from judges.store import Store
     from leaderboard.app import server
     from leaderboard.html import empty
 

@@ -10,8 +10,8 @@ from leaderboard.html import empty, markup
 from leaderboard.theme import charts
 
 if TYPE_CHECKING:
-    from harness.store import StudyRow
     from tuning.report.views import StudyView
+    from tuning.store import StudyRow
 
 VIEWS = {"scores": "Loss and scores", "search": "Search", "matters": "What matters", "trials": "Trials"}
 
@@ -19,7 +19,7 @@ VIEWS = {"scores": "Loss and scores", "search": "Search", "matters": "What matte
 def page() -> None:
     import streamlit as st
 
-    from harness.store import Store
+    from tuning.store import Store
 
     store_cache.live(_seen)  # first: what changes while this page is drawn is seen
     store = store_cache.store()
@@ -36,7 +36,7 @@ def page() -> None:
 
 def _seen() -> tuple[object, ...]:
     """What this page shows of the store: trials and trainings, and the runs that measure them."""
-    from harness.store import Store
+    from tuning.store import Store
 
     if not store_cache.store().exists():
         return ()

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from leaderboard.ranking.lineage import Lineage, lineages
 
 if TYPE_CHECKING:
-    from harness.store import RunRow, Store, TaskRow
+    from harness.results import RunRow, TaskRow
+    from tuning.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from leaderboard.studies import correlation_table
 from leaderboard.theme import charts
 
 if TYPE_CHECKING:
-    from harness.store import Store, StudyRow
     from tuning.report.findings import Prediction
     from tuning.report.importance import Importance
     from tuning.report.views import StudyView
+    from tuning.store import Store, StudyRow
 
 AT_ONCE = 2  # scores whose charts are drawn without being asked for: each takes a browser some time
 

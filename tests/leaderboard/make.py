@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.store import Store
-from harness.store.preference_rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
+from judges.store.rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
 from leaderboard.app import server
+from tuning.store import Store
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parents[2]

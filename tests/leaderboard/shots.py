@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.store import Store
 from leaderboard.app import server, state
 from tests.leaderboard.browser import Watched, chromium
 from tests.leaderboard.make import ROOT, serving
+from tuning.store import Store
 
 FOLDER = ROOT / "docs" / "images"
 SIZES = {"wide": (1280, 1000), "narrow": (390, 844)}

@@ -16,8 +16,8 @@ def list_(db: Db = DEFAULT_DB, json: Json = False) -> None:
     """The studies of the store."""
     from rich.console import Console
 
-    from harness.store import Store
     from tuning.report.documents import listed, print_studies, study_document
+    from tuning.store import Store
     from tuning.study.definition import ledger_of
 
     store = Store(db)
@@ -33,8 +33,8 @@ def show(study: StudyWord, db: Db = DEFAULT_DB, json: Json = False) -> None:
     """One study with its trials."""
     from rich.console import Console
 
-    from harness.store import Store
     from tuning.report.documents import print_study, study_document
+    from tuning.store import Store
     from tuning.study.definition import ledger_of
 
     store = Store(db)
@@ -52,7 +52,7 @@ def show(study: StudyWord, db: Db = DEFAULT_DB, json: Json = False) -> None:
 
 def stop(study: StudyWord, db: Db = DEFAULT_DB) -> None:
     """Ask a running study to end after the trainings under way."""
-    from harness.store import Store
+    from tuning.store import Store
 
     store = Store(db)
     row = store.resolve_study(study)
@@ -69,8 +69,8 @@ def enqueue(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Ask for a point; a running study takes it before its next block, a finished one when its budget grows."""
-    from harness.store import Store
     from tuning.search.loop import check_point
+    from tuning.store import Store
     from tuning.study.space import Space
 
     store = Store(db)

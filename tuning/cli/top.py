@@ -35,7 +35,7 @@ def top(
     from rich.console import Console
 
     from harness.progress import shown
-    from harness.store import Store
+    from tuning.store import Store
     from tuning.study import finalist_evaluation, finalists
     from tuning.study.options import Options
 
@@ -82,9 +82,9 @@ def report(
     json: Json = False,
 ) -> None:
     """Write what a study found, as HTML and Markdown with plots."""
-    from harness.store import Store
     from tuning.report.page import write
     from tuning.report.trial_scores import view_of
+    from tuning.store import Store
 
     store = Store(db)
     row = store.resolve_study(study)

@@ -18,9 +18,9 @@ from tuning.types import TrialError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.store import Store
     from judges.judging.pairs import Contest
     from judges.judging.session import Outcome
+    from tuning.store import Store
 
 LENGTH = 256  # new tokens of an answer
 JUDGING = 1024  # of a verdict with its reasons
@@ -57,10 +57,10 @@ class WinRate:
     ) -> float:
         """TrialError where the adapter cannot answer; a judge that fails stops the study, which goes on later."""
         from harness.evaluation.planning import Options
-        from harness.store import Store
         from judges.answers.answering import Wanted, answer
         from judges.judging.pairs import contest
         from judges.judging.session import reliable
+        from tuning.store import Store
 
         wanted = Wanted(sample=self.count, max_new_tokens=LENGTH)
         # an engine's start for each trial would take longer than the answers

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.store import Store, StudyRow, TrialRow
-from harness.store.study_rows import BASE
 from tuning.report import remarks
 from tuning.report.views import StudyView, TrialView
+from tuning.store import Store, StudyRow, TrialRow
+from tuning.store.rows import BASE
 from tuning.study.ledger import Ledger, hyper_of
 
 if TYPE_CHECKING:

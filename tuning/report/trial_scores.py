@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.evaluation.report import score_document
-from harness.store import ScoreRow, Store, StudyRow
+from harness.results import ScoreRow
 from tuning.objectives import objectives
 from tuning.report.views import StudyView
+from tuning.store import Store, StudyRow
 
 _TRIAL = "-trial-"
 

@@ -27,7 +27,7 @@ from tuning.types import Hyperparameters
 if TYPE_CHECKING:
     from data.instruction_split import Splits
     from harness.models.checkpoint import Checkpoint
-    from harness.store import Store, StudyRow
+    from tuning.store import Store, StudyRow
     from tuning.study.ledger import Ledger
     from tuning.training.train import TrainSettings
 
@@ -232,7 +232,7 @@ def _warm(options: Options) -> list[Hyperparameters]:
     """The best points of another study."""
     if options.warm_start is None:
         return []
-    from harness.store import Store
+    from tuning.store import Store
     from tuning.study.ledger import hyper_of
 
     store = Store(options.db)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
-from harness.store import Store, StudyRow
-from harness.store.study_rows import BASE
 from tuning.objectives import objectives
 from tuning.report.trial_scores import headlines, tag_of
 from tuning.search.workers import Setup
+from tuning.store import Store, StudyRow
+from tuning.store.rows import BASE
 from tuning.study import finalists
 from tuning.study.definition import Plan, Study, again, ledger_of, surroundings
 from tuning.study.finalists import Comparison, Finalist, Measurement

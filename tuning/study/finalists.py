@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.stats.intervals import Interval, moments, score_interval
-from harness.store import StudyRow
-from harness.store.study_rows import BASE
 from tuning.objectives.objectives import Measure
 from tuning.search.loop import Halted, record
 from tuning.search.worker_pool import WorkerPool
 from tuning.search.workers import Job, Reply
+from tuning.store import StudyRow
+from tuning.store.rows import BASE
 from tuning.study.ledger import Ledger, hyper_of
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from data.sources import DataError
 from harness.errors import ModelError, StoreError, UsageError
 from harness.models.loading import check_loads
-from harness.store import Store, StudyRow, TrialRow
 from tuning.objectives import objectives
 from tuning.search.loop import LOOK, Search
 from tuning.search.worker_pool import WorkerPool, local_pool
 from tuning.search.workers import Setup
+from tuning.store import Store, StudyRow, TrialRow
 from tuning.study.definition import Plan, Study, ledger_of, plan, surroundings
 from tuning.study.ledger import Ledger
 from tuning.study.options import Options, seconds

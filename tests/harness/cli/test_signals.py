@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from harness.store import Store
+from harness.results import Store
 from tests.harness.servers import HANG, Server, serving
 from tests.judges.judging.test_judge import store_of
 

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from harness.cli import store_admin
 from harness.errors import UsageError
-from harness.store import Store
-from tests.harness.store import make
+from harness.results import Store
+from tests.harness.results import make
 
 app = typer.Typer()
 app.add_typer(store_admin.db, name="db")

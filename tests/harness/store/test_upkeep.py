@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StoreError, UsageError
-from harness.store import RunRow, Store, migrations
-from tests.harness.store import make
+from harness.results import RunRow, Store
+from harness.store import migrations
+from tests.harness.results import make
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import Store
 from judges.ranking.games import games
+from judges.store import Store
 from tests.harness.runs import cli, json_of
 from tests.harness.servers import BROKEN, EMPTY, HALF, HANG, Fault, error
 from tests.judges.make import answered, words

@@ -8,9 +8,10 @@ import time
 import pytest
 
 from harness.errors import StoreError
-from harness.store import Store, connection
+from harness.store import connection
 from leaderboard.app import server, state, store_cache
-from tests.harness.store import make
+from tests.harness.results import make
+from tuning.store import Store
 
 asked: list[object] = []
 LONGEST = store_cache.LONGEST  # before the fixture of all tests

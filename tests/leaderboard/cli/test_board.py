@@ -6,13 +6,13 @@ import socket
 
 import pytest
 
-from harness.store import Store
 from judges.people import raters
 from leaderboard.app import server
 from leaderboard.app.shell import PAGES
+from tests.harness.results import make
 from tests.harness.runs import cli
-from tests.harness.store import make
 from tests.leaderboard.make import three
+from tuning.store import Store
 
 
 @pytest.fixture

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from harness.cli.tables import interval
-from harness.store import Store
 from leaderboard.app import server
 from leaderboard.pages import leaderboard
 from leaderboard.ranking import board_table
 from leaderboard.ranking.board import boards
+from tests.harness.results import make
 from tests.harness.runs import json_of
-from tests.harness.store import make
 from tests.leaderboard.hostile import SHOWN, hostile
 from tests.leaderboard.make import NOW
 from tests.leaderboard.page_runner import draw
+from tuning.store import Store
 
 
 def scored(store: Store, name: str, value: float = 0.5, tasks=("mmlu",), minutes: int = 0, task=None, **columns) -> str:

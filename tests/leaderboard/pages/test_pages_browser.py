@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from harness.store import Store
 from leaderboard.app import server, state
 from leaderboard.app.shell import PAGES
 from tests.harness.runs import json_of
@@ -24,6 +23,7 @@ from tests.leaderboard.judged import judged
 from tests.leaderboard.make import ROOT, Serving, serving
 from tests.leaderboard.searched import searched
 from tests.leaderboard.shots import SHOTS
+from tuning.store import Store
 
 NAMES = tuple(entry.module for entry in PAGES)
 HEADINGS = {entry.module: entry.title for entry in PAGES}
@@ -269,7 +269,7 @@ def test_hostile_text_is_text_on_every_page(tmp_path, browser):
 
 
 def test_a_page_follows_a_run_that_is_being_stored(tmp_path, browser):
-    from tests.harness.store import make
+    from tests.harness.results import make
 
     store = Store(tmp_path / "s.duckdb")
     make.stored(store, name="there", status="finished")
@@ -285,7 +285,7 @@ def test_a_page_follows_a_run_that_is_being_stored(tmp_path, browser):
 
 
 def _score(store: Store, name: str) -> None:
-    from tests.harness.store import make
+    from tests.harness.results import make
 
     run = store.resolve(name).id
     store.save_scores(run, [make.score(run)])

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from harness.store import Store
 from judges.ranking.pair_report import pair_report, question_report
 from judges.ranking.report import gather
 from leaderboard.app import server
 from tests.harness.runs import cli, json_of
 from tests.leaderboard.judged import judged
 from tests.leaderboard.make import three
+from tuning.store import Store
 
 WHOSE = {"people": "people", "judges": "judges", "both": "people and judges together"}
 _TAG = re.compile(r"<[^>]+>")

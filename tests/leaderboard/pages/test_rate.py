@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import Store
 from judges.people import raters, votes
 from leaderboard.app import server
 from tests.leaderboard.make import three
+from tuning.store import Store
 
 
 def script() -> None:

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from harness.store import Store
 from judges.people import raters as people
 from judges.people import votes as human
 from leaderboard.app import server
 from tests.leaderboard.browser import Watched, chromium
 from tests.leaderboard.make import ROOT, Serving, answered, free_port, serving, three
+from tuning.store import Store
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import math
 
 import pytest
 
-from harness.store import StepRow, Store
 from tests.harness.runs import json_of
 from tests.leaderboard.hostile import hostile
 from tests.leaderboard.judged import judged
@@ -14,6 +13,7 @@ from tests.leaderboard.page_runner import draw
 from tests.leaderboard.searched import measure, searched
 from tuning.report.findings import in_words, predictions
 from tuning.report.trial_scores import under_way, view_of
+from tuning.store import StepRow, Store
 
 
 @pytest.fixture(scope="module")

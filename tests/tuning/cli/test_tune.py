@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness.store import Store
 from tests.harness.runs import cli, json_of
 from tests.tuning import fakes
+from tuning.store import Store
 from tuning.study import session
 
 
@@ -100,7 +100,7 @@ def test_mistakes_are_sentences(words: list[object], code: int, says: str, folde
 def _study() -> Any:
     from datetime import UTC, datetime
 
-    from harness.store import StudyRow
+    from tuning.store import StudyRow
 
     config = {"fractions": [1.0], "start": [], "objectives": ["validation"], "constraints": []}
     return StudyRow(

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from harness.errors import UsageError
-from harness.store.study_rows import BASE
 from tests.harness.runs import json_of
 from tests.tuning import fakes
+from tuning.store.rows import BASE
 from tuning.study import finalist_evaluation, finalists, session
 
 

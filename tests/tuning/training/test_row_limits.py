@@ -15,10 +15,10 @@ from data.instructions import Instruction
 from harness.backends.limits import positions_of
 from harness.errors import UsageError
 from harness.models.checkpoint import resolve
-from harness.store import Store
 from tests.harness.runs import cli, json_of
 from tests.models import make_model
 from tests.tuning.models import hyper, small_base
+from tuning.store import Store
 from tuning.training.train import Trainer, TrainSettings
 
 

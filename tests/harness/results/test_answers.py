@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StoreError
-from harness.store import Store
-from tests.harness.store import make
+from harness.results import Store
+from tests.harness.results import make
 
 
 @pytest.fixture
@@ -116,7 +116,8 @@ def test_speed(store: Store, rows: int, tmp_path: Path) -> None:
 
     import duckdb
 
-    from harness.store import ResponseRow, codec
+    from harness.results import ResponseRow
+    from harness.store import codec
 
     made = make.stored(store, 0)
     responses = [make.response(made.id, str(number), text=f"{number} word " * 40) for number in range(rows)]

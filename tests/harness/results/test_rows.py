@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.store import ResponseRow, RunRow, SampleRow, ScoreRow, Store, TaskRow, codec
-from tests.harness.store import make
+from harness.results import ResponseRow, RunRow, SampleRow, ScoreRow, Store, TaskRow
+from harness.store import codec
+from tests.harness.results import make
 
 # any character, lone surrogates, NUL and our own escape among them
 texts = st.text(st.one_of(st.characters(), st.sampled_from("\0\ud800\udfff\udc80\ufdd0d8")), max_size=20)

@@ -9,8 +9,9 @@ import duckdb
 import pytest
 
 from harness.errors import StoreError, UsageError
-from harness.store import Store, migrations
-from tests.harness.store import make
+from harness.results import Store
+from harness.store import migrations
+from tests.harness.results import make
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StoreError, UsageError
-from harness.store import Store
-from harness.store.comparisons import comparison_id
-from harness.store.preference_rows import (
+from judges.store import Store
+from judges.store.comparisons import comparison_id
+from judges.store.rows import (
     AnswerRow,
     AnswerSetRow,
     AssignmentRow,

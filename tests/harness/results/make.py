@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.store import ResponseRow, RunRow, SampleRow, ScoreRow, Store, TaskRow
+from harness.results import ResponseRow, RunRow, SampleRow, ScoreRow, Store, TaskRow
 
 ROOT = Path(__file__).resolve().parents[3]
 
