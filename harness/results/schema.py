@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import StoreError
+from harness.results.fields import FIELDS
 from harness.store.schema import Counts, Schema, execute
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class _Removal:
 
 SCHEMA = Schema(
     steps={1: Path(__file__).with_name("schema.sql")},
+    fields=FIELDS,
     take=_take,
     orphans=_ORPHANS,
     counted=("runs", "tasks", "responses", "samples", "prompts", "scores"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness import registry
 from harness.errors import MissingError
+from harness.store.codec import Fields
 
 if TYPE_CHECKING:
     import duckdb
@@ -52,6 +53,7 @@ class Schema:
     computes it meanwhile."""
 
     steps: Mapping[int, Path]
+    fields: Fields  # what the tables' columns hold
     take: Callable[[duckdb.DuckDBPyConnection, list[str]], Counts]
     orphans: Mapping[str, str]  # by table, in order: a DELETE of the rows that belong to nothing any more
     counted: Sequence[str] = ()  # the tables whose rows `harness db info` counts

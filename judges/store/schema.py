@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import StoreError
 from harness.store.schema import Counts, Schema, execute
+from judges.store.fields import FIELDS
 
 if TYPE_CHECKING:
     import duckdb
@@ -111,6 +112,7 @@ class _Removal:
 
 SCHEMA = Schema(
     steps={3: Path(__file__).with_name("schema.sql")},
+    fields=FIELDS,
     take=_take,
     orphans=_ORPHANS,
     counted=("answer_sets", "answers", "judges", "comparisons"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.store.schema import Counts, Schema, execute
+from tuning.store.fields import FIELDS
 
 if TYPE_CHECKING:
     import duckdb
@@ -55,6 +56,7 @@ class _Removal:
 
 SCHEMA = Schema(
     steps={2: Path(__file__).with_name("schema.sql")},
+    fields=FIELDS,
     take=_take,
     orphans=_ORPHANS,
     counted=("studies", "trials"),

@@ -140,6 +140,7 @@ def newer_program(monkeypatch: pytest.MonkeyPatch, *more: str) -> None:
 
 def test_an_older_file_is_brought_forward(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     made = make.stored(store)
+    before = len(migrations.steps())
     newer_program(
         monkeypatch,
         "CREATE TABLE ratings (name VARCHAR); INSERT INTO ratings SELECT name FROM runs;",
@@ -148,7 +149,7 @@ def test_an_older_file_is_brought_forward(store: Store, monkeypatch: pytest.Monk
     assert store.runs() == [made]  # a reader brings it forward too
     with store.read() as connection:
         assert connection.execute("SELECT * FROM ratings").fetchall() == [(made.name, 1.5)]
-        assert migrations.version(connection) == len(migrations.FILES) + 2
+        assert migrations.version(connection) == before + 2
 
 
 def test_a_step_that_fails_changes_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

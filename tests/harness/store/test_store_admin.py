@@ -84,6 +84,6 @@ def test_db(store: Store, tmp_path: Path) -> None:
 
 
 def test_nothing_heavy_at_start() -> None:
-    code = "import sys, harness.cli.store_admin, harness.store as s; s.Store('x').find('y');"
+    code = "import sys, harness.cli.store_admin, harness.results as s; s.Store('x').find('y');"
     code += "print({'duckdb', 'pyarrow', 'numpy'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-P", "-c", code], text=True) == "set()\n"

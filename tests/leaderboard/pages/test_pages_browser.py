@@ -307,14 +307,14 @@ class Waits:
 _WORK = """
 import contextlib, sys, time
 from pathlib import Path
-from harness.store import door
-waits, real = [], door.locked
+from harness.store import connection
+waits, real = [], connection.locked
 @contextlib.contextmanager
 def counted(home, *, exclusive):
     with real(home, exclusive=exclusive) as seconds:
         waits.append(seconds)
         yield seconds
-door.locked = counted
+connection.locked = counted
 out, end, kind, db, tasks, budget = sys.argv[1], time.time() + float(sys.argv[2]), *sys.argv[3:7]
 began, rounds = time.perf_counter(), 0
 while time.time() < end:
@@ -323,7 +323,7 @@ while time.time() < end:
         from harness.evaluation.run import run
         run(Options(model="tiny", tasks=tasks, db=db, data="sample", fresh=True, name=f"round {rounds}"))
     else:
-        from tuning import session
+        from tuning.study import session
         from tuning.study.options import Options
         given = {"model": "tiny", "data": "sample", "db": db, "budget": int(budget), "no_merge": True}
         session.run(Options(**given, optimizer="random", seed=rounds, max_tokens=64, set={"epochs": 0.5}))
