@@ -13,8 +13,6 @@ from harness.store.schema import Counts, Schema, execute
 if TYPE_CHECKING:
     import duckdb
 
-    from harness.results.rows import RunRow
-
 _ORPHANS = {
     "tasks": "DELETE FROM tasks WHERE run NOT IN (SELECT id FROM runs)",
     "tags": "DELETE FROM tags WHERE run NOT IN (SELECT id FROM runs)",
@@ -53,7 +51,7 @@ def delete_runs(connection: duckdb.DuckDBPyConnection, run_ids: Sequence[str]) -
     for run_id in run_ids:
         if not connection.execute("DELETE FROM runs WHERE id = ? RETURNING id", [run_id]).fetchall():
             raise StoreError(f"The store has no run {run_id}.")
-    return SCHEMA.delete_orphans(connection)
+    return TABLES.delete_orphans(connection)
 
 
 def _take(connection: duckdb.DuckDBPyConnection, behind: list[str]) -> Counts:
@@ -68,34 +66,11 @@ def _take(connection: duckdb.DuckDBPyConnection, behind: list[str]) -> Counts:
     return {**counts, "skipped": skipped, "renewed": len(behind)}
 
 
-class _Removal:
-    option = ""
-
-    def find(self, path: Path, word: str) -> RunRow:
-        from harness.results import Store
-
-        return Store(path).resolve(word)
-
-    def knows(self, path: Path, word: str) -> bool:
-        from harness.results import Store
-
-        return any(word == run.name or run.id.startswith(word) for run in Store(path).runs())
-
-    def remove(self, path: Path, ids: Sequence[str]) -> Counts:
-        from harness.results import Store
-
-        return Store(path).remove(ids)
-
-    def summary(self, counts: Counts) -> str:
-        return f"{counts['samples']} samples, {counts['responses']} responses"
-
-
-SCHEMA = Schema(
+TABLES = Schema(
     steps={1: Path(__file__).with_name("schema.sql")},
     fields=FIELDS,
     take=_take,
     orphans=_ORPHANS,
     counted=("runs", "tasks", "responses", "samples", "prompts", "scores"),
     behind=_BEHIND,
-    removal=_Removal(),
 )

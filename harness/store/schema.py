@@ -41,7 +41,7 @@ class Schema:
     """One package's tables, registered in its entry-point group `harness.schemas`:
 
         [project.entry-points."harness.schemas"]
-        results = "harness.results.schema:SCHEMA"
+        results = "harness.results.registration:SCHEMA"
 
     `steps`: SQL scripts by the version of the store that each makes out of the version before. The versions are one
     sequence over all schemas, so that one number tells what a file holds; a script may use the tables of those before.

@@ -13,8 +13,6 @@ from judges.store.fields import FIELDS
 if TYPE_CHECKING:
     import duckdb
 
-    from judges.store.rows import AnswerSetRow
-
 # What belongs to nothing any more. The order matters. Judges stay: a person's token must open the page again.
 _ORPHANS = {
     "answers": "DELETE FROM answers WHERE answer_set NOT IN (SELECT id FROM answer_sets)",
@@ -72,7 +70,7 @@ def remove_answers(connection: duckdb.DuckDBPyConnection, answer_sets: Sequence[
     for answer_set in answer_sets:
         if not connection.execute("DELETE FROM answer_sets WHERE id = ? RETURNING id", [answer_set]).fetchall():
             raise StoreError(f"The store has no answers {answer_set}.")
-    return SCHEMA.delete_orphans(connection)
+    return TABLES.delete_orphans(connection)
 
 
 def _take(connection: duckdb.DuckDBPyConnection, behind: list[str]) -> Counts:
@@ -88,33 +86,10 @@ def _take(connection: duckdb.DuckDBPyConnection, behind: list[str]) -> Counts:
     return counts
 
 
-class _Removal:
-    option = "answers"
-
-    def find(self, path: Path, word: str) -> AnswerSetRow:
-        from judges.store import Store
-
-        return Store(path).resolve_answers(word)
-
-    def knows(self, path: Path, word: str) -> bool:
-        from judges.store import Store
-
-        return any(word == row.name or row.id.startswith(word) for row in Store(path).answer_sets())
-
-    def remove(self, path: Path, ids: Sequence[str]) -> Counts:
-        from judges.store import Store
-
-        return Store(path).remove_answers(ids)
-
-    def summary(self, counts: Counts) -> str:
-        return f"{counts['answers']} answers, {counts['comparisons']} comparisons"
-
-
-SCHEMA = Schema(
+TABLES = Schema(
     steps={3: Path(__file__).with_name("schema.sql")},
     fields=FIELDS,
     take=_take,
     orphans=_ORPHANS,
     counted=("answer_sets", "answers", "judges", "comparisons"),
-    removal=_Removal(),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,6 @@ from tuning.store.fields import FIELDS
 
 if TYPE_CHECKING:
     import duckdb
-
-    from tuning.store.rows import StudyRow
 
 _PARTS = ("trials", "attempts", "steps", "enqueued", "study_notes")  # each has a column `study`
 _ORPHANS = {part: f"DELETE FROM {part} WHERE study NOT IN (SELECT id FROM studies)" for part in _PARTS}  # noqa: S608
@@ -28,37 +25,14 @@ def _take(connection: duckdb.DuckDBPyConnection, behind: list[str]) -> Counts:
         CREATE TEMP TABLE new_studies AS SELECT o.id FROM other_studies o LEFT JOIN studies s ON s.id = o.id
         WHERE s.id IS NULL OR (s.status <> 'finished' AND o.status = 'finished')""")
     connection.execute("DELETE FROM studies WHERE id IN (SELECT id FROM new_studies)")
-    SCHEMA.delete_orphans(connection)
+    TABLES.delete_orphans(connection)
     return execute(connection, _COPY)
 
 
-class _Removal:
-    option = ""
-
-    def find(self, path: Path, word: str) -> StudyRow:
-        from tuning.store import Store
-
-        return Store(path).resolve_study(word)
-
-    def knows(self, path: Path, word: str) -> bool:
-        from tuning.store import Store
-
-        return any(word == study.name or study.id.startswith(word) for study in Store(path).studies())
-
-    def remove(self, path: Path, ids: Sequence[str]) -> Counts:
-        from tuning.store import Store
-
-        return Store(path).remove_studies(ids)
-
-    def summary(self, counts: Counts) -> str:
-        return f"{counts['trials']} trials"
-
-
-SCHEMA = Schema(
+TABLES = Schema(
     steps={2: Path(__file__).with_name("schema.sql")},
     fields=FIELDS,
     take=_take,
     orphans=_ORPHANS,
     counted=("studies", "trials"),
-    removal=_Removal(),
 )

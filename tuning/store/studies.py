@@ -15,7 +15,7 @@ from harness.store import codec
 from harness.store.connection import StoreConnection
 from tuning.store.fields import FIELDS
 from tuning.store.rows import AttemptRow, StepRow, StudyRow, StudyStatus, TrialRow
-from tuning.store.schema import SCHEMA
+from tuning.store.schema import TABLES
 
 if TYPE_CHECKING:
     import duckdb
@@ -210,7 +210,7 @@ class Studies(StoreConnection):
             for study_id in study_ids:
                 _study(connection, study_id)
                 connection.execute("DELETE FROM studies WHERE id = ?", [study_id])
-            gone = {"studies": len(study_ids), **SCHEMA.delete_orphans(connection)}
+            gone = {"studies": len(study_ids), **TABLES.delete_orphans(connection)}
         for study_id in study_ids:
             shutil.rmtree(self.study_folder(study_id), ignore_errors=True)
         return gone
@@ -219,7 +219,7 @@ class Studies(StoreConnection):
         """Delete a study of which nothing came. The caller has its lease."""
         with self.write() as connection:
             connection.execute("DELETE FROM studies WHERE id = ?", [study_id])
-            SCHEMA.delete_orphans(connection)
+            TABLES.delete_orphans(connection)
         shutil.rmtree(self.study_folder(study_id), ignore_errors=True)
 
     def study_folder(self, study_id: str) -> Path:
