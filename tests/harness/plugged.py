@@ -115,6 +115,14 @@ PARTS = {  # one of each kind
 }
 
 
+def forget() -> None:
+    """What is installed is looked for again, in this process."""
+    from harness import registry
+
+    registry._entries.cache_clear()
+    registry._parts.cache_clear()
+
+
 def install(folder: Path, package: str, parts: Mapping[str, Mapping[str, str]]) -> Path:
     """The dist-info folder of a package with these parts: by kind, name and object."""
     lines = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -13,35 +12,10 @@ import pytest
 
 from harness import backends, doctor, registry, tasks
 from harness.errors import MissingError, UsageError
-from tests.harness.plugged import PARTS, install, install_one_of_each
+from tests.harness.plugged import PARTS, forget, install, install_one_of_each
 from tests.harness.runs import cli
 
 OURS = [(kind, name) for kind in registry.KINDS for name in registry.names(kind) if name not in registry.plugins(kind)]
-Install = Callable[[Path], None]
-
-
-def forget() -> None:
-    registry._entries.cache_clear()
-    registry._parts.cache_clear()
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A place of installed packages. What is put there counts from `forget` on."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    monkeypatch.syspath_prepend(str(folder))
-    yield folder
-    monkeypatch.undo()
-    forget()
-
-
-@pytest.fixture
-def plugged(place: Path) -> Path:
-    """With one part of each kind of a package that is whole."""
-    install_one_of_each(place)
-    forget()
-    return place
 
 
 @pytest.mark.parametrize(("kind", "name"), OURS)
