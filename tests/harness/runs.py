@@ -170,7 +170,7 @@ def _session(job: dict[str, Any]) -> None:
 
     def make(plan: Any) -> tuple[Logged, list[str]]:
         backend, warnings = real(plan)
-        backend.rows_together = job["rows"]
+        vars(backend)["rows_together"] = job["rows"]
         return Logged(backend, log), warnings
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_size"], job["file_size"]))
