@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from harness.options import BackendSettings, ResolvedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,9 @@ class Score:
 
 
 class Task(Protocol):
+    """What is asked and how answers are scored; made by an entry point of the group `harness.tasks` (`TaskFactory`).
+    Items, requests and figures are functions of the data and the settings alone, so that a run can be gone on with."""
+
     name: str  # "mmlu"
     protocol: str  # "standard" or "instructeval": part of every score's name
     version: str  # changes whenever prompts or scoring change
@@ -131,11 +137,36 @@ class Task(Protocol):
     slow_scoring: bool  # score() runs programs: the runner calls it on several threads
 
     @property
-    def warnings(self) -> Sequence[str]: ...  # about the whole task, recorded with the run
-    def items(self) -> Sequence[Item]: ...
-    def requests(self, item: Item) -> Sequence[Request]: ...
-    def score(self, item: Item, responses: Sequence[Response]) -> Sample: ...
-    def summarize(self, samples: Sequence[Sample]) -> list[Score]: ...
+    def warnings(self) -> Sequence[str]:
+        """About its data and the whole task; recorded with the run."""
+        ...
+
+    def items(self) -> Sequence[Item]:
+        """All questions, always in the same order."""
+        ...
+
+    def requests(self, item: Item) -> Sequence[Request]:
+        """What is asked for an item, in parts that `score` gets the responses of; one or more."""
+        ...
+
+    def score(self, item: Item, responses: Sequence[Response]) -> Sample:
+        """Of one answer, `responses` in the order of `requests`. A response that is no answer is a wrong one with a
+        note (harness/evaluation/no_answer.py), and no error."""
+        ...
+
+    def summarize(self, samples: Sequence[Sample]) -> list[Score]:
+        """The figures over these samples, the overall ones under the group "all". `metric` is among them."""
+        ...
+
+
+class TaskFactory(Protocol):
+    """A part of the kind `harness.tasks`."""
+
+    def __call__(self, data: str | None, protocol: str, shots: int | None, chat: bool) -> Task:
+        """`data` as --data has it: a folder, "sample", "hub…"; None is the task's own source. `shots` None is the
+        protocol's number. Raises UsageError for a protocol or shots that it does not have, DataError for rows that
+        are not there or not right, MissingError for what this machine lacks."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +179,32 @@ class BackendInfo:
 
 
 class Backend(Protocol):
+    """An engine with a model in it; made by an entry point of the group `harness.backends` (`BackendFactory`)."""
+
     info: BackendInfo
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """About the engine and all it was asked so far; recorded with the run. It grows while requests are answered."""
+        ...
 
     def answer(self, requests: Sequence[Request], done: Collection[int] = ()) -> Iterator[list[tuple[int, Response]]]:
         """Yield finished batches of (index into `requests`, response), in any order.
 
         Batches are a function of `requests` alone; those whose indices are all in `done` are
         skipped, so that a resumed run computes what an unbroken one would have."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds beside its own memory: an engine's processes and their GPUs. May be called twice."""
+        ...
+
+
+class BackendFactory(Protocol):
+    """A part of the kind `harness.backends`."""
+
+    def __call__(self, model: ResolvedModel, settings: BackendSettings, /) -> tuple[Backend, list[str]]:
+        """Load the model. Of the settings a backend takes what concerns it; what it cannot do as they say it refuses
+        with UsageError. The texts are warnings about the checkpoint. Raises ModelError where it does not load and
+        MissingError for what this machine lacks."""
         ...

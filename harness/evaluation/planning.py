@@ -201,7 +201,7 @@ def _plan_task(selected: Selected, options: RunOptions) -> TaskPlan:
         keys,
         requests,
         tuple(departures),
-        tuple(dict.fromkeys((*selected.notes, *task.warnings))),
+        tuple(task.warnings),
     )
 
 

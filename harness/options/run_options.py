@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 
+from harness import registry
 from harness.options.declaration import Declaration, option
 
 MODEL, ASK, COMPUTE, KEEP, SERVER = "Model", "Questions", "Computing", "Store", "Server"
-BACKENDS = ("auto", "transformers", "vllm", "endpoint")
+AUTO = "auto"  # chooses a backend: see harness.backends.choose
 DEFAULT_DB = "harness.duckdb"
 DEVICES = r"auto|cpu|mps|(cuda|xpu)(:\d+)?"
 ALLOWED_DEVICES = "auto, cpu, mps, cuda, or one as cuda:1"
@@ -18,6 +19,10 @@ DTYPES = ("auto", "float32", "bfloat16", "float16")
 def default_db() -> str:
     """HARNESS_DB, where it is set."""
     return os.environ.get("HARNESS_DB") or DEFAULT_DB
+
+
+def _backends() -> list[str]:
+    return [AUTO, *registry.names("backends")]
 
 
 class ModelSpec(Declaration):
@@ -46,7 +51,7 @@ class ModelSpec(Declaration):
         "auto",
         "auto (vllm where it and a GPU are present), transformers, vllm, endpoint.",
         panel=COMPUTE,
-        choices=BACKENDS,
+        choices=_backends,
     )
 
 

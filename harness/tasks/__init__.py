@@ -1,4 +1,5 @@
-"""The benchmarks by name. `load` turns what `--tasks` says into tasks."""
+"""The benchmarks: parts by name (harness/registry.py), and those of lm-eval. `load` turns what `--tasks` says into
+tasks."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from harness.errors import UsageError, suggest
 
 if TYPE_CHECKING:
     from harness.tasks.lm_eval_bridge.groups import Aggregate
-    from harness.types import Task
+    from harness.types import Task, TaskFactory
 
 LM_EVAL = "lm_eval:"
 
@@ -20,7 +21,6 @@ LM_EVAL = "lm_eval:"
 class Selected:
     task: Task
     groups: tuple[str, ...]  # () is all of them
-    notes: tuple[str, ...] = ()  # about its data
     aggregates: tuple[Aggregate, ...] = ()  # of lm-eval groups that were asked for with it
 
 
@@ -36,11 +36,8 @@ def parse(tasks: str) -> dict[str, tuple[str, ...]]:
             name, group = word, ""
             if word == LM_EVAL:
                 raise UsageError("lm_eval: wants the name of a task after the colon, as in lm_eval:hellaswag.")
-        elif name not in (known := registry.names("tasks")):
-            raise UsageError(
-                f"There is no task {name!r}.{suggest(name, known)} There are {registry.listed('tasks')}, "
-                f"and {LM_EVAL}NAME for any task of lm-evaluation-harness."
-            )
+        else:
+            registry.check("tasks", name, f", and {LM_EVAL}NAME for any task of lm-evaluation-harness")
         groups = wanted.setdefault(name, [])
         if group:
             groups.append(group)
@@ -71,16 +68,17 @@ def load(
 
             known = {selected.task.name for selected in found}  # a group may hold what was named by itself
             members, aggregates = load_lm_eval(name.removeprefix(LM_EVAL), include_path, shots, chat)
-            found += [Selected(task, (), (), tuple(aggregates)) for task in members if task.name not in known]
+            found += [Selected(task, (), tuple(aggregates)) for task in members if task.name not in known]
             continue
-        found.append(_native(name, groups, data, protocol, shots, chat))
+        found.append(_registered(name, groups, data, protocol, shots, chat))
     return found
 
 
-def _native(
+def _registered(
     name: str, groups: Sequence[str], data: str | None, protocol: str, shots: int | None, chat: bool
 ) -> Selected:
-    task: Task = registry.load("tasks", name)(data, protocol, shots, chat)
+    make: TaskFactory = registry.load("tasks", name)
+    task = make(data, protocol, shots, chat)
     known = dict.fromkeys(item.group for item in task.items())
     for group in groups:
         if group not in known:

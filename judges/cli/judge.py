@@ -80,8 +80,8 @@ class _Judging:
 
     def run(self, progress: Progress) -> list[Outcome]:
         from data.prompts import references as read_references
+        from judges.judging import installed
         from judges.judging import prompts as judging_prompts
-        from judges.judging import reference_judge
         from judges.judging.model_judge import Spec
 
         options = self.options
@@ -91,9 +91,9 @@ class _Judging:
         temperature = None if options.temperature < 0 else options.temperature
         outcomes = []
         for name in dict.fromkeys(options.judge):
-            if name == reference_judge.NAME:
+            if installed.has(name):
                 if not options.estimate:
-                    outcomes.append(reference_judge.judge(self.store, self.contest, given, progress))
+                    outcomes.append(installed.judge(self.store, self.contest, name, given, progress))
                 continue
             outcomes += self._ask(Spec(name, texts, given, temperature, options.max_tokens), progress)
         return outcomes
@@ -170,6 +170,9 @@ def _print(contest: Contest, outcomes: list[Outcome]) -> None:
         if each.judge.kind == "reference" and each.asked < len(contest.asked):
             left = len(contest.asked) - each.asked
             console.print(plain(f"{left} pairs have no reference that can be checked."), style="dim")
+        elif each.judge.kind == "program" and each.asked < len(contest.asked):
+            left = len(contest.asked) - each.asked
+            console.print(plain(f"{left} pairs cannot be judged by {each.judge.name}."), style="dim")
     if contest.missing:
         console.print(plain(f"! {contest.missing} pairs were left out: one side has no answer yet."), style="yellow")
     console.print("`harness ranking` shows what this comes to.", style="dim")

@@ -23,7 +23,7 @@ class JudgeOptions(Stored):
     )
     judge: tuple[str, ...] = option(
         (),
-        "A model's name at the server, or reference. Several make a jury.",
+        "A model's name at the server, reference, or a plug-in's. Several make a jury.",
         panel=MODELS,
         allowed="a list of models at the server, or reference",
     )

@@ -106,7 +106,7 @@ def _child(host: str, port: str) -> None:
         "global.disableWidgetStateDuplicationWarning": True,  # widgets show the address (state.py)
         "logger.level": "warning",
     }
-    names = current().pages or tuple(entry.module for entry in shell.PAGES)
+    names = shell.names(current().pages)
     st.App(shell.__file__, routes=compat.index_routes(names)).run(config={**options, **theme.options()})
 
 

@@ -170,11 +170,11 @@ def _session(job: dict[str, Any]) -> None:
 
     def make(*needed: Any) -> tuple[Logged, list[str]]:
         backend, warnings = real(*needed)
-        backend.rows_together = job["rows"]
+        vars(backend)["rows_together"] = job["rows"]
         return Logged(backend, log), warnings
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_size"], job["file_size"]))
-    backends.make = make
+    backends.make = make  # type: ignore[assignment]
     code = 70
     try:
         os.write(log, b"began\n")
@@ -235,6 +235,9 @@ class Scripted:
                 self.fault(self.answered)
                 self.answered += 1
                 yield [(n, self._one(requests[n])) for n in which]
+
+    def close(self) -> None:
+        """There is nothing to give back."""
 
     def _one(self, request: Request) -> Response:
         asked = len(_prompt(request)) // 4

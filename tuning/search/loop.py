@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.errors import IncompleteError, StoreError, UsageError
-from tuning.objectives.objectives import Measure, Measured
+from tuning.objectives.objectives import Measure
 from tuning.search import failures, rungs
 from tuning.search.worker_pool import WorkerPool
 from tuning.search.workers import Batch, Job, Reply, reply_to
 from tuning.store import AttemptRow, TrialRow
 from tuning.store.rows import Source
 from tuning.study.ledger import Ledger
-from tuning.types import Hyperparameters, Optimizer, Point
+from tuning.types import Hyperparameters, Measured, Optimizer, Point
 
 if TYPE_CHECKING:
     from tuning.study.space import Space

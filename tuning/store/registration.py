@@ -1,4 +1,4 @@
-"""The tables of this package as they are registered (`harness.schemas`), with how `harness rm` finds and removes them."""
+"""The tables of this package as they are registered (`harness.schemas`), and how `harness rm` removes their rows."""
 
 from __future__ import annotations
 

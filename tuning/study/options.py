@@ -12,8 +12,8 @@ from harness.errors import UsageError
 from harness.options.declaration import COUNT, SEED, option
 from harness.options.run_options import ALLOWED_DEVICES, DEVICES, Stored
 from harness.options.toml import read_toml
+from tuning import optimizers
 from tuning.objectives import objectives
-from tuning.optimizers import OPTIMIZERS
 from tuning.study.presets import PRESETS
 from tuning.study.row_options import mix_of, sizes_of
 from tuning.study.space import Space, held_values
@@ -109,7 +109,7 @@ class TuneOptions(Stored):
         reader=held_values,
         parse=_held,
     )
-    optimizer: str = option("nomad", f"{', '.join(OPTIMIZERS)}.", panel=SEARCH, choices=OPTIMIZERS)
+    optimizer: str = option("nomad", f"{', '.join(optimizers.ORDER)}.", panel=SEARCH, choices=optimizers.names)
     budget: int | None = option(
         None, "Distinct trials, fixed points included (the preset's where not given).", panel=SEARCH, ge=1, le=COUNT
     )

@@ -8,7 +8,8 @@ import pytest
 
 from judges.people import raters
 from leaderboard.app import server, server_settings
-from leaderboard.app.shell import PAGES
+from leaderboard.app.shell import names
+from tests.harness.plugged import forget, install
 from tests.harness.results import make
 from tests.harness.runs import cli
 from tests.leaderboard.make import three
@@ -81,12 +82,31 @@ def shell() -> None:
 def test_every_page_has_an_address_and_the_first_is_the_leaderboard(tmp_path, monkeypatch):
     from streamlit.testing.v1 import AppTest
 
-    assert [entry.module for entry in PAGES] == ["leaderboard", "run", "compare", "studies", "preference", "rate"]
+    assert names() == ["leaderboard", "run", "compare", "studies", "preference", "rate"]
     told = server_settings.Settings(str(tmp_path / "none.duckdb"), names=True)
     monkeypatch.setenv(server_settings.VARIABLE, server_settings.environment(told)[server_settings.VARIABLE])
     test = AppTest.from_function(shell, default_timeout=60).run()
     assert not test.exception
     assert any("Leaderboard" in str(each.proto.body) for each in test.get("html"))
+
+
+def test_plugins_bring_pages_and_a_broken_one_is_a_sentence(tmp_path, monkeypatch, plugged):
+    from streamlit.testing.v1 import AppTest
+
+    bad = {"broken": "no_such_module:PAGE", "odd": "plugged_page:Page"}
+    install(plugged, "broken-plugin", {"pages": bad})
+    forget()
+    assert names()[-3:] == ["broken", "hello", "odd"]
+    shown = {}
+    for name in names()[-3:]:
+        told = server.Settings(str(tmp_path / "none.duckdb"), pages=(name,))
+        monkeypatch.setenv(server._VARIABLE, server.environment(told)[server._VARIABLE])
+        test = AppTest.from_function(shell, default_timeout=60).run()
+        assert not test.exception
+        shown[name] = " ".join(each.value for each in (*test.markdown, *test.error)).replace("\\", "")
+    assert "a page of a plug-in" in shown["hello"]
+    assert "no_such_module" in shown["broken"]
+    assert "odd is no page" in shown["odd"]
 
 
 def test_an_error_is_a_sentence_on_the_page(tmp_path, monkeypatch):

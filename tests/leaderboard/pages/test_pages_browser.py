@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from leaderboard.app import server_settings, state
-from leaderboard.app.shell import PAGES
+from leaderboard.app import server_settings, shell, state
 from tests.harness.runs import json_of
 from tests.leaderboard.browser import Watched, chromium
 from tests.leaderboard.hostile import SHOWN, hostile
@@ -25,8 +24,8 @@ from tests.leaderboard.searched import searched
 from tests.leaderboard.shots import SHOTS
 from tuning.store import Store
 
-NAMES = tuple(entry.module for entry in PAGES)
-HEADINGS = {entry.module: entry.title for entry in PAGES}
+NAMES = tuple(shell.names())
+HEADINGS = {name: shell.page(name).title for name in NAMES}
 
 
 @pytest.fixture(scope="module")

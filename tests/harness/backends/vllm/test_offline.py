@@ -89,6 +89,9 @@ def test_a_run_and_its_resume(backend, options, folder) -> None:
                 if answered >= len(requests) // 2:
                     raise CutOff
 
+        def close(self) -> None:
+            """The fixture's is closed by the fixture."""
+
     with pytest.raises(CutOff):
         run(options, make=lambda plan: (Half(), []))
     store = Store(options.db)
