@@ -146,7 +146,7 @@ def store(tmp_path: Path) -> Store:
 )
 def test_rows_come_back(store: Store, row: StudyRow, of: TrialRow, trained: AttemptRow, step: StepRow) -> None:
     row = replace(row, id=uuid.uuid4().hex)
-    of, trained, step = (replace(each, study=row.id) for each in (of, trained, step))
+    of, trained, step = replace(of, study=row.id), replace(trained, study=row.id), replace(step, study=row.id)
     store.create_study(row)
     store.save_trials(row.id, new=[of])
     store.save_attempt(trained, [step])
