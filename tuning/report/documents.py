@@ -173,7 +173,12 @@ def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str
         objectives=tuple(row.config["objectives"]),
         searched=tuple(sorted(searched)),
         trials=tuple(trials),
-        notes=(*row.warnings, *remarks.warnings(ledger), *remarks.failures(ledger)),
+        notes=(
+            *filter(None, [ended(row, ledger)]),
+            *row.warnings,
+            *remarks.warnings(ledger),
+            *remarks.failures(ledger),
+        ),
         base={name: each.value for name, each in measured.get(BASE, {}).items()},
         rows=f"{row.base_digest} {row.data_digest}",
     )

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 SHORT = 37  # tokens of the longest row of the check that every model gets
 BEYOND = 40  # tokens that a row of the check goes beyond a limit: its trunk and its leaf, and a dozen more
 STEPS = 3  # tokens decoded after it
-# multiply-adds that the check at one limit may take: about two seconds
-WORK = {"cpu": 1.5e11}
-WORK_ELSEWHERE = 1.5e13
+# multiply-adds that the check at one limit may take: one or two seconds
+WORK = {"cpu": 5e10}
+WORK_ELSEWHERE = 1e13
 # leaves of the check's tree, by number (see _compare)
 EVERY_LEAF, FEW_LEAVES, LONG_LEAF = (0, 1, 2, 3), (0, 2), 3
 
@@ -146,7 +146,7 @@ def check_shared(engine: SharedEngine) -> None:
             out_of_reach.append(limit)
     for limit in out_of_reach:
         _check_reduced(engine, limit)
-    _compare(engine, min(SHORT, window - STEPS), EVERY_LEAF)
+    _compare(engine, min(SHORT, window - STEPS), FEW_LEAVES if out_of_reach else EVERY_LEAF)
     if longest > SHORT:
         length = min(longest, window - STEPS)
         # the branch alone is longer than the limit, unless the model's window ends before
