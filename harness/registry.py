@@ -104,7 +104,9 @@ def _entries() -> Mapping[str, tuple[EntryPoint, ...]]:
         for kind in KINDS
     }
     if not any(_package(entry) == OURS for entry in by_kind["commands"]):
-        raise MissingError(f"This copy of {OURS} is not installed, so its parts are not registered: pip install -e .")
+        raise MissingError(
+            f"This copy of {OURS} is not installed, so its parts are not registered: pip install -e ."
+        )
     return by_kind
 
 

@@ -110,6 +110,11 @@ def ended(row: StudyRow, ledger: Ledger) -> str | None:
     return f"The {whole} has no more points: {ledger.started} trials of a budget of {row.budget} are all that it makes."
 
 
+def _ended(row: StudyRow, ledger: Ledger) -> list[str]:
+    why = ended(row, ledger)
+    return [] if why is None else [why]
+
+
 def compute(ledger: Ledger) -> dict[str, int]:
     """Tokens of the search and of its trainings on all rows, measured over seeds apart."""
     own = [a for a in ledger.attempts.values() if a.seed == ledger.seed and a.trial]
