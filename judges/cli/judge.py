@@ -146,6 +146,7 @@ def _outcome_document(outcome: Outcome) -> dict[str, Any]:
         "tokens_in": outcome.tokens_in,
         "tokens_out": outcome.tokens_out,
         "cost": outcome.cost,
+        "warnings": list(outcome.warnings),
     }
 
 
@@ -165,6 +166,8 @@ def _print(contest: Contest, outcomes: list[Outcome]) -> None:
     console = Console()
     console.print(shown)
     for each in outcomes:
+        for warning in each.warnings:
+            console.print(plain(f"! {each.judge.name}: {warning}"), style="yellow")
         for reason, count in sorted(each.errors.items()):
             console.print(plain(f"! {each.judge.name}: {count} times {reason}"), style="yellow")
         if each.judge.kind == "reference" and each.asked < len(contest.asked):

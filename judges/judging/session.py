@@ -56,6 +56,7 @@ class Outcome:
     cost: float | None = None  # of these pairs, lost requests of this judge included
     taken_over: int = 0  # verdicts of equal requests
     stopped: str = ""  # why the session ended before everything was judged
+    warnings: Sequence[str] = ()
 
     @property
     def stored(self) -> int:
@@ -92,7 +93,7 @@ def judge(
     ends the session and stands in `stopped`; errors stand in the outcome and are judged by the caller."""
     row = plan.spec.row(remote.base_url)
     store.save_judge(row)
-    outcome = Outcome(row, len(plan.jobs) + len(plan.there), len(plan.there))
+    outcome = Outcome(row, len(plan.jobs) + len(plan.there), len(plan.there), warnings=plan.warnings)
     for each in plan.there:
         outcome.count(each)
     session = store.open_session(row.id) if rates and plan.jobs else ""

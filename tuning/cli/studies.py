@@ -50,6 +50,18 @@ def show(study: StudyWord, db: Db = DEFAULT_DB, json: Json = False) -> None:
         Console().print(note, markup=False, style="dim")
 
 
+def show_known(word: str, db: str, json: bool) -> bool:
+    """For `harness show`: shows the study of that name, if there is one. Whether there is."""
+    from tuning.store import Store
+
+    try:
+        Store(db).resolve_study(word)
+    except UsageError:
+        return False
+    show(word, db, json)
+    return True
+
+
 def stop(study: StudyWord, db: Db = DEFAULT_DB) -> None:
     """Ask a running study to end after the trainings under way."""
     from tuning.store import Store

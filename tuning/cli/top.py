@@ -57,7 +57,8 @@ def top(
         runs = finalist_evaluation.run_all(found, options, tasks, progress) if run else []
     document = finalists.document(found.measured, found.compared)
     if json:
-        print_json({"study": row.id, **document, "merged": list(map(str, merged)), "runs": runs})
+        noted = list(found.warnings)
+        print_json({"study": row.id, **document, "warnings": noted, "merged": list(map(str, merged)), "runs": runs})
         return
     console = Console()
     finalist_evaluation.print_top(console, found)

@@ -108,6 +108,11 @@ def ended(row: StudyRow, ledger: Ledger) -> str | None:
     return f"The {whole} has no more points: {ledger.started} trials of a budget of {row.budget} are all that it makes."
 
 
+def _ended(row: StudyRow, ledger: Ledger) -> list[str]:
+    why = ended(row, ledger)
+    return [] if why is None else [why]
+
+
 def compute(ledger: Ledger) -> dict[str, int]:
     """Tokens of the search and of its trainings on all rows, measured over seeds apart."""
     own = [a for a in ledger.attempts.values() if a.seed == ledger.seed and a.trial]
@@ -181,7 +186,12 @@ def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str
         objectives=tuple(row.config["objectives"]),
         searched=tuple(sorted(searched)),
         trials=tuple(trials),
-        notes=(*row.warnings, *remarks.warnings(ledger), *remarks.failures(ledger)),
+        notes=(
+            *filter(None, [ended(row, ledger)]),
+            *row.warnings,
+            *remarks.warnings(ledger),
+            *remarks.failures(ledger),
+        ),
         base={name: each.value for name, each in measured.get(BASE, {}).items()},
         rows=f"{row.base_digest} {row.data_digest}",
     )

@@ -155,6 +155,20 @@ def measurements(finalists: Sequence[Finalist], seeds: int) -> list[Measurement]
     return sorted(found, key=lambda m: m.mean)
 
 
+def remarks(finalists: Sequence[Finalist], seeds: int) -> list[str]:
+    """What the trainings over new seeds warned of, and why some failed, each once; with the finalists' names where it
+    is not of all."""
+    whose: dict[str, list[str]] = {}
+    trained = [each for each in finalists if each.trial != BASE]
+    for each in trained:
+        keys = [(each.trial, "final", each.ledger.fractions[-1], seed) for seed in _seeds(each.ledger, seeds)]
+        attempts = [each.ledger.attempts[key] for key in keys if key in each.ledger.attempts]
+        failed = [f"a training failed: {attempt.reason}" for attempt in attempts if attempt.failed]
+        for text in dict.fromkeys((*(text for attempt in attempts for text in attempt.warnings), *failed)):
+            whose.setdefault(text, []).append(each.name)
+    return [text if len(names) == len(trained) else f"{', '.join(names)}: {text}" for text, names in whose.items()]
+
+
 def compare(a: Finalist, b: Finalist, seeds: int) -> Comparison:
     """ValueError where one has no measurement, or they were measured on other rows."""
     import numpy as np

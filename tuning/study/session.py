@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.sources import DataError
 from harness.errors import ModelError, StoreError, UsageError
-from harness.models.loading import check_loads
+from harness.models.loading import check_loads, require_device
 from tuning.objectives import objectives
 from tuning.search.loop import LOOK, Search
 from tuning.search.worker_pool import WorkerPool, local_pool
@@ -73,6 +73,8 @@ def run(
     store = Store(options.db)
     found = store.find_study(made.study.identity)
     if found is None or found.status != "finished":
+        if options.ray is None:  # whose workers are on other machines
+            require_device(made.study.settings(options).device)
         check_loads(made.checkpoint)
     row = found or _row(made, options, command)
     with store.lease(row.id):

@@ -14,7 +14,7 @@ class TrainSettings:
     dtype: str | None = None  # of the base; None: float32 on a CPU, bfloat16 elsewhere. Adapters are float32
     max_tokens: int = 512  # of prompt and response together; what is longer is cut, with a warning
     micro_batch: int = 32  # rows in one pass; halved where memory does not suffice
-    packed_rows: bool = False  # rows one after the other without padding, for FlashAttention
+    packed_rows: bool = False  # rows one after the other without padding, for FlashAttention; where the base can
     gradient_checkpointing: bool = False
     load_in_4bit: bool = False  # NVIDIA and bitsandbytes
     add_bos: bool = False  # put one before each row, where the tokenizer does not

@@ -40,6 +40,9 @@ def test_a_study_and_what_is_asked_of_it(folder: Path) -> None:
     db = ["--db", folder / "s.duckdb"]
     assert json_of("tune", "list", *db)["studies"][0]["name"] == "mine"
     assert json_of("tune", "show", "mine", *db)["trials"] == document["trials"]
+    assert json_of("show", "mine", *db)["trials"] == document["trials"]
+    code, _, errors = cli("show", "other", *db)
+    assert (code, "no run 'other'" in errors) == (2, True)
     code, out, _ = cli("tune", "show", "mine", *db)
     assert code == 0
     assert "paper-default" in out

@@ -49,6 +49,7 @@ def config(**values: Any) -> Any:
         ({"max_position_embeddings": 64, "rope_parameters": {"rope_theta": 1e4}}, (64, False)),
         ({"max_position_embeddings": 64, "rope_scaling": None}, (64, True)),
         ({"max_position_embeddings": 64, "model_type": "jamba"}, (64, False)),
+        ({"max_position_embeddings": 514, "model_type": "xlm-roberta", "pad_token_id": 1}, (512, True)),
         ({}, (None, True)),
     ],
 )
