@@ -25,5 +25,6 @@ class Registered:
             pytest.skip("the suite was given no name that the part is registered under")
         assert self.registered in registry.names(self.kind)
         assert registry.load(self.kind, self.registered) == self.part
-        mine = [problem for problem in registry.problems() if (problem.kind, problem.name) == (self.kind, self.registered)]
-        assert not mine, mine
+        package = registry.plugins(self.kind).get(self.registered)
+        wrong = [problem for problem in registry.problems() if (problem.package, problem.name) == (package, self.registered)]
+        assert not wrong, wrong
