@@ -2,7 +2,7 @@
 way, by entry points in a package's pyproject.toml:
 
     [project.entry-points."harness.tasks"]
-    capitals = "my_package.capitals:Capitals"
+    capitals = "my_package.capitals:Capitals.load"
 
 Names come from the installed packages' metadata; nothing of a package is imported before one of its parts is asked
 for. What each kind of part has to be stands in CONTRIBUTING.md, and `harness.testing` has a contract suite for each.
@@ -11,129 +11,191 @@ for. What each kind of part has to be stands in CONTRIBUTING.md, and `harness.te
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.errors import HarnessError, MissingError, UsageError, suggest
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import Distribution, EntryPoint
 
 OURS = "lora-harness"
-KINDS = {  # entry-point group without "harness.": what one of it is called
-    "tasks": "task",
-    "backends": "backend",
-    "optimizers": "optimizer",
-    "judges": "judge",
-    "objectives": "objective",
-    "pages": "page",
-    "commands": "command",
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it stands in lists with commas, before a colon and in addresses
+
+
+class Kind(NamedTuple):
+    word: str  # what one of it is called
+    members: tuple[str, ...] = ()  # that an entry point's object has; without them it is called
+
+
+KINDS = {  # by entry-point group without "harness."
+    "tasks": Kind("task"),
+    "backends": Kind("backend"),
+    "optimizers": Kind("optimizer", ("ask", "tell", "close", "max_objectives", "takes_constraints")),
+    "judges": Kind("judge"),
+    "objectives": Kind("objective"),
+    "pages": Kind("page", ("title", "render")),
+    "commands": Kind("command"),
 }
 
 
 class Problem(NamedTuple):
-    """A part of another package that cannot be used, and why."""
+    """What is wrong with a part of another package, in sentences. `name` is "" where it is the whole package."""
 
-    kind: str
-    name: str
     package: str
+    name: str
     reason: str
 
 
-def names(kind: str) -> list[str]:
-    """The names of all parts of a kind, ours first, each in the order of the alphabet."""
-    return list(_parts()[kind])
+def names(kind: str, first: Sequence[str] = ()) -> list[str]:
+    """The names of all parts of a kind: those of `first` in its order, ours and then those of other packages, both in
+    the order of the alphabet."""
+    parts = _parts()[kind]
+    return [*(name for name in first if name in parts), *(name for name in parts if name not in first)]
 
 
 def plugins(kind: str) -> dict[str, str]:
     """Name to package of the parts that other packages add."""
-    return {name: _package(entry) for name, entry in _parts()[kind].items() if _package(entry) != OURS}
+    return {name: package for name, entry in _parts()[kind].items() if (package := _package(entry)) != OURS}
 
 
-def listed(kind: str) -> str:
-    """All names of a kind for a message: "mmlu, bbh and (from lora-plugin) capitals"."""
+def listed(kind: str, shown: Iterable[str] | None = None) -> str:
+    """Names of a kind for a message, all where none are given: "mmlu, bbh, capitals (from lora-plugin)"."""
     added = plugins(kind)
-    return ", ".join(f"{name} (from {added[name]})" if name in added else name for name in names(kind))
+    chosen = names(kind) if shown is None else shown
+    return ", ".join(f"{name} (from {added[name]})" if name in added else name for name in chosen)
+
+
+def check(kind: str, name: str, more: str = "") -> None:
+    """UsageError, with all names of the kind and then `more`, where there is no part of that name. Imports nothing."""
+    if name not in _parts()[kind]:
+        hint = suggest(name, names(kind))
+        raise UsageError(f"There is no {KINDS[kind].word} {name!r}.{hint} There are {listed(kind) or 'none'}{more}.")
 
 
 def load(kind: str, name: str) -> Any:
     """The part of that name. UsageError where there is none, MissingError where a plug-in's cannot be imported."""
-    entry = _parts()[kind].get(name)
-    if entry is None:
-        word = KINDS[kind]
-        hint = suggest(name, names(kind))
-        raise UsageError(f"There is no {word} {name!r}.{hint} There are {listed(kind) or 'none'}.")
-    return _load(kind, entry)
+    check(kind, name)
+    return _load(kind, _parts()[kind][name])
 
 
 def problems() -> list[Problem]:
-    """What is wrong with other packages' parts; each is really imported. Never raises."""
-    found = list(_shadowed())
-    for kind in KINDS:
-        for name, package in plugins(kind).items():
-            try:
-                _load(kind, _parts()[kind][name])
-            except HarnessError as error:
-                found.append(Problem(kind, name, package, str(error)))
-    return found
+    """What is wrong with other packages' parts, each of which is really imported. Never raises."""
+    _, broken = _entries()
+    return [*broken, *_left_out(), *_not_loading()]
 
 
 def _load(kind: str, entry: EntryPoint) -> Any:
+    """An object that is what its kind says; of another package nothing can go wrong but with a sentence."""
     try:
-        return entry.load()
+        part = entry.load()
+        if lacking := [member for member in KINDS[kind].members if not hasattr(part, member)]:
+            raise TypeError(f"it has no {' and no '.join(lacking)}")
+        if not KINDS[kind].members and not callable(part):
+            raise TypeError("it cannot be called")
     except HarnessError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if _package(entry) == OURS:
             raise
-        reason = f"{entry.value} cannot be loaded: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        said = f"{entry.value} cannot be loaded: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise MissingError(
-            f"The {KINDS[kind]} {entry.name} comes from the package {_package(entry)}, and {reason}. "
+            f"The {KINDS[kind].word} {entry.name} is a plug-in of the package {_package(entry)}, and {said}. "
             "Update or remove that package."
         ) from error
+    return part
 
 
 @functools.cache
-def _entries() -> Mapping[str, tuple[EntryPoint, ...]]:
-    """All entry points by kind, ours first. MissingError where ours are not there: the program is not installed."""
+def _entries() -> tuple[Mapping[str, tuple[EntryPoint, ...]], tuple[Problem, ...]]:
+    """Entry points by kind, ours first, and packages whose lists cannot be read. MissingError where ours are not there:
+    the program is not installed."""
     from importlib.metadata import entry_points
 
-    every = entry_points()
-    by_kind = {
-        kind: tuple(sorted(every.select(group=f"harness.{kind}"), key=lambda e: (_package(e) != OURS, e.name)))
-        for kind in KINDS
-    }
-    if not any(_package(entry) == OURS for entry in by_kind["commands"]):
-        raise MissingError(
-            f"This copy of {OURS} is not installed, so its parts are not registered: pip install -e ."
-        )
-    return by_kind
+    broken: tuple[Problem, ...] = ()
+    try:
+        installed = entry_points()
+        every = [entry for kind in KINDS for entry in installed.select(group=f"harness.{kind}")]
+    except Exception:  # one package's list is broken, and which one it is takes longer to find
+        every, broken = _one_by_one()
+    groups: dict[str, list[EntryPoint]] = {f"harness.{kind}": [] for kind in KINDS}
+    for entry in every:
+        if entry.group in groups:
+            groups[entry.group].append(entry)
+    by_kind = {}
+    for kind in KINDS:
+        entries = sorted(groups[f"harness.{kind}"], key=lambda entry: (_package(entry) != OURS, entry.name))
+        if not entries or _package(entries[0]) != OURS:
+            raise MissingError(
+                f"This copy of {OURS} is not installed, or was installed before its last update: its {kind} are not "
+                "registered. Install it again: pip install -e . (or pip install lora-harness)."
+            )
+        by_kind[kind] = tuple(entries)
+    return by_kind, broken
+
+
+def _one_by_one() -> tuple[list[EntryPoint], tuple[Problem, ...]]:
+    """All that can be read of what is installed, and what cannot. The first package of a name counts, as on import."""
+    from importlib.metadata import distributions
+
+    entries: list[EntryPoint] = []
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    for distribution in distributions():
+        name = _name(distribution)
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            entries += distribution.entry_points
+        except Exception as error:
+            problems.append(Problem(name, "", f"Its entry points cannot be read: {' '.join(str(error).split())}."))
+    return entries, tuple(problems)
 
 
 @functools.cache
 def _parts() -> Mapping[str, Mapping[str, EntryPoint]]:
     """By kind and name. The first of a name counts, and ours come first: a plug-in replaces nothing of ours."""
     parts: dict[str, dict[str, EntryPoint]] = {}
-    for kind, entries in _entries().items():
+    for kind, entries in _entries()[0].items():
         parts[kind] = {}
         for entry in entries:
-            parts[kind].setdefault(entry.name, entry)
+            if _NAME.fullmatch(entry.name):
+                parts[kind].setdefault(entry.name, entry)
     return parts
 
 
-def _shadowed() -> list[Problem]:
-    return [
-        Problem(
-            kind,
-            entry.name,
-            _package(entry),
-            f"{_package(_parts()[kind][entry.name])} has a {KINDS[kind]} of this name already, which is used.",
-        )
-        for kind, entries in _entries().items()
-        for entry in entries
-        if entry is not _parts()[kind][entry.name]
-    ]
+def _left_out() -> Iterable[Problem]:
+    for kind, entries in _entries()[0].items():
+        word = KINDS[kind].word
+        for entry in entries:
+            used = _parts()[kind].get(entry.name)
+            if used is None:
+                form = "letters, digits, dots, dashes and underscores"
+                yield Problem(_package(entry), entry.name, f"A {word}'s name is made of {form}, not {entry.name!r}.")
+            elif used is not entry:
+                owner = _package(used)
+                yield Problem(_package(entry), entry.name, f"{owner} has a {word} of this name too, which is used.")
+
+
+def _not_loading() -> Iterable[Problem]:
+    for kind in KINDS:
+        for name, package in plugins(kind).items():
+            try:
+                _load(kind, _parts()[kind][name])
+            except HarnessError as error:
+                yield Problem(package, name, str(error))
 
 
 def _package(entry: EntryPoint) -> str:
-    return entry.dist.name.lower().replace("_", "-") if entry.dist else ""
+    return _name(entry.dist) if entry.dist else ""
+
+
+@functools.cache
+def _name(distribution: Distribution) -> str:
+    """As package indexes write it. Its metadata are read for that, which may be missing."""
+    try:
+        return re.sub(r"[-_.]+", "-", distribution.name).lower()
+    except Exception:
+        return "a package without a name"

@@ -120,6 +120,9 @@ class Score:
 
 
 class Task(Protocol):
+    """What is asked and how answers are scored; made by an entry point of the group `harness.tasks` (`TaskFactory`).
+    Items, requests and figures are functions of the data and the settings alone, so that a run can be gone on with."""
+
     name: str  # "mmlu"
     protocol: str  # "standard" or "instructeval": part of every score's name
     version: str  # changes whenever prompts or scoring change
@@ -131,11 +134,36 @@ class Task(Protocol):
     slow_scoring: bool  # score() runs programs: the runner calls it on several threads
 
     @property
-    def warnings(self) -> Sequence[str]: ...  # about the whole task, recorded with the run
-    def items(self) -> Sequence[Item]: ...
-    def requests(self, item: Item) -> Sequence[Request]: ...
-    def score(self, item: Item, responses: Sequence[Response]) -> Sample: ...
-    def summarize(self, samples: Sequence[Sample]) -> list[Score]: ...
+    def warnings(self) -> Sequence[str]:
+        """About its data and the whole task; recorded with the run."""
+        ...
+
+    def items(self) -> Sequence[Item]:
+        """All questions, always in the same order."""
+        ...
+
+    def requests(self, item: Item) -> Sequence[Request]:
+        """What is asked for an item, in parts that `score` gets the responses of; one or more."""
+        ...
+
+    def score(self, item: Item, responses: Sequence[Response]) -> Sample:
+        """Of one answer, `responses` in the order of `requests`. A response that is no answer is a wrong one with a
+        note (harness/evaluation/no_answer.py), and no error."""
+        ...
+
+    def summarize(self, samples: Sequence[Sample]) -> list[Score]:
+        """The figures over these samples, the overall ones under the group "all". `metric` is among them."""
+        ...
+
+
+class TaskFactory(Protocol):
+    """A part of the kind `harness.tasks`."""
+
+    def __call__(self, data: str | None, protocol: str, shots: int | None, chat: bool) -> Task:
+        """`data` as --data has it: a folder, "sample", "hub…"; None is the task's own source. `shots` None is the
+        protocol's number. Raises UsageError for a protocol or shots that it does not have, DataError for rows that
+        are not there or not right, MissingError for what this machine lacks."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +176,22 @@ class BackendInfo:
 
 
 class Backend(Protocol):
+    """An engine with a model in it, as an entry point of the group `harness.backends` makes one."""
+
     info: BackendInfo
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """About the engine and all it was asked so far; recorded with the run. It grows while requests are answered."""
+        ...
 
     def answer(self, requests: Sequence[Request], done: Collection[int] = ()) -> Iterator[list[tuple[int, Response]]]:
         """Yield finished batches of (index into `requests`, response), in any order.
 
         Batches are a function of `requests` alone; those whose indices are all in `done` are
         skipped, so that a resumed run computes what an unbroken one would have."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds beside its own memory: an engine's processes and their GPUs. May be called twice."""
         ...

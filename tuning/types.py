@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from tuning.study.space import Space
 
 Value = int | float | str | bool
 Point = Mapping[str, Value]  # a value for each parameter of a space, as people write it
@@ -46,7 +49,9 @@ class Optimizer(Protocol):
     The sequence of points is a function of these and of the outcomes told, and of nothing else: a fresh
     optimizer that is told the same outcomes proposes the same points. That is all of resume."""
 
-    name: str
+    name: ClassVar[str]
+    max_objectives: ClassVar[int]  # 0: any number
+    takes_constraints: ClassVar[bool]
 
     def ask(self) -> list[Point]:
         """The next block: one to `block` points, none of which waits for another's outcome. [] when the search has
@@ -59,6 +64,20 @@ class Optimizer(Protocol):
 
     def close(self) -> None:
         """Stop a child process, if there is one. May be called twice."""
+        ...
+
+
+class OptimizerClass(Protocol):
+    """A part of the kind `harness.optimizers`: the class itself."""
+
+    max_objectives: int
+    takes_constraints: bool
+
+    def __call__(
+        self, space: Space, seed: int, start: Sequence[Point], block: int, objectives: int, constraints: int
+    ) -> Optimizer:
+        """`start` are points of the space; `block` is the most that one ask may give; `objectives` is within
+        `max_objectives`, and `constraints`, their number, is 0 where the class takes none."""
         ...
 
 
@@ -108,6 +127,47 @@ class Trained:
     steps: int
     micro_batch: int  # rows; what was left after halving for memory
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What an objective looks at."""
+
+    trained: Trained
+    adapter_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an objective may need beside a training."""
+
+    model: str  # the base, as given
+    db: str
+    bench_data: str | None
+    device: str
+    prompts: str | None
+    judge_url: str
+    add_bos: bool = False
+
+
+class Objective(Protocol):
+    """Something that a search makes small. `word` is how a study names it, for example "benchmark:mmlu@20"."""
+
+    @property
+    def word(self) -> str: ...
+
+    def measure(self, measured: Measured, where: Surroundings) -> float:
+        """Of one training; lower is better. TrialError where this trial cannot be measured; other errors stop the
+        study, which the same command goes on with."""
+        ...
+
+
+class ObjectiveFactory(Protocol):
+    """A part of the kind `harness.objectives`. Its entry point's name is the word before the colon."""
+
+    def __call__(self, word: str, /) -> Objective:
+        """UsageError where what follows the name makes no sense. Nothing is read or asked yet."""
+        ...
 
 
 class TrialError(Exception):

@@ -1,72 +1,42 @@
-"""Engines that answer requests. `make` loads a plan's checkpoint into one of them."""
+"""Engines that answer requests: parts by name (harness/registry.py). `make` loads a plan's checkpoint into one."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.errors import UsageError, suggest
+from harness import registry
+from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.evaluation.planning import Plan
+    from harness.types import Backend
 
-BACKENDS = ("auto", "transformers", "vllm", "endpoint")
+AUTO = "auto"
 
 
-def make(plan: Plan) -> tuple[Any, list[str]]:
-    """A `harness.types.Backend`, and warnings about the checkpoint (an adapter is probed, and merged, on the way)."""
-    name = choose(plan)
-    if name == "vllm":
-        from harness.backends.vllm.engine import make as make_engine
+def names() -> list[str]:
+    """What --backend may say."""
+    return [AUTO, *registry.names("backends")]
 
-        return make_engine(plan)
-    if name == "endpoint":
-        from harness.backends.endpoint.backend import make as make_endpoint
 
-        return make_endpoint(plan)
-    return _transformers(plan)
+def make(plan: Plan) -> tuple[Backend, list[str]]:
+    """The backend, and warnings about the checkpoint (an adapter is probed, and merged, on the way)."""
+    made: tuple[Backend, list[str]] = registry.load("backends", choose(plan))(plan)
+    return made
 
 
 def choose(plan: Plan) -> str:
     """What `auto` is: a server's address means `endpoint`; vLLM where it and a GPU are present; else transformers."""
     wanted, served = plan.options.backend, plan.checkpoint.kind == "served"
-    if wanted not in BACKENDS:
-        hint = suggest(wanted, BACKENDS)
-        raise UsageError(f"There is no backend {wanted!r}.{hint} There are {', '.join(BACKENDS)}.")
-    if served and wanted not in ("auto", "endpoint"):
+    if wanted != AUTO:
+        registry.check("backends", wanted, f", and {AUTO}, which chooses one")
+    if served and wanted not in (AUTO, "endpoint"):
         raise UsageError(f"{plan.options.model} is a server: --backend endpoint asks it (auto does so too).")
     if served:
         return "endpoint"
     if wanted == "endpoint":
         raise UsageError("--backend endpoint asks a server: --model http://host:port/v1 --served-name NAME.")
-    if wanted != "auto":
+    if wanted != AUTO:
         return wanted
     return "vllm" if plan.device == "cuda" and not plan.options.load_in_4bit and find_spec("vllm") else "transformers"
-
-
-def close(backend: Any) -> None:
-    """Give back what a backend holds beside its own memory: an engine's processes and their GPUs."""
-    if hasattr(backend, "close"):
-        backend.close()
-
-
-def _transformers(plan: Plan) -> tuple[Any, list[str]]:
-    from harness.backends.transformers.backend import TransformersLM
-    from harness.models.loading import load_model, load_tokenizer
-    from harness.models.vocabulary import fit_tokenizer
-    from harness.prompting.preparation import prompting
-
-    options, checkpoint = plan.options, plan.checkpoint
-    tokenizer = load_tokenizer(checkpoint)
-    template, warnings = prompting(plan, tokenizer)
-    model = load_model(checkpoint.base or checkpoint, plan.dtype, plan.device, options.load_in_4bit)
-    if checkpoint.base is not None:
-        from harness.models.adapter import merge_for_run
-
-        model, of_adapter = merge_for_run(model, checkpoint)
-        warnings += of_adapter
-    warnings += fit_tokenizer(tokenizer, model.get_input_embeddings().weight.shape[0], checkpoint)
-    backend = TransformersLM(
-        model.to(plan.device), tokenizer, options.chat, options.system, options.batch_tokens, template
-    )
-    return backend, warnings

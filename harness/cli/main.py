@@ -1,62 +1,45 @@
 """`harness`: finds the commands, runs one, and turns errors into a sentence and an exit code.
 
-Our own commands are listed here and imported when they are called; other packages bring theirs through
-the entry-point group `harness.commands` (each a Typer app), so that a plug-in adds one in the same way.
+Commands are parts (harness/registry.py): each a Typer app or a function, imported when it is called. The list of
+commands shows our own by their lines here and imports only what other packages add.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import sys
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from harness import registry
 from harness.cli import signals
 from harness.errors import HarnessError, MissingError, UsageError, suggest
 
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
-# name: (module, attribute, first sentence of its help); the last is here so that help imports none of them
+# the order of ours and the first sentence of each one's help, so that help imports none of them
 COMMANDS = {
-    "run": ("harness.cli.run", "run", "Measure a checkpoint on benchmarks; the same command again goes on."),
-    "show": ("harness.cli.show", "show", "Show the leaderboard, or one run."),
-    "samples": ("harness.cli.samples", "samples", "Read prompts, responses and scores."),
-    "compare": ("harness.cli.compare", "compare", "Compare runs with a baseline on the items they share."),
-    "gate": (
-        "harness.cli.gate",
-        "gate",
-        "Pass or fail a candidate against a baseline: 0 pass, 1 fail, 2 undecided.",
-    ),
-    "export": (
-        "harness.cli.transfer",
-        "export",
-        "Write a run to files: Parquet or CSV tables, or lm-eval's results with samples.",
-    ),
-    "import": (
-        "harness.cli.transfer",
-        "import_",
-        "Take in results of lm-eval that have samples (--log_samples), or those that `export` wrote.",
-    ),
-    "merge": (
-        "harness.cli.merge",
-        "merge",
-        "Write a LoRA adapter and its base as one checkpoint, and check it against the live adapter.",
-    ),
-    "data": ("harness.cli.data_rows", "app", "Benchmark rows: what is cached, and taking rows in."),
-    "db": ("harness.cli.store_admin", "db", "What the store holds, and another machine's runs."),
-    "tag": ("harness.cli.store_admin", "tag", "Name a run, so that other commands find it by that word."),
-    "rm": ("harness.cli.store_admin", "rm", "Remove runs or studies and all that is theirs."),
-    "gc": (
-        "harness.cli.store_admin",
-        "gc",
-        "Remove what belongs to no run, and give free space back to the disk.",
-    ),
-    "doctor": ("harness.cli.doctor", "doctor", "Show what is installed, what is missing and how to get it."),
+    "run": "Measure a checkpoint on benchmarks; the same command again goes on.",
+    "show": "Show the leaderboard, or one run.",
+    "samples": "Read prompts, responses and scores.",
+    "compare": "Compare runs with a baseline on the items they share.",
+    "gate": "Pass or fail a candidate against a baseline: 0 pass, 1 fail, 2 undecided.",
+    "export": "Write a run to files: Parquet or CSV tables, or lm-eval's results with samples.",
+    "import": "Take in results of lm-eval that have samples (--log_samples), or those that `export` wrote.",
+    "merge": "Write a LoRA adapter and its base as one checkpoint, and check it against the live adapter.",
+    "data": "Benchmark rows: what is cached, and taking rows in.",
+    "db": "What the store holds, and another machine's runs.",
+    "tag": "Name a run, so that other commands find it by that word.",
+    "rm": "Remove runs or studies and all that is theirs.",
+    "gc": "Remove what belongs to no run, and give free space back to the disk.",
+    "doctor": "Show what is installed, what is missing and how to get it.",
+    "answer": "Have checkpoints answer a prompt set, to be compared by judges and people; the same command goes on.",
+    "board": "Serve the leaderboard: scores, runs, comparisons, studies and preference on pages.",
+    "judge": "Have judges compare the answers of models, each pair in both orders; the same command goes on.",
+    "ranking": "Rank models by what people or judges preferred, with intervals, and show how good those judges are.",
+    "rate": "Serve the rating page: people compare answers, blind, two at a time.",
+    "tune": "Search for LoRA hyperparameters; the same command again goes on.",
 }
 
 
@@ -64,27 +47,26 @@ class LazyGroup(TyperGroup):
     """Lists commands by their line of help; imports the one that is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*COMMANDS, *sorted(_plugins())]
+        return registry.names("commands", tuple(COMMANDS))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in COMMANDS:
-            return TyperCommand(cmd_name, help=COMMANDS[cmd_name][2])
-        found = _plugins().get(cmd_name)
-        return None if found is None else _plugin(found, _line)
+            return TyperCommand(cmd_name, help=COMMANDS[cmd_name])
+        if cmd_name not in registry.names("commands"):
+            return None
+        try:
+            return _line(registry.load("commands", cmd_name), cmd_name)
+        except Exception as error:  # a broken plug-in is listed as such, and hides no other command
+            return TyperCommand(cmd_name, help=str(error))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            hint = suggest(args[0], self.list_commands(ctx))
-            raise UsageError(f"There is no command {args[0]!r}.{hint} `harness --help` lists them.")
-        name, command, rest = super().resolve_command(ctx, args)
-        if name in _plugins():
-            command = _plugin(_plugins()[name], _command)
-        elif name in COMMANDS:
-            import importlib
-
-            module, attribute, _ = COMMANDS[name]
-            command = _command(getattr(importlib.import_module(module), attribute), name)
-        return name, command, rest
+        if args and not args[0].startswith("-"):
+            known = self.list_commands(ctx)
+            if args[0] not in known:
+                hint = suggest(args[0], known)
+                raise UsageError(f"There is no command {args[0]!r}.{hint} `harness --help` lists them.")
+            return args[0], _loaded(args[0]), args[1:]
+        return super().resolve_command(ctx, args)
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:  # where help is printed
         with _ours():
@@ -112,26 +94,17 @@ class _CaughtError(Exception):
     """Its cause is the error."""
 
 
-@functools.cache
-def _plugins() -> dict[str, EntryPoint]:
-    """Commands of other packages; one with the name of ours is passed over."""
-    from importlib.metadata import entry_points
-
-    return {e.name: e for e in entry_points(group="harness.commands") if e.name not in COMMANDS}
-
-
-def _plugin(found: EntryPoint, made: Callable[[Any, str], Any]) -> Any:
-    """A plug-in's command; one that does not load is listed as such, and takes no other command down."""
+def _loaded(name: str) -> Any:
+    part = registry.load("commands", name)
     try:
-        return made(found.load(), found.name)
+        return _command(part, name)
     except Exception as error:
-        said = f"{found.value} cannot be loaded: {error}"
-
-        def refuse(**_: Any) -> None:
-            raise MissingError(f"The command {found.name} is a plug-in, and {said}. Update or remove its package.")
-
-        anything = {"ignore_unknown_options": True, "allow_extra_args": True}
-        return TyperCommand(found.name, callback=refuse, help=said, context_settings=anything)
+        if name in COMMANDS:
+            raise
+        raise MissingError(
+            f"The command {name} is a plug-in of the package {registry.plugins('commands')[name]}, and no command can "
+            f"be made of it: {error}. Update or remove that package."
+        ) from error
 
 
 def _line(what: Any, name: str) -> Any:

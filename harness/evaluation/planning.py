@@ -252,7 +252,7 @@ def _plan_task(selected: Selected, options: Options) -> TaskPlan:
         keys,
         requests,
         tuple(departures),
-        tuple(dict.fromkeys((*selected.notes, *task.warnings))),
+        tuple(task.warnings),
     )
 
 

@@ -98,7 +98,7 @@ def _measure(
         raise
     finally:
         if make is None and backend is not None:  # it is ours
-            backends.close(backend)
+            backend.close()
     if stopped:
         gc.collect()  # Ctrl-C may have struck between a lock and its `with`: the error's frames held it until now
     if record is not None and backend is not None:
@@ -122,7 +122,7 @@ def _create(store: Store, plan: Plan, backend: Backend, warnings: list[str], com
 
     options, checkpoint = plan.options, plan.checkpoint
     run_id = uuid.uuid4().hex
-    noted = [*checkpoint.warnings, *warnings, *getattr(backend, "warnings", [])]
+    noted = [*checkpoint.warnings, *warnings, *backend.warnings]
     for task in plan.tasks:
         prefix = f"{task.task.name}: "
         noted += [prefix + w.removeprefix(prefix) for w in (*task.warnings, *task.departures)]
@@ -238,7 +238,7 @@ def _close_session(store: Store, run_id: str, backend: Backend, clock: Clock, be
     for kind, spent in session.items():
         seconds[kind] = round(seconds.get(kind, 0.0) + spent, 3)
     totals = {"tokens": store.tokens(run_id), "seconds": seconds, "sessions": before.totals.get("sessions", 0) + 1}
-    new = [w for w in getattr(backend, "warnings", []) if w not in before.warnings]
+    new = [w for w in backend.warnings if w not in before.warnings]
     warned = store.warned(run_id)
     counted = [f"{task}: {count} samples with a warning (harness samples shows them)" for task, count in warned.items()]
     for warning in (thinking.UNFINISHED, thinking.SCORED) if warned else ():

@@ -56,7 +56,7 @@ CREATE TABLE answers (              -- one row an (answer_set, question, turn)
 
 CREATE TABLE judges (               -- whoever compares: models, the reference judge, people
     id VARCHAR NOT NULL,            -- a digest of what makes a model's verdicts; uuid4, hex, for a person
-    kind VARCHAR NOT NULL,          -- model, reference, person
+    kind VARCHAR NOT NULL,          -- model, reference, program, person
     name VARCHAR NOT NULL,
     model VARCHAR NOT NULL,
     config VARCHAR NOT NULL,        -- JSON: server, judging prompts with their digest, sampling

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 Verdict = Literal["first", "second", "tie", "bad", "skip", "error"]
-JudgeKind = Literal["model", "reference", "person"]
+JudgeKind = Literal["model", "reference", "program", "person"]
 VERDICTS: tuple[Verdict, ...] = ("first", "second", "tie", "bad", "skip", "error")
 
 

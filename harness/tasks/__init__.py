@@ -1,4 +1,5 @@
-"""The benchmarks by name. `load` turns what `--tasks` says into tasks."""
+"""The benchmarks: parts by name (harness/registry.py), and those of lm-eval. `load` turns what `--tasks` says into
+tasks."""
 
 from __future__ import annotations
 
@@ -6,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness import registry
 from harness.errors import UsageError, suggest
 
 if TYPE_CHECKING:
     from harness.tasks.lm_eval_bridge.groups import Aggregate
-    from harness.types import Task
+    from harness.types import Task, TaskFactory
 
-NATIVE = ("mmlu", "bbh", "drop", "humaneval")
 LM_EVAL = "lm_eval:"
 
 
@@ -20,7 +21,6 @@ LM_EVAL = "lm_eval:"
 class Selected:
     task: Task
     groups: tuple[str, ...]  # () is all of them
-    notes: tuple[str, ...] = ()  # about its data
     aggregates: tuple[Aggregate, ...] = ()  # of lm-eval groups that were asked for with it
 
 
@@ -36,18 +36,15 @@ def parse(tasks: str) -> dict[str, tuple[str, ...]]:
             name, group = word, ""
             if word == LM_EVAL:
                 raise UsageError("lm_eval: wants the name of a task after the colon, as in lm_eval:hellaswag.")
-        elif name not in NATIVE:
-            raise UsageError(
-                f"There is no task {name!r}.{suggest(name, NATIVE)} There are {', '.join(NATIVE)}, "
-                f"and {LM_EVAL}NAME for any task of lm-evaluation-harness."
-            )
+        else:
+            registry.check("tasks", name, f", and {LM_EVAL}NAME for any task of lm-evaluation-harness")
         groups = wanted.setdefault(name, [])
         if group:
             groups.append(group)
         else:
             whole.add(name)
     if not wanted:
-        raise UsageError(f"--tasks names no task. There are {', '.join(NATIVE)}.")
+        raise UsageError(f"--tasks names no task. There are {registry.listed('tasks')}.")
     return {name: () if name in whole else tuple(dict.fromkeys(groups)) for name, groups in wanted.items()}
 
 
@@ -71,37 +68,19 @@ def load(
 
             known = {selected.task.name for selected in found}  # a group may hold what was named by itself
             members, aggregates = load_lm_eval(name.removeprefix(LM_EVAL), include_path, shots, chat)
-            found += [Selected(task, (), (), tuple(aggregates)) for task in members if task.name not in known]
+            found += [Selected(task, (), tuple(aggregates)) for task in members if task.name not in known]
             continue
-        found.append(_native(name, groups, data, protocol, shots, chat))
+        found.append(_registered(name, groups, data, protocol, shots, chat))
     return found
 
 
-def _native(
+def _registered(
     name: str, groups: Sequence[str], data: str | None, protocol: str, shots: int | None, chat: bool
 ) -> Selected:
-    from data.benchmarks import load as load_rows
-
-    rows = load_rows(name, data)
-    task: Task
-    if name == "mmlu":
-        from harness.tasks.mmlu import Mmlu
-
-        task = Mmlu(rows, protocol, shots, chat)
-    elif name == "bbh":
-        from harness.tasks.bbh import Bbh
-
-        task = Bbh(rows, protocol, shots, chat)
-    elif name == "drop":
-        from harness.tasks.drop import Drop
-
-        task = Drop(rows, protocol, shots, chat)
-    else:
-        from harness.tasks.humaneval import Humaneval
-
-        task = Humaneval(rows, protocol, shots, chat)
+    make: TaskFactory = registry.load("tasks", name)
+    task = make(data, protocol, shots, chat)
     known = dict.fromkeys(item.group for item in task.items())
     for group in groups:
         if group not in known:
             raise UsageError(f"{name} has no group {group!r}.{suggest(group, known)} It has: {', '.join(known)}.")
-    return Selected(task, tuple(groups), rows.notes)
+    return Selected(task, tuple(groups))

@@ -63,6 +63,16 @@ class Bbh:
             Item(f"{task}/{i}", task, row) for task in rows for i, row in enumerate(rows[task]) if i >= first
         ]
 
+    @classmethod
+    def load(cls, data: str | None, protocol: str, shots: int | None, chat: bool) -> Bbh:
+        """With the rows of a source (see `data.benchmarks.load`), and the notes on them among the warnings."""
+        from data.benchmarks import load
+
+        rows = load(cls.name, data)
+        task = cls(rows, protocol, shots, chat)
+        task.warnings = tuple(dict.fromkeys((*rows.notes, *task.warnings)))
+        return task
+
     def items(self) -> Sequence[Item]:
         """Task by task; the id is the task and the row's place in its file, from 0."""
         return self._items

@@ -78,6 +78,16 @@ class Drop:
     def _shown_answer(self, row: Row) -> str:
         return single_answers(row)[0] if self._direct else BETWEEN_SPANS.join(spans(row["answers"][0]))
 
+    @classmethod
+    def load(cls, data: str | None, protocol: str, shots: int | None, chat: bool) -> Drop:
+        """With the rows of a source (see `data.benchmarks.load`), and the notes on them among the warnings."""
+        from data.benchmarks import load
+
+        rows = load(cls.name, data)
+        task = cls(rows, protocol, shots, chat)
+        task.warnings = tuple(dict.fromkeys((*rows.notes, *task.warnings)))
+        return task
+
     def items(self) -> Sequence[Item]:
         """In the order of the data; the id is DROP's own query id, and the questions of a passage are a cluster."""
         return self._items

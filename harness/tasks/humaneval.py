@@ -73,6 +73,16 @@ class Humaneval:
         self._items = [Item(row["task_id"], self.name, row) for row in benchmark.splits["test"]]
         self._sandbox = Sandbox()
 
+    @classmethod
+    def load(cls, data: str | None, protocol: str, shots: int | None, chat: bool) -> Humaneval:
+        """With the rows of a source (see `data.benchmarks.load`), and the notes on them among the warnings."""
+        from data.benchmarks import load
+
+        rows = load(cls.name, data)
+        task = cls(rows, protocol, shots, chat)
+        task.warnings = tuple(dict.fromkeys((*rows.notes, *task.warnings)))
+        return task
+
     def items(self) -> Sequence[Item]:
         return self._items
 

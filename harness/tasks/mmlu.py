@@ -70,6 +70,16 @@ class Mmlu:
         choices = "".join(f"\n{letter}. {text}" for letter, text in zip(LETTERS, row["choices"], strict=True))
         return f"{question}{choices}\nAnswer:"
 
+    @classmethod
+    def load(cls, data: str | None, protocol: str, shots: int | None, chat: bool) -> Mmlu:
+        """With the rows of a source (see `data.benchmarks.load`), and the notes on them among the warnings."""
+        from data.benchmarks import load
+
+        rows = load(cls.name, data)
+        task = cls(rows, protocol, shots, chat)
+        task.warnings = tuple(dict.fromkeys((*rows.notes, *task.warnings)))
+        return task
+
     def items(self) -> Sequence[Item]:
         """In the order of the data; the id is the subject and the row's place in its test file, from 0."""
         return self._items

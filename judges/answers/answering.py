@@ -183,8 +183,6 @@ def _answer(
     progress: Progress,
     make: Callable[[Plan], tuple[Backend, list[str]]],
 ) -> Result:
-    from harness import backends
-
     record = known
     longest = max(len(prompt.turns) for prompt in plan.chosen)
     template = templates.make(plan.template, plan.harness.checkpoint, plan.harness.options, longest)
@@ -205,8 +203,8 @@ def _answer(
             f"Stopped. {there:,} of {plan.asked:,} answers are stored; the same command goes on from there."
         ) from None
     finally:
-        backends.close(backend)
-    noted = [*record.warnings, *(w for w in getattr(backend, "warnings", []) if w not in record.warnings)]
+        backend.close()
+    noted = [*record.warnings, *(w for w in backend.warnings if w not in record.warnings)]
     rows = store.answers_of(record.id)
     counts = {w: sum(w in row.warnings for row in rows) for w in (thinking.UNFINISHED, thinking.SCORED)}
     noted += [f"{count} answers: {warning}" for warning, count in counts.items() if count]
@@ -292,7 +290,7 @@ def _create(store: Store, plan: _Plan, backend: Backend, warnings: list[str]) ->
     }
     if len(plan.chosen) < len(plan.prompts.prompts):
         config["asked"] = [prompt.id for prompt in plan.chosen]
-    noted = [*checkpoint.warnings, *warnings, *getattr(backend, "warnings", []), *plan.prompts.notes]
+    noted = [*checkpoint.warnings, *warnings, *backend.warnings, *plan.prompts.notes]
     record = AnswerSetRow(
         id=uuid.uuid4().hex,
         identity=plan.identity,

@@ -29,7 +29,10 @@ def judge(
     ] = None,
     judge: Annotated[
         list[str] | None,
-        typer.Option(help="A model's name at the server, or reference. Several make a jury.", rich_help_panel=MODEL),
+        typer.Option(
+            help="A model's name at the server, or reference, or a plug-in's. Several make a jury.",
+            rich_help_panel=MODEL,
+        ),
     ] = None,
     base_url: Annotated[str, typer.Option(help="A server that speaks OpenAI's API.", rich_help_panel=MODEL)] = OPENAI,
     prompts: Annotated[
@@ -149,17 +152,17 @@ class _Judging:
         progress: Progress,
     ) -> list[Outcome]:
         from data.prompts import references as read_references
+        from judges.judging import installed
         from judges.judging import prompts as judging_prompts
-        from judges.judging import reference_judge
         from judges.judging.model_judge import Spec
 
         given = None if references is None else read_references(references)
         texts = judging_prompts.ours() if judge_prompts is None else judging_prompts.from_file(judge_prompts)
         outcomes = []
         for name in dict.fromkeys(judges):
-            if name == reference_judge.NAME:
+            if installed.has(name):
                 if not only_estimate:
-                    outcomes.append(reference_judge.judge(self.store, self.contest, given, progress))
+                    outcomes.append(installed.judge(self.store, self.contest, name, given, progress))
                 continue
             spec = Spec(name, texts, given, None if temperature < 0 else temperature, max_tokens)
             outcomes += self._ask(spec, only_estimate, progress)
@@ -231,6 +234,9 @@ def _print(contest: Contest, outcomes: list[Outcome]) -> None:
         if each.judge.kind == "reference" and each.asked < len(contest.asked):
             left = len(contest.asked) - each.asked
             console.print(plain(f"{left} pairs have no reference that can be checked."), style="dim")
+        elif each.judge.kind == "program" and each.asked < len(contest.asked):
+            left = len(contest.asked) - each.asked
+            console.print(plain(f"{left} pairs cannot be judged by {each.judge.name}."), style="dim")
     if contest.missing:
         console.print(plain(f"! {contest.missing} pairs were left out: one side has no answer yet."), style="yellow")
     console.print("`harness ranking` shows what this comes to.", style="dim")

@@ -8,19 +8,11 @@ two wrong ones are a tie.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
-from harness.store.preference_rows import ComparisonRow, JudgeRow
-
-if TYPE_CHECKING:
-    from harness.store import Store
-    from judges.judging.pairs import Asked, Contest
-    from judges.judging.session import Outcome
+from judges.types import JudgedPair, Verdict
 
 NAME = "reference"
 VERSION = "1"
@@ -64,56 +56,20 @@ def _value(number: str) -> float:
     return float(number.replace(",", ""))
 
 
-def row(references: Mapping[str, Sequence[str]] | None) -> JudgeRow:
-    """This judge, with the references of a file where they are given."""
-    pairs = [] if references is None else sorted((question, list(texts)) for question, texts in references.items())
-    digest = hashlib.sha256(json.dumps(["reference", VERSION, pairs]).encode()).hexdigest()
-    config = {"version": VERSION, "references": "the prompt set's" if references is None else "a file"}
-    return JudgeRow(digest, "reference", NAME, datetime.now(UTC), config=config)
+class ReferenceJudge:
+    """The order of a pair means nothing to it."""
 
+    name = NAME
+    version = VERSION
+    config: Mapping[str, Any] = {}
 
-def judge(
-    store: Store,
-    contest: Contest,
-    references: Mapping[str, Sequence[str]] | None = None,
-    progress: Callable[[str, int, int], None] = lambda name, done, total: None,
-) -> Outcome:
-    """Compare every pair whose question can be checked; the others are passed over. One transaction.
-
-    The order of a pair means nothing to this judge, and a question asked again nothing new: both orders are stored,
-    and no repeats."""
-    from judges.judging.session import Outcome
-
-    who = row(references)
-    store.save_judge(who)
-    verdicts = [
-        _compare(contest, asked, who.id, wanted)
-        for asked in contest.asked
-        if asked.repeat == 0 and (wanted := _wanted(asked, references)) is not None
-    ]
-    outcome = Outcome(who, len(verdicts), len(verdicts) - store.record_comparisons(verdicts))
-    for each in verdicts:
-        outcome.count(each)
-    progress(NAME, outcome.stored, outcome.asked)
-    return outcome
-
-
-def _wanted(asked: Asked, references: Mapping[str, Sequence[str]] | None) -> str | None:
-    known = asked.question.reference if references is None else references.get(asked.question.question, ())
-    return expected(known[asked.turn - 1]) if len(known) >= asked.turn else None
-
-
-def _compare(contest: Contest, asked: Asked, judge_id: str, wanted: str) -> ComparisonRow:
-    first, second = (right(contest.answers(side, asked)[-1], wanted) for side in (asked.first, asked.second))
-    words = {True: "right", False: "wrong"}
-    return ComparisonRow(
-        id=asked.id(judge_id),
-        judge=judge_id,
-        question=asked.question.question,
-        turn=asked.turn,
-        first=asked.first,
-        second=asked.second,
-        verdict="tie" if first == second else "first" if first else "second",
-        created=datetime.now(UTC),
-        text=f"The reference comes to {wanted!r}: A is {words[first]}, B is {words[second]}.",
-    )
+    def compare(self, pair: JudgedPair) -> Verdict | None:
+        wanted = None if pair.reference is None else expected(pair.reference)
+        if wanted is None:
+            return None
+        first, second = right(pair.first[-1], wanted), right(pair.second[-1], wanted)
+        words = {True: "right", False: "wrong"}
+        return Verdict(
+            "tie" if first == second else "first" if first else "second",
+            f"The reference comes to {wanted!r}: A is {words[first]}, B is {words[second]}.",
+        )

@@ -132,8 +132,9 @@ def _child(host: str, port: str) -> None:
         "global.disableWidgetStateDuplicationWarning": True,  # widgets show the address (state.py)
         "logger.level": "warning",
     }
-    names = settings().pages or tuple(entry.module for entry in shell.PAGES)
-    st.App(shell.__file__, routes=index.routes(names)).run(config={**options, **theme.options()})
+    st.App(shell.__file__, routes=index.routes(shell.names(settings().pages))).run(
+        config={**options, **theme.options()}
+    )
 
 
 def _ahead() -> None:

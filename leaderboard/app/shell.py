@@ -2,51 +2,57 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import NamedTuple
+from harness import registry
+from harness.errors import HarnessError
+from leaderboard.pages import Page
+
+ORDER = ("leaderboard", "run", "compare", "studies", "preference", "rate")  # of ours, in the bar of pages
 
 
-class Entry(NamedTuple):
-    """A page: a module of `leaderboard.pages` with a function `page`. The module is its url path too."""
-
-    module: str
-    title: str
+def names(wanted: tuple[str, ...] = ()) -> list[str]:
+    """The pages' url paths: ours in their order, then those of other packages. `wanted`: of these only."""
+    return [name for name in registry.names("pages", ORDER) if not wanted or name in wanted]
 
 
-# without icons: for a page's icon the browser would be sent to a font server
-PAGES = (
-    Entry("leaderboard", "Leaderboard"),
-    Entry("run", "Run"),
-    Entry("compare", "Compare"),
-    Entry("studies", "Studies"),
-    Entry("preference", "Preference"),
-    Entry("rate", "Rate answers"),
-)
+def page(name: str) -> Page:
+    """A plug-in's page that cannot be loaded is one that says so."""
+    try:
+        loaded = registry.load("pages", name)
+        if not isinstance(loaded, Page) or not callable(loaded.render):
+            raise HarnessError(f"{name} is no page: a page is a leaderboard.pages.Page with a title and a function.")
+    except HarnessError as error:
+        sentence = str(error)
+
+        def refuse() -> None:
+            raise HarnessError(sentence)
+
+        return Page(name, refuse)
+    return Page(str(loaded.title), loaded.render)
 
 
 def main() -> None:
     import streamlit as st
 
-    from harness.errors import HarnessError
     from leaderboard.app import server, state
     from leaderboard.theme import theme
 
-    wanted = server.settings().pages
-    shown = [entry for entry in PAGES if not wanted or entry.module in wanted]
-    st.set_page_config(page_title=shown[0].title, layout="wide", menu_items={"about": None})
+    shown = {name: page(name) for name in names(server.settings().pages)}
+    first, title = next((name, entry.title) for name, entry in shown.items())
+    st.set_page_config(page_title=title, layout="wide", menu_items={"about": None})
     theme.begin()
+    # without icons: for a page's icon the browser would be sent to a font server
     pages = {
-        entry.module: st.Page(
-            importlib.import_module(f"leaderboard.pages.{entry.module}").page,
+        name: st.Page(
+            entry.render,
             title=entry.title,
-            url_path=entry.module if number else None,  # the first one's is "/"
-            default=number == 0,
+            url_path=name if name != first else None,  # the first one's is "/"
+            default=name == first,
         )
-        for number, entry in enumerate(shown)
+        for name, entry in shown.items()
     }
     state.register(pages)
     # links name it too
-    named = st.Page(_to_first, title=shown[0].title, url_path=shown[0].module, visibility="hidden")
+    named = st.Page(_to_first, title=title, url_path=first, visibility="hidden")
     chosen = st.navigation([*pages.values(), named], position="top" if len(pages) > 1 else "hidden")
     try:
         chosen.run()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from leaderboard.app import state, store_cache
 from leaderboard.html import empty, markup
+from leaderboard.pages import Page
 from leaderboard.runs import compare_table, comparing
 from leaderboard.studies.study_charts import heading
 from leaderboard.theme import charts
@@ -32,6 +33,9 @@ def page() -> None:
             empty.no_runs(str(store.path))
     else:
         _page(names)
+
+
+PAGE = Page("Compare", page)
 
 
 def _seen() -> tuple[object, ...]:

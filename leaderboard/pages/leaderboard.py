@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from leaderboard.app import state, store_cache
 from leaderboard.html import empty, markup
+from leaderboard.pages import Page
 from leaderboard.ranking import bands
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ def page() -> None:
         _going_on(going)
         if not going:
             empty.no_runs(str(store.path))
+
+
+PAGE = Page("Leaderboard", page)
 
 
 def ahead() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from leaderboard.app import state, store_cache
 from leaderboard.html import empty, markup, sanitize
+from leaderboard.pages import Page
 from leaderboard.theme import charts
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ def page() -> None:
         empty.no_comparisons(str(store.path))
     else:
         _preference({each["digest"]: each["name"] for each in prompts})
+
+
+PAGE = Page("Preference", page)
 
 
 def _seen() -> tuple[object, ...]:

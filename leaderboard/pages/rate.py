@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, StoreError
+from leaderboard.pages import Page
 
 if TYPE_CHECKING:
     from harness.store import Store
@@ -44,6 +45,9 @@ def page() -> None:
         desk.refill()  # nobody waits now: the pairs after this one
     except StoreError:
         return  # a vote would say so
+
+
+PAGE = Page("Rate answers", page)
 
 
 # coming in

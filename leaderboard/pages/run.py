@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from leaderboard.app import state, store_cache
 from leaderboard.html import empty, markup
+from leaderboard.pages import Page
 from leaderboard.runs import comparing, run_tables
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ def page() -> None:
     else:
         st.html('<h1 class="page-title">Run</h1>')
         empty.no_runs(str(store.path))
+
+
+PAGE = Page("Run", page)
 
 
 def _seen() -> tuple[object, ...]:

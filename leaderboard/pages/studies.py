@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from leaderboard.app import state, store_cache
 from leaderboard.html import empty, markup
+from leaderboard.pages import Page
 from leaderboard.theme import charts
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ def page() -> None:
         _all()
     else:
         _some([rows[key] for key in chosen], list(rows.values()))
+
+
+PAGE = Page("Studies", page)
 
 
 def _seen() -> tuple[object, ...]:

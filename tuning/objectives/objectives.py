@@ -6,9 +6,10 @@
     adapter-size        bytes of the adapter's tensors
     benchmark:TASK@N    1 - the task's headline score on the first N items of each group, through `harness run` on
                         the merged adapter; `tune top --run` then leaves these items out of what it reports
-    win-rate:JUDGE@N    1 - the adapter's win rate against the base on N open prompts (preferred.py)
+    win-rate:JUDGE@N    1 - the adapter's win rate against the base on N open prompts (win_rate_objective.py)
 
-A constraint is one of these with a limit: "seconds<=600". An objective of another kind is a new entry in `_KINDS`.
+A constraint is one of these with a limit: "seconds<=600". Objectives are parts (harness/registry.py), found by the word
+before the colon.
 """
 
 from __future__ import annotations
@@ -18,36 +19,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.errors import IncompleteError, ModelError, UsageError, suggest
+from harness import registry
+from harness.errors import IncompleteError, ModelError, UsageError
 from harness.tasks import parse
 from tuning.objectives.win_rate_objective import WinRate
-from tuning.types import Trained, TrialError
+from tuning.types import Measured, Objective, ObjectiveFactory, Surroundings, TrialError
 
 if TYPE_CHECKING:
     from harness.store import Store
     from harness.types import Score
 
-Measure = Callable[["Measured"], float]
+Measure = Callable[[Measured], float]
 CHEAP = ("adapter-size",)  # known after any rung, and the same at each
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    trained: Trained
-    adapter_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What an objective may need beside a training."""
-
-    model: str  # the base, as given
-    db: str
-    bench_data: str | None
-    device: str
-    prompts: str | None
-    judge_url: str
-    add_bos: bool = False
 
 
 NOWHERE = Surroundings("", "", None, "", None, "")  # to look at words alone
@@ -67,6 +50,10 @@ class Slice:
             raise UsageError(f"A benchmark objective is written benchmark:TASK@N (items a group), not {text!r}.")
         parse(task)
         return Slice(task, int(limit))
+
+    @property
+    def word(self) -> str:
+        return f"benchmark:{self.task}@{self.limit}"
 
     @property
     def tag(self) -> str:
@@ -107,54 +94,23 @@ def slices(objectives: Sequence[str], constraints: Sequence[str]) -> list[Slice]
     return [Slice.of(word) for word in words if word.startswith("benchmark:")]
 
 
-def _validation(measured: Measured) -> float:
-    """UsageError where there is nothing to measure on: it is no trial's fault."""
-    loss = measured.trained.validation
-    if loss.tokens:
-        return loss.mean
-    if not loss.rows:
-        raise UsageError("There are no validation rows (--sizes), and the objective is the loss on them.")
-    raise UsageError(
-        f"None of {len(loss.rows)} validation rows has any of its response left: their prompts alone fill --max-tokens "
-        "(or the base's positions). Raise --max-tokens, or give shorter rows."
-    )
-
-
-_KINDS: dict[str, Measure] = {
-    "validation": _validation,
-    "seconds": lambda measured: measured.trained.seconds,
-    "memory": lambda measured: float(measured.trained.peak_bytes),
-    "adapter-size": lambda measured: float(measured.adapter_bytes),
-}
+def objective_of(word: str) -> Objective:
+    """UsageError for an objective that there is not."""
+    of: ObjectiveFactory = registry.load("objectives", word.partition(":")[0])
+    return of(word)
 
 
 def measure_of(word: str, where: Surroundings) -> Measure:
     """UsageError for an objective that there is not."""
-    if word.startswith("benchmark:"):
-        part = Slice.of(word)
-        return lambda measured: part.measure(measured, where)
-    if word.startswith("win-rate:"):
-        rate = WinRate.of(word)
-        return lambda measured: rate.measure(
-            measured.trained.adapter,
-            where.model,
-            where.db,
-            where.device,
-            where.prompts,
-            where.judge_url,
-            where.add_bos,
-        )
-    if word not in _KINDS:
-        known = [*_KINDS, "benchmark:TASK@N", "win-rate:JUDGE@N"]
-        raise UsageError(f"There is no objective {word!r}.{suggest(word, known)} There are {', '.join(known)}.")
-    return _KINDS[word]
+    objective = objective_of(word)
+    return lambda measured: objective.measure(measured, where)
 
 
 def words_of(text: str) -> tuple[str, ...]:
     """Objectives that stand one after the other with commas. UsageError where there is no such one, or one twice."""
     words = tuple(word.strip() for word in text.split(","))
     for word in words:
-        measure_of(word, NOWHERE)
+        objective_of(word)
         if words.count(word) > 1:
             raise UsageError(f"The objective {word} stands twice.")
     return words
@@ -168,7 +124,7 @@ def check_constraint(text: str) -> None:
 def kept(text: str, where: Surroundings) -> str:
     """An objective or a constraint as a study keeps it."""
     word, sign, limit = text.replace(" ", "").partition("<=")
-    return WinRate.of(word).word(where.prompts) + sign + limit if word.startswith("win-rate:") else text
+    return WinRate.of(word).kept(where.prompts) + sign + limit if word.startswith("win-rate:") else text
 
 
 def constraint_of(text: str, where: Surroundings) -> Measure:

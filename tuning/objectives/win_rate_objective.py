@@ -1,9 +1,9 @@
 """`win-rate:JUDGE@N` as an objective: 1 - the share of games that the adapter's answers win against the base's own.
 
 N prompts of the set (the same ones for every trial), answered by both with FastChat's temperatures and judged in both
-orders; a tie is half a win, and so is a game whose two orders disagree. JUDGE is a model at `--judge-url`, or
-`reference`, which needs no server. The word that a study keeps ends in the prompts' digest, so that other prompts make
-another study.
+orders; a tie is half a win, and so is a game whose two orders disagree. JUDGE is a model at `--judge-url`, or a judge
+that needs no server (`reference`, or a plug-in's). The word that a study keeps ends in the prompts' digest, so that
+other prompts make another study.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from harness.errors import ModelError, UsageError
 from tuning.types import TrialError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from harness.store import Store
     from judges.judging.pairs import Contest
     from judges.judging.session import Outcome
+    from tuning.types import Measured, Surroundings
 
 LENGTH = 256  # new tokens of an answer
 JUDGING = 1024  # of a verdict with its reasons
@@ -39,22 +38,17 @@ class WinRate:
             raise UsageError(f"A win-rate objective is written win-rate:JUDGE@N (prompts), not {text!r}.")
         return WinRate(found[1], int(found[2]))
 
-    def word(self, prompts: str | None) -> str:
-        """As a study keeps it."""
+    @property
+    def word(self) -> str:
+        return f"win-rate:{self.judge}@{self.count}"
+
+    def kept(self, prompts: str | None) -> str:
+        """The word as a study keeps it."""
         from data.prompts import load
 
-        return f"win-rate:{self.judge}@{self.count}#{load(prompts).digest[:8]}"
+        return f"{self.word}#{load(prompts).digest[:8]}"
 
-    def measure(
-        self,
-        adapter: Path,
-        model: str,
-        db: str,
-        device: str,
-        prompts: str | None,
-        judge_url: str,
-        add_bos: bool = False,
-    ) -> float:
+    def measure(self, measured: Measured, where: Surroundings) -> float:
         """TrialError where the adapter cannot answer; a judge that fails stops the study, which goes on later."""
         from harness.evaluation.planning import Options
         from harness.store import Store
@@ -66,30 +60,33 @@ class WinRate:
         # an engine's start for each trial would take longer than the answers
         common: dict[str, Any] = {
             "tasks": "",
-            "db": db,
-            "device": device,
+            "db": where.db,
+            "device": where.device,
             "backend": "transformers",
-            "add_bos": add_bos,
+            "add_bos": where.add_bos,
         }
-        base = answer(Options(model=model, **common), prompts, wanted).answers
+        adapter = measured.trained.adapter
+        base = answer(Options(model=where.model, **common), where.prompts, wanted).answers
         name = f"{adapter.parent.name} {adapter.name}"
         try:
-            made = answer(Options(model=str(adapter), base=model, name=name, **common), prompts, wanted).answers
+            made = answer(
+                Options(model=str(adapter), base=where.model, name=name, **common), where.prompts, wanted
+            ).answers
         except ModelError as error:
             raise TrialError(f"its answers: {error}") from error
-        store = Store(db)
+        store = Store(where.db)
         found = contest(store, [made.id], base.id)
-        outcome = self._judged(store, found, judge_url)
+        outcome = self._judged(store, found, where.judge_url)
         reliable([outcome])
         return 1 - _share(store, outcome.judge.id, made.id, base.id)
 
     def _judged(self, store: Store, found: Contest, judge_url: str) -> Outcome:
         from harness.backends.endpoint.client import Remote
-        from judges.judging import model_judge, reference_judge, session
+        from judges.judging import installed, model_judge, session
         from judges.judging import prompts as judging_prompts
 
-        if self.judge == reference_judge.NAME:
-            return reference_judge.judge(store, found)
+        if installed.has(self.judge):
+            return installed.judge(store, found, self.judge)
         spec = model_judge.Spec(self.judge, judging_prompts.ours(), None, 0.0, JUDGING)
         with store.lease(spec.id()[:16]):
             return session.judge(

@@ -1,19 +1,24 @@
-"""Optimizers behind one ask/tell contract (`tuning.types.Optimizer`), one file each."""
+"""Optimizers behind one ask/tell contract (`tuning.types.Optimizer`), one file each: parts by name
+(harness/registry.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from harness.errors import UsageError, suggest
+from harness import registry
+from harness.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
     from tuning.study.space import Space
-    from tuning.types import Optimizer, Point
+    from tuning.types import Optimizer, OptimizerClass, Point
 
-SEVERAL_OBJECTIVES = ("nomad", "tpe", "nsga2", "random", "list")
-CONSTRAINTS = ("nomad", "tpe", "gp", "nsga2", "random", "list")
-OPTIMIZERS = ("nomad", "nni-tpe", "tpe", "gp", "nsga2", "cma-es", "random", "list")
+ORDER = ("nomad", "nni-tpe", "tpe", "gp", "nsga2", "cma-es", "random", "list")  # of ours, in lists and in colours
+
+
+def names() -> list[str]:
+    """Ours in their order, then those of other packages."""
+    return registry.names("optimizers", ORDER)
 
 
 def make(
@@ -33,39 +38,39 @@ def make(
     not in the space."""
     check(name, block, objectives, constraints)
     start = [space.canonical(point) for point in start]
-    if name == "nomad":
-        from tuning.optimizers.nomad import Nomad
-
-        return Nomad(space, seed, start, block, objectives, constraints)
-    if name == "nni-tpe":
-        from tuning.optimizers.nni_tpe import NniTpe
-
-        return NniTpe(space, seed, start, block)
-    if name == "random":
-        from tuning.optimizers.random_search import RandomSearch
-
-        return RandomSearch(space, seed, start, block)
-    if name == "list":
-        from tuning.optimizers.fixed_list import FixedList
-
-        return FixedList(space, seed, start, block)
-    from tuning.optimizers.optuna_samplers import OptunaSampler
-
-    return OptunaSampler(name, space, seed, start, block, objectives)
+    return _load(name)(space, seed, start, block, objectives, constraints)
 
 
 def check(name: str, block: int = 1, objectives: int = 1, constraints: int = 0) -> None:
     """UsageError when the name is unknown or the optimizer cannot do what is asked."""
-    if name not in OPTIMIZERS:
-        raise UsageError(
-            f"There is no optimizer {name!r}.{suggest(name, OPTIMIZERS)} There are {', '.join(OPTIMIZERS)}."
-        )
+    registry.check("optimizers", name)
     if block < 1 or objectives < 1 or constraints < 0:
         raise UsageError(f"An optimizer needs a block and objectives of at least 1, not {block} and {objectives}.")
-    if objectives > 1 and name not in SEVERAL_OBJECTIVES:
-        able = ", ".join(SEVERAL_OBJECTIVES)
+    most = _load(name).max_objectives
+    if objectives > 1 and most == 1:
+        able = _able(lambda other: other.max_objectives != 1)
         raise UsageError(f"{name} has one objective, and {objectives} are asked. Several can be had of {able}.")
-    if objectives > 2 and name == "nomad":
-        raise UsageError(f"nomad has two objectives at most, and {objectives} are asked. nsga2 takes more.")
-    if constraints and name not in CONSTRAINTS:
-        raise UsageError(f"{name} knows no constraints. {', '.join(CONSTRAINTS)} do.")
+    if 0 < most < objectives:
+        able = _able(lambda other: other.max_objectives == 0)
+        raise UsageError(
+            f"{name} has {most} objectives at most, and {objectives} are asked. More can be had of {able}."
+        )
+    if constraints and not _load(name).takes_constraints:
+        raise UsageError(f"{name} knows no constraints. {_able(lambda other: other.takes_constraints)} do.")
+
+
+def _load(name: str) -> OptimizerClass:
+    made: OptimizerClass = registry.load("optimizers", name)
+    return made
+
+
+def _able(fits: Callable[[OptimizerClass], bool]) -> str:
+    """Names of those that fit, for a message; one that cannot be loaded is left out."""
+    able = []
+    for name in names():
+        try:
+            if fits(_load(name)):
+                able.append(name)
+        except MissingError:
+            continue
+    return registry.listed("optimizers", able)

@@ -10,6 +10,8 @@ from tuning.types import Outcome, Point
 
 class FixedList(SequentialOptimizer):
     name = "list"
+    max_objectives = 0
+    takes_constraints = True
 
     def _next(self) -> None:
         return None

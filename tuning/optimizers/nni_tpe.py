@@ -21,8 +21,10 @@ class NniTpe(SequentialOptimizer):
 
     name = "nni-tpe"
 
-    def __init__(self, space: Space, seed: int, start: Sequence[Point], block: int) -> None:
-        super().__init__(space, seed, start, block)
+    def __init__(
+        self, space: Space, seed: int, start: Sequence[Point], block: int, objectives: int = 1, constraints: int = 0
+    ) -> None:
+        super().__init__(space, seed, start, block, objectives, constraints)
         self._tuner = _tuner(seed)
         self._tuner.update_search_space({p.name: _range(p) for p in space.parameters})
         self._tuner.dedup._never_dup = True

@@ -42,6 +42,8 @@ class Nomad:
     asked again, but within one block."""
 
     name = "nomad"
+    max_objectives = 2
+    takes_constraints = True
 
     def __init__(
         self, space: Space, seed: int, start: Sequence[Point], block: int, objectives: int, constraints: int

@@ -6,6 +6,7 @@ Numbers that have an order are integers to a sampler, so that it can tell near f
 from __future__ import annotations
 
 import warnings
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,17 +24,23 @@ POPULATION = 12  # of NSGA-II: its default of 50 is the whole of a study
 
 
 class OptunaSampler(SequentialOptimizer):
-    def __init__(self, name: str, space: Space, seed: int, start: Sequence[Point], block: int, objectives: int) -> None:
+    """A subclass gives the sampler."""
+
+    def __init__(
+        self, space: Space, seed: int, start: Sequence[Point], block: int, objectives: int, constraints: int
+    ) -> None:
         import optuna
 
-        super().__init__(space, seed, start, block)
-        self.name = name
+        super().__init__(space, seed, start, block, objectives, constraints)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            sampler = _sampler(name, seed)
+            sampler = self._sampler(seed)
         self._study = optuna.create_study(directions=["minimize"] * objectives, sampler=sampler)
         self._distributions = {p.name: _distribution(p) for p in space.parameters}
+
+    @abstractmethod
+    def _sampler(self, seed: int) -> BaseSampler: ...
 
     def _propose(self) -> tuple[Point, Any]:
         trial = self._study.ask(self._distributions)
@@ -53,16 +60,45 @@ class OptunaSampler(SequentialOptimizer):
         self._study.tell(token, list(outcome.values))
 
 
-def _sampler(name: str, seed: int) -> BaseSampler:
-    from optuna.samplers import CmaEsSampler, GPSampler, NSGAIISampler, TPESampler
+class Tpe(OptunaSampler):
+    name = "tpe"
+    max_objectives = 0
+    takes_constraints = True
 
-    if name == "tpe":
+    def _sampler(self, seed: int) -> BaseSampler:
+        from optuna.samplers import TPESampler
+
         return TPESampler(seed=seed, multivariate=True)
-    if name == "gp":
+
+
+class GaussianProcess(OptunaSampler):
+    name = "gp"
+    takes_constraints = True
+
+    def _sampler(self, seed: int) -> BaseSampler:
+        from optuna.samplers import GPSampler
+
         return GPSampler(seed=seed)
-    if name == "nsga2":
+
+
+class Nsga2(OptunaSampler):
+    name = "nsga2"
+    max_objectives = 0
+    takes_constraints = True
+
+    def _sampler(self, seed: int) -> BaseSampler:
+        from optuna.samplers import NSGAIISampler
+
         return NSGAIISampler(seed=seed, population_size=POPULATION)
-    return CmaEsSampler(seed=seed, with_margin=True, warn_independent_sampling=False)
+
+
+class CmaEs(OptunaSampler):
+    name = "cma-es"
+
+    def _sampler(self, seed: int) -> BaseSampler:
+        from optuna.samplers import CmaEsSampler
+
+        return CmaEsSampler(seed=seed, with_margin=True, warn_independent_sampling=False)
 
 
 def _distribution(parameter: Parameter) -> BaseDistribution:

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
 class RandomSearch(SequentialOptimizer):
     name = "random"
+    max_objectives = 0
+    takes_constraints = True
 
-    def __init__(self, space: Space, seed: int, start: Sequence[Point], block: int) -> None:
+    def __init__(
+        self, space: Space, seed: int, start: Sequence[Point], block: int, objectives: int = 1, constraints: int = 0
+    ) -> None:
         import numpy as np
 
-        super().__init__(space, seed, start, block)
+        super().__init__(space, seed, start, block, objectives, constraints)
         self._rng = np.random.default_rng((seed, 2))
 
     def _propose(self) -> tuple[Point, Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tuning.types import Outcome, Point, Value
 
@@ -22,9 +22,13 @@ DRAWS = 10_000
 class SequentialOptimizer(ABC):
     """An optimizer that proposes one point at a time. A subclass says what comes after the start points."""
 
-    name: str
+    name: ClassVar[str]
+    max_objectives: ClassVar[int] = 1
+    takes_constraints: ClassVar[bool] = False
 
-    def __init__(self, space: Space, seed: int, start: Sequence[Point], block: int) -> None:
+    def __init__(
+        self, space: Space, seed: int, start: Sequence[Point], block: int, objectives: int = 1, constraints: int = 0
+    ) -> None:
         import numpy as np
 
         self.space = space

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from tuning.optimizers import OPTIMIZERS
+from tuning import optimizers
 from tuning.report.drawing import (
     HEIGHT,
     Chart,
@@ -34,7 +34,7 @@ def series(views: Sequence[StudyView]) -> tuple[list[str], tuple[str, ...]]:
     is shown; several studies of one are told apart by their names."""
     often = Counter(view.optimizer for view in views)
     if max(often.values(), default=1) == 1:
-        return [view.optimizer for view in views], OPTIMIZERS
+        return [view.optimizer for view in views], tuple(optimizers.names())
     again = Counter((view.optimizer, view.name) for view in views)
     found = [
         f"{view.optimizer} · {view.name}" + (f" {at}" if again[view.optimizer, view.name] > 1 else "")

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Literal
 from harness.errors import IncompleteError, StoreError, UsageError
 from harness.store import AttemptRow, TrialRow
 from harness.store.study_rows import Source
-from tuning.objectives.objectives import Measure, Measured
+from tuning.objectives.objectives import Measure
 from tuning.search import failures, rungs
 from tuning.search.worker_pool import WorkerPool
 from tuning.search.workers import Batch, Job, Reply, reply_to
 from tuning.study.ledger import Ledger
-from tuning.types import Hyperparameters, Optimizer, Point
+from tuning.types import Hyperparameters, Measured, Optimizer, Point
 
 if TYPE_CHECKING:
     from tuning.study.space import Space

@@ -22,7 +22,7 @@ from tuning.study.presets import fixed_points, preset
 from tuning.study.row_options import load_rows, mix_of, sizes_of
 from tuning.study.space import Space, held_values
 from tuning.training import targets
-from tuning.types import Hyperparameters
+from tuning.types import Hyperparameters, Surroundings
 
 if TYPE_CHECKING:
     from data.instruction_split import Splits
@@ -198,8 +198,8 @@ def again(study: Study) -> tuple[Checkpoint, Splits]:
     return checkpoint, splits
 
 
-def surroundings(options: Options) -> objectives.Surroundings:
-    return objectives.Surroundings(
+def surroundings(options: Options) -> Surroundings:
+    return Surroundings(
         options.model,
         options.db,
         options.bench_data,

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError, suggest
+from tuning import optimizers
 from tuning.objectives import objectives
-from tuning.optimizers import OPTIMIZERS
 from tuning.study import rules
 from tuning.study.presets import PRESETS
 from tuning.study.row_options import mix_of, sizes_of
@@ -54,7 +54,7 @@ class Options:
     as_published: bool = option(False, yes_or_no())
     space: Mapping[str, Any] = option({}, rules.table("a table of parameters, as [space.rank]", Space.from_dict))
     set: Mapping[str, Any] = option({}, rules.table("a table of hyperparameters that are held, as [set]", held_values))
-    optimizer: str = option("nomad", one_of(OPTIMIZERS))
+    optimizer: str = option("nomad", text("an optimizer's name", optimizers.check))
     seed: int = option(0, SEED)
     block: int | None = option(None, COUNT)
     budget: int | None = option(None, COUNT)

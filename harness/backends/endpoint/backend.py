@@ -82,6 +82,9 @@ class TokenEndpoint:
         yield from self._calls.answer(requests, done, ask)
         encoder.window = self.info.window
 
+    def close(self) -> None:
+        """It holds no connection between requests."""
+
     def _ask(self, calls: Iterable[tuple[Key, Call]]) -> Iterator[list[tuple[Key, Answer]]]:
         keys: dict[int, Key] = {}
 

@@ -78,6 +78,9 @@ class TextEndpoint:
                 yield passed
         unanswered.end()
 
+    def close(self) -> None:
+        """It holds no connection between requests."""
+
     def _one(self, request: Request) -> tuple[Response, str]:
         """The response, with a warning where the server may read the request's text as control tokens; and why there
         is no answer in it."""

@@ -79,6 +79,9 @@ class TransformersLM:
         for part in parts([i for i, r in enumerate(requests) if isinstance(r, Generate)], requests):
             yield from self._generate_all(requests, part, done)
 
+    def close(self) -> None:
+        """It holds nothing beside its own memory."""
+
     # log-probabilities
 
     def _score_all(self, requests: Sequence[Request], which: list[int], done: Collection[int]) -> Iterator[Answers]:

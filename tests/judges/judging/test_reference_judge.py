@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judges.judging import reference_judge
+from judges.judging import installed
 from judges.judging.pairs import contest
 from judges.judging.reference_judge import expected, right
 from judges.ranking.games import games
@@ -71,15 +71,15 @@ def test_the_right_answer_wins_in_both_orders(tmp_path):
     }
     store = answered(tmp_path / "s.duckdb", models, reference=lambda n: [f"Answer: {n}"] if n else [])
     found = contest(store, ["good", "bad"])
-    outcome = reference_judge.judge(store, found)
+    outcome = installed.judge(store, found, "reference")
     assert (outcome.asked, outcome.before) == (10, 0)  # the first question has no reference
     rows = store.comparisons()
     played = games(rows, store.judges())
     by_name = {("good" * 8, "bad" * 8): 1.0, ("bad" * 8, "good" * 8): 0.0}
     scores = {game.question: game.score for game in played}
     assert scores == {f"q{n}": by_name[played[0].first, played[0].second] for n in (1, 2, 3)} | {"q4": 0.5, "q5": 0.5}
-    assert reference_judge.judge(store, found).before == 10
+    assert installed.judge(store, found, "reference").before == 10
     assert store.comparisons() == rows
-    other = reference_judge.judge(store, found, {"q0": ["Answer: 99"]})
+    other = installed.judge(store, found, "reference", {"q0": ["Answer: 99"]})
     assert (other.asked, other.verdicts) == (2, {"first": 1, "second": 1})
     assert other.judge.id != outcome.judge.id

@@ -9,7 +9,7 @@ import pytest
 from harness.store import Store
 from judges.people import raters
 from leaderboard.app import server
-from leaderboard.app.shell import PAGES
+from leaderboard.app.shell import names
 from tests.harness.runs import cli
 from tests.harness.store import make
 from tests.leaderboard.make import three
@@ -81,7 +81,7 @@ def shell() -> None:
 def test_every_page_has_an_address_and_the_first_is_the_leaderboard(tmp_path, monkeypatch):
     from streamlit.testing.v1 import AppTest
 
-    assert [entry.module for entry in PAGES] == ["leaderboard", "run", "compare", "studies", "preference", "rate"]
+    assert names() == ["leaderboard", "run", "compare", "studies", "preference", "rate"]
     told = server.Settings(str(tmp_path / "none.duckdb"), names=True)
     monkeypatch.setenv(server._VARIABLE, server.environment(told)[server._VARIABLE])
     test = AppTest.from_function(shell, default_timeout=60).run()

@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 
 from harness.store import Store
-from leaderboard.app import server, state
-from leaderboard.app.shell import PAGES
+from leaderboard.app import server, shell, state
 from tests.harness.runs import json_of
 from tests.leaderboard.browser import Watched, chromium
 from tests.leaderboard.hostile import SHOWN, hostile
@@ -25,8 +24,8 @@ from tests.leaderboard.make import ROOT, Serving, serving
 from tests.leaderboard.searched import searched
 from tests.leaderboard.shots import SHOTS
 
-NAMES = tuple(entry.module for entry in PAGES)
-HEADINGS = {entry.module: entry.title for entry in PAGES}
+NAMES = tuple(shell.names())
+HEADINGS = {name: shell.page(name).title for name in NAMES}
 
 
 @pytest.fixture(scope="module")

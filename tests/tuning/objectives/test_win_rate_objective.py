@@ -69,8 +69,8 @@ def test_other_prompts_make_another_study(tmp_path: Path) -> None:
     path.write_text('{"question_id": 1, "category": "math", "turns": ["2 + 2?"], "reference": ["Answer: 4"]}\n')
     rate = WinRate.of("win-rate:a@b@3")
     assert (rate.judge, rate.count) == ("a@b", 3)
-    assert rate.word("sample") != rate.word(str(path))
-    assert WinRate.of(rate.word(str(path))) == rate
+    assert rate.kept("sample") != rate.kept(str(path))
+    assert WinRate.of(rate.kept(str(path))) == rate
 
 
 @pytest.mark.parametrize("word", ["win-rate:", "win-rate:judge", "win-rate:judge@0", "win-rate:judge@x"])

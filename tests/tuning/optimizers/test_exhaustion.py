@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.tuning.optimizers.spaces import search
-from tuning.optimizers import OPTIMIZERS
+from tuning import optimizers
 from tuning.optimizers.sequential import PATIENCE
 from tuning.study.parameters import Choice, Integer, Parameter, Real, Stepped
 from tuning.study.space import Space
 from tuning.types import Outcome, Point
 
-SEARCHES = [name for name in OPTIMIZERS if name != "list"]
+SEARCHES = [name for name in optimizers.names() if name != "list"]
 EXAMPLES = {"gp": 8, "nomad": 8}
 
 LOG = st.booleans()

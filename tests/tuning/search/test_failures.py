@@ -15,10 +15,9 @@ from harness.store import Store
 from tests.tuning import fakes
 from tests.tuning.child import nursery
 from tests.tuning.fakes import run
-from tuning.objectives.objectives import Measured
-from tuning.optimizers import OPTIMIZERS
+from tuning import optimizers
 from tuning.report.documents import study_document
-from tuning.types import TrialError
+from tuning.types import Measured, TrialError
 
 
 @pytest.mark.parametrize("fault", ["trial", "raise"])
@@ -43,7 +42,7 @@ FAULTS = ("trial", "raise", "nan", "memory")
 
 
 SOME = [("nomad", "nan"), ("nomad", "raise")]
-OTHERS = [(o, f) for o in OPTIMIZERS for f in FAULTS if o != "list" and (o, f) not in SOME]
+OTHERS = [(o, f) for o in optimizers.names() for f in FAULTS if o != "list" and (o, f) not in SOME]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from harness.errors import StoreError, UsageError
 from harness.store import Store
 from tests.tuning import fakes
 from tests.tuning.fakes import run
-from tuning.optimizers import OPTIMIZERS
+from tuning import optimizers
 from tuning.report.documents import study_document
 from tuning.search import rungs
 from tuning.study import session
@@ -97,7 +97,7 @@ def test_duplicates_cost_nothing_and_are_told_the_same(tmp_path: Path, monkeypat
 TWO = {"rank": {"kind": "choice", "values": [8, 16]}, "lr": {"kind": "log", "low": 2e-4, "high": 2e-4}}
 
 
-@pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name not in ("list", "gp", "nni-tpe")])
+@pytest.mark.parametrize("optimizer", [name for name in optimizers.names() if name not in ("list", "gp", "nni-tpe")])
 def test_a_space_that_is_used_up_ends_the_study(optimizer: str, tmp_path: Path) -> None:
     """Two points: one is a start point's (but for its alpha), so that five trials are all of it."""
     found = run(tmp_path, optimizer=optimizer, space=TWO, budget=9, no_rungs=True)

@@ -11,16 +11,16 @@ import pytest
 
 from tests.tuning import fakes
 from tests.tuning.child import nursery
-from tuning.optimizers import OPTIMIZERS
+from tuning import optimizers
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", optimizers.names())
 def test_two_kills(optimizer: str, tmp_path: Path) -> None:
     killed(optimizer, tmp_path, kills=2, budget=6)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", optimizers.names())
 def test_ten_kills(optimizer: str, tmp_path: Path) -> None:
     killed(optimizer, tmp_path, kills=10, budget=30)
 
