@@ -33,7 +33,7 @@ class Finding:
 def examine() -> list[Finding]:
     """All findings, in the order they are shown."""
     found: list[Finding] = []
-    for check in (_python, _packages, _torch, _sandbox, _embedded, _store, _rows, _hub, _disk):
+    for check in (_python, _packages, _torch, _sandbox, _embedded, _store, _rows, _hub, _plugins, _disk):
         try:
             found += check()
         except HarnessError as error:
@@ -137,6 +137,21 @@ def _hub() -> Iterator[Finding]:
 
     line = "offline (HF_HUB_OFFLINE)" if constants.HF_HUB_OFFLINE else "allowed"
     yield Finding("hub", True, f"downloads {line}; kept in {constants.HF_HUB_CACHE}")
+
+
+def _plugins() -> Iterator[Finding]:
+    """What other packages add, and what of it is broken: every part is imported."""
+    from harness import registry
+
+    parts: dict[str, list[str]] = {}
+    for kind, (word, _) in registry.KINDS.items():
+        for name, package in registry.plugins(kind).items():
+            parts.setdefault(package, []).append(f"{word} {name}")
+    for package, words in sorted(parts.items()):
+        version = _version(package)
+        yield Finding(f"plug-in {package}", True, f"{version or 'no version'} adds {', '.join(words)}")
+    for problem in registry.problems():
+        yield Finding(f"plug-in {problem.package}", False, problem.reason)
 
 
 def _disk() -> Iterator[Finding]:

@@ -42,6 +42,21 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def plugged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A place of installed packages, with one part of each kind of a package that is whole (tests/harness/plugged.py).
+    What a test puts there counts from `forget` on."""
+    from tests.harness import plugged
+
+    folder = tmp_path / "site"
+    plugged.install_one_of_each(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    plugged.forget()
+    yield folder
+    monkeypatch.undo()
+    plugged.forget()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tables that tests make of what they measured, a row each (`record_property("table", row)`)."""
     rows = [

@@ -236,6 +236,9 @@ class Scripted:
                 self.answered += 1
                 yield [(n, self._one(requests[n])) for n in which]
 
+    def close(self) -> None:
+        """There is nothing to give back."""
+
     def _one(self, request: Request) -> Response:
         asked = len(_prompt(request)) // 4
         if isinstance(request, Generate):

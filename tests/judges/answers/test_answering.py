@@ -43,6 +43,9 @@ class Backend:
                 self.asked.append(request)
                 yield [(n, Response(text=f" answer to {request.prompt.own[-40:]!r} ", finish="stop", generated=3))]
 
+    def close(self) -> None:
+        """There is nothing to give back."""
+
 
 @pytest.fixture
 def prompts(tmp_path: Path) -> str:

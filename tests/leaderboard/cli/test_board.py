@@ -10,6 +10,7 @@ from harness.store import Store
 from judges.people import raters
 from leaderboard.app import server
 from leaderboard.app.shell import names
+from tests.harness.plugged import forget, install
 from tests.harness.runs import cli
 from tests.harness.store import make
 from tests.leaderboard.make import three
@@ -87,6 +88,25 @@ def test_every_page_has_an_address_and_the_first_is_the_leaderboard(tmp_path, mo
     test = AppTest.from_function(shell, default_timeout=60).run()
     assert not test.exception
     assert any("Leaderboard" in str(each.proto.body) for each in test.get("html"))
+
+
+def test_plugins_bring_pages_and_a_broken_one_is_a_sentence(tmp_path, monkeypatch, plugged):
+    from streamlit.testing.v1 import AppTest
+
+    bad = {"broken": "no_such_module:PAGE", "odd": "plugged_page:Page"}
+    install(plugged, "broken-plugin", {"pages": bad})
+    forget()
+    assert names()[-3:] == ["broken", "hello", "odd"]
+    shown = {}
+    for name in names()[-3:]:
+        told = server.Settings(str(tmp_path / "none.duckdb"), pages=(name,))
+        monkeypatch.setenv(server._VARIABLE, server.environment(told)[server._VARIABLE])
+        test = AppTest.from_function(shell, default_timeout=60).run()
+        assert not test.exception
+        shown[name] = " ".join(each.value for each in (*test.markdown, *test.error)).replace("\\", "")
+    assert "a page of a plug-in" in shown["hello"]
+    assert "no_such_module" in shown["broken"]
+    assert "odd is no page" in shown["odd"]
 
 
 def test_an_error_is_a_sentence_on_the_page(tmp_path, monkeypatch):
