@@ -1,35 +1,24 @@
-"""What every backend must answer alike: the requests, the model they go to, and what "alike" means.
-
-The measure is the transformers backend on the same folder, float32."""
+"""What our backends must answer alike beyond the public suite (harness/testing): the model, prompts that are too long,
+and ties. The measure is the transformers backend on the same folder, float32."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.types import Backend, Choice, Generate, Loglikelihood, Prompt, Request, Response, Rolling, Sampling
+from harness.testing.answers import Asked, answers, check_scored, sampled, text, with_stops
+from harness.testing.answers import asked as general
+from harness.types import Backend, Choice, Generate, Prompt, Request, Response, Rolling
 from tests.models import make_model
 
+__all__ = ["answers", "check_scored", "sampled", "text", "with_stops"]
+
 WINDOW = 2048
-APART = 5e-4  # of a log-probability, float32
 TIE = 1e-3  # two tokens with logits so near may be chosen either way
 ENDS_AT_ONCE = "Say nothing at all.\nAnswer:"
 SUBJECTS = ("anatomy", "formal_logic", "us_foreign_policy")
-
-
-@cache
-def _words() -> list[str]:
-    from pydoc_data.topics import topics
-
-    return " ".join(topics.values()).split()
-
-
-def text(rng: random.Random, n: int) -> str:
-    return " ".join(rng.choice(_words()) for _ in range(n))
 
 
 def make(folder: Path) -> Path:
@@ -50,12 +39,6 @@ def make(folder: Path) -> Path:
     return folder
 
 
-@dataclass(frozen=True)
-class Asked:
-    scored: list[Request]
-    texts: list[Generate]
-
-
 def mmlu(rows: str, items: int) -> list[Request]:
     """Five-shot questions of three subjects: the real ones, or the bundled sample's."""
     from harness import tasks
@@ -74,21 +57,10 @@ def mmlu(rows: str, items: int) -> list[Request]:
 
 
 def asked() -> Asked:
-    rng = random.Random(1)
-    scored: list[Request] = []
-    texts: list[Generate] = []
-    for _ in range(2):
-        shared = text(rng, 90) + "\n\n"
-        for n in range(5):
-            own = text(rng, rng.randint(2, 20)) + "\nAnswer:"
-            scored.append(Choice(Prompt(shared, own), (" A", " B", " C", " D")))
-            texts.append(Generate(Prompt(shared, own), ("the", "\n\n") if n % 2 else (), 16))
-        scored.append(Choice(Prompt(shared, "Say\nAnswer:"), (" yes", " " + text(rng, 4), " no no")))
-        scored.append(Loglikelihood(Prompt(shared, "trailing space "), "and more"))
-    scored.append(Loglikelihood(Prompt("", ""), "without context"))
-    scored.append(Loglikelihood(Prompt("", "Καλημέρα, "), "κόσμε 🌍"))
-    scored.append(Rolling(text(rng, 30)))
-    texts.append(Generate(Prompt("", "Zażółć gęślą jaźń — 你好，世界 🙂\nAnswer:"), (), 24))
+    """The public suite's requests, a text that ends at once, and prompts that are longer than the window."""
+    wanted = general()
+    rng = random.Random(3)
+    scored, texts = list(wanted.scored), list(wanted.texts)
     texts.append(Generate(Prompt("", ENDS_AT_ONCE), (), 12))
     # too long: shots go, and where they do not suffice the beginning
     shots = [text(rng, 150) + "\n\n" for _ in range(8)]
@@ -111,27 +83,6 @@ def short(wanted: Asked) -> Asked:
     )
 
 
-def with_stops(texts: Sequence[Generate], found: dict[int, Response]) -> list[Generate]:
-    """Each text again, to be stopped by a string out of its own middle, and by its first character."""
-    again = []
-    for n, request in enumerate(texts):
-        said = found[n].text
-        if len(said) > 12 and "�" not in said:
-            middle = len(said) // 2
-            again.append(replace(request, stop=(said[middle : middle + 5], said[middle - 2 : middle + 2], "\0")))
-            again.append(replace(request, stop=(said[0],)))
-    return again
-
-
-def answers(backend: Backend, requests: Sequence[Request], done: Any = ()) -> dict[int, Response]:
-    found: dict[int, Response] = {}
-    for batch in backend.answer(requests, done):
-        for n, response in batch:
-            assert n not in found, "answered twice"
-            found[n] = response
-    return found
-
-
 def transformers(folder: Path, **options: Any) -> Any:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -140,23 +91,6 @@ def transformers(folder: Path, **options: Any) -> Any:
     return TransformersLM(
         AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder), **options
     )
-
-
-def check_scored(found: dict[int, Response], wanted: dict[int, Response]) -> float:
-    """The largest difference of a log-probability."""
-    assert set(found) == set(wanted)
-    largest = 0.0
-    for n, right in wanted.items():
-        mine = found[n]
-        assert len(mine.logprobs) == len(right.logprobs)
-        largest = max(largest, *(abs(a - b) for a, b in zip(mine.logprobs, right.logprobs, strict=True)))
-        if len(right.logprobs) > 1:
-            letters = [max(range(len(r.logprobs)), key=r.logprobs.__getitem__) for r in (mine, right)]
-            assert letters[0] == letters[1], n
-        assert mine.greedy == right.greedy, n
-        assert mine.warnings == right.warnings
-    assert largest <= APART
-    return largest
 
 
 def check_texts(
@@ -223,8 +157,8 @@ def check_all(
 
 def check_seeds(backend: Backend, request: Generate) -> None:
     """Repeats of one prompt differ, and each is its seed's alone: whoever is asked beside it."""
-    sampled = [replace(request, stop=(), sampling=Sampling(1.0, 0.95, seed)) for seed in (1, 2, 3, 4, 5, 2**62 + 1)]
-    together = answers(backend, sampled)
-    alone = answers(backend, [sampled[2]])
+    requests = sampled(request)
+    together = answers(backend, requests)
+    alone = answers(backend, [requests[2]])
     assert together[2].text == alone[0].text
     assert len({r.text for r in together.values()}) >= 3

@@ -1,0 +1,1 @@
+"""One part of each kind for LoRA harness, each in a file of its own."""

@@ -1,0 +1,72 @@
+"""Every part against the contract suite of its kind. `registered` has the suite look it up as the commands do."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from example_plugin import backend, command, judge, objective, optimizer, page, task
+
+from harness.models.checkpoint import resolve
+from harness.models.loading import load_model, load_tokenizer
+from harness.testing import BackendContract, CommandContract, TaskContract
+from judges.testing import JudgeContract, pair
+from leaderboard.testing import PageContract
+from tuning.testing import ObjectiveContract, OptimizerContract
+
+
+class TestCapitals(TaskContract):
+    make = task.Capitals
+    registered = "capitals"
+
+
+@cache
+def tiny() -> tuple[Any, Any]:
+    """The small model that comes with the product."""
+    checkpoint = resolve("tiny")
+    return load_model(checkpoint, "float32"), load_tokenizer(checkpoint)
+
+
+def reference() -> Any:
+    from harness.backends.transformers.backend import TransformersLM
+
+    return TransformersLM(*tiny())
+
+
+class TestPlain(BackendContract):
+    entry = backend.make
+    registered = "plain"
+    reference = reference
+
+    @staticmethod
+    def make() -> backend.Plain:
+        return backend.Plain(*tiny())
+
+
+class TestHalton(OptimizerContract):
+    make = optimizer.Halton
+    registered = "halton"
+    learns = False
+
+
+class TestShorter(JudgeContract):
+    make = judge.Shorter
+    registered = "shorter"
+    better = (pair("Four.", "It is four, I think."), pair("", "4"))
+
+
+class TestNorm(ObjectiveContract):
+    make = objective.Norm
+    registered = "norm"
+    words = ("norm", "norm:lora_A")
+    bad_words = ("norm:", "norm:lora_C", "norms")
+
+
+class TestHistory(PageContract):
+    page = page.PAGE
+    registered = "history"
+
+
+class TestLatest(CommandContract):
+    command = command.latest
+    registered = "latest"
