@@ -28,7 +28,9 @@ KINDS = {  # entry-point group without "harness.": what one of it is called
     "objectives": "objective",
     "pages": "page",
     "commands": "command",
+    "api": "function",
 }
+NAMES = ("data", "harness", "judges", "tuning", "leaderboard")  # the packages that we install, floor by floor
 
 
 class Problem(NamedTuple):
@@ -78,6 +80,29 @@ def problems() -> list[Problem]:
     return found
 
 
+def claim_names() -> None:
+    """Import our packages under their names. In a notebook or a script the working folder comes first on the path, and
+    may hold packages called data or judges too. UsageError where one of those is imported already."""
+    import importlib
+    import sys
+    from pathlib import Path
+
+    home = Path(__file__).resolve().parent.parent
+    sys.path.insert(0, str(home))
+    try:
+        for name in NAMES:
+            package = importlib.import_module(name)
+            place = Path(package.__file__ or next(iter(package.__path__))).resolve()
+            if not place.is_relative_to(home / name):
+                raise UsageError(
+                    f"The package {name} at {place} was imported before ours of the same name, and there is room for "
+                    "one in a process. Start a new one (in a notebook: restart the kernel), and use harness first "
+                    f"or leave {name} out."
+                )
+    finally:
+        sys.path.remove(str(home))
+
+
 def _load(kind: str, entry: EntryPoint) -> Any:
     try:
         return entry.load()
@@ -104,9 +129,7 @@ def _entries() -> Mapping[str, tuple[EntryPoint, ...]]:
         for kind in KINDS
     }
     if not any(_package(entry) == OURS for entry in by_kind["commands"]):
-        raise MissingError(
-            f"This copy of {OURS} is not installed, so its parts are not registered: pip install -e ."
-        )
+        raise MissingError(f"This copy of {OURS} is not installed, so its parts are not registered: pip install -e .")
     return by_kind
 
 

@@ -61,6 +61,33 @@ class Result:
     empty: int = 0  # of those asked, without a word
 
 
+def document(result: Result) -> dict[str, Any]:
+    """As `harness answer --json` prints it."""
+    made = result.answers
+    return {
+        "id": made.id,
+        "name": made.name,
+        "model": made.model,
+        "model_digest": made.model_digest,
+        "prompt_set": made.prompt_set,
+        "template": made.template,
+        "seed": made.seed,
+        "answers": result.asked,
+        "before": result.before,
+        "empty": result.empty,
+        "warnings": list(made.warnings),
+    }
+
+
+def require_a_word(result: Result) -> None:
+    """IncompleteError where every answer is empty."""
+    if result.asked and result.empty == result.asked:
+        raise IncompleteError(
+            f"{result.answers.name}: every answer is empty, so there is nothing to compare. Where thoughts were "
+            "cut off, give more with --max-new-tokens."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class _Plan:
     harness: Plan  # for the backend; without tasks
@@ -71,6 +98,7 @@ class _Plan:
     top_p: float
     wanted: Wanted
     identity: str
+    command: str
 
     @property
     def asked(self) -> int:
@@ -83,12 +111,13 @@ def answer(
     wanted: Wanted,
     progress: Progress = lambda name, done, total: None,
     make: Callable[[Plan], tuple[Backend, list[str]]] | None = None,
+    command: Sequence[str] = (),
 ) -> Result:
     """Have one checkpoint answer a prompt set (`data.prompts.load(source)`). Of `options`, what names the model, where
     it is computed, the seed, the name, --fresh and the store count.
 
     Raises HarnessError, DataError, or KeyboardInterrupt; whatever was answered is stored."""
-    plan = _plan(options, load(source), wanted)
+    plan = replace(_plan(options, load(source), wanted), command=" ".join(command or sys.argv))
     store = Store(options.db)
     known = _known(store, plan)
     if known is None or known.status == "running":
@@ -135,7 +164,7 @@ def _plan(options: Options, prompts: PromptSet, wanted: Wanted) -> _Plan:
     if wanted.strip_thinking:
         content["texts"] = thinking.VERSION
     harness = Plan(options, checkpoint, device, dtype, (), identity.digest(content), partial=False)
-    return _Plan(harness, prompts, chosen, template, temperatures, top_p, wanted, harness.identity)
+    return _Plan(harness, prompts, chosen, template, temperatures, top_p, wanted, harness.identity, "")
 
 
 def _check(options: Options, wanted: Wanted) -> None:
@@ -308,7 +337,7 @@ def _create(store: Store, plan: _Plan, backend: Backend, warnings: list[str]) ->
         dtype=plan.harness.dtype,
         template=plan.template,
         seed=options.seed,
-        command=" ".join(sys.argv),
+        command=plan.command,
         config=config,
         provenance=provenance(),
         warnings=tuple(dict.fromkeys(noted)),

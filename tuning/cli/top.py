@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import DEFAULT_DB, Db, Json, print_json
-from harness.errors import UsageError
 from tuning.cli.studies import StudyWord
 
 
@@ -39,11 +38,6 @@ def top(
     from tuning.study import finalist_evaluation, finalists
     from tuning.study.options import Options
 
-    for option, number in (("k", k), ("seeds", seeds), ("parallel", parallel)):
-        if number < 1:
-            raise UsageError(f"--{option} is a number from 1 up, not {number}.")
-    if spread < 0:
-        raise UsageError(f"--spread is a number from 0 up, not {spread}.")
     store = Store(db)
     row = store.resolve_study(study)
     options = Options(
