@@ -55,7 +55,9 @@ def text(content: Content) -> str:
 def html(content: Content) -> str:
     rows = [[visible(cell) for cell in row] for row in content.rows]
     notes = [visible(note) for note in content.notes]
-    return _template().render(title=visible(content.title), columns=content.columns, rows=rows, notes=notes)
+    return _template().render(
+        title=visible(content.title), columns=[*map(visible, content.columns)], rows=rows, notes=notes
+    )
 
 
 def visible(value: object) -> str:

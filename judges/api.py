@@ -169,6 +169,7 @@ def judge(
     models: str | AnswerSet | Sequence[str | AnswerSet],
     judge: str | Sequence[str],
     *,
+    against: str | AnswerSet | None = None,
     db: str | os.PathLike[str] | None = None,
     progress: bool = True,
     **given: Any,
@@ -185,9 +186,8 @@ def judge(
     from judges.judging.session import reliable
 
     path = os.fspath(db or default_db())
-    if isinstance(given.get("against"), AnswerSet):
-        given["against"] = given["against"].id
-    options = JudgeOptions(models=_words(models), judge=_words(judge), db=path, **given)
+    baseline = against.id if isinstance(against, AnswerSet) else against
+    options = JudgeOptions(models=_words(models), judge=_words(judge), against=baseline, db=path, **given)
     with working(progress) as callback:
         compared, outcomes = _compare(options, callback)
     reliable(outcomes)
