@@ -45,10 +45,8 @@ def test_a_stop_and_an_error_are_sentences_and_the_next_cell_goes_on(tmp_path, m
     (line,) = error.traceback
     assert "6 answers are stored; the same command goes on from there." in line
     (error,) = (output for output in wrong if output.output_type == "error")
-    assert error.traceback == [
-        "UsageError: There is no task 'mmul'. Did you mean mmlu? There are mmlu, bbh, drop, humaneval, "
-        "and lm_eval:NAME for any task of lm-evaluation-harness."
-    ]
+    (line,) = error.traceback
+    assert line.startswith("UsageError: There is no task 'mmul'. Did you mean mmlu?")
     assert any("sums: 6 of 6" in output.get("text", "") for output in going_on)
     (shown,) = (output for output in going_on if output.output_type == "execute_result")
     assert '<div class="harness">' in shown.data["text/html"]
