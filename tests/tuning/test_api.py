@@ -24,7 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     fakes.rows(tmp_path / "rows")
     real, top = session.run, finalist_evaluation.top
     monkeypatch.setattr(session, "run", lambda *a, **k: real(*a, **{**k, "setup": fakes.setup()}))
-    monkeypatch.setattr(finalist_evaluation, "top", lambda *a: top(*a, setup=fakes.setup()))
+    monkeypatch.setattr(finalist_evaluation, "top", lambda *a: top(*a, **{"setup": fakes.setup()}))
     return tmp_path
 
 
