@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,9 @@ from tuning.types import TrialError
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with rows, where trainings are fakes."""
     fakes.rows(tmp_path / "rows")
-    real, top = session.run, finalist_evaluation.top
+    real, top = session.run, partial(finalist_evaluation.top, setup=fakes.setup())
     monkeypatch.setattr(session, "run", lambda *a, **k: real(*a, **{**k, "setup": fakes.setup()}))
-    monkeypatch.setattr(finalist_evaluation, "top", lambda *a: top(*a, **{"setup": fakes.setup()}))
+    monkeypatch.setattr(finalist_evaluation, "top", top)
     return tmp_path
 
 
