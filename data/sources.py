@@ -20,6 +20,10 @@ class DataError(Exception):
 
     exit_code = 3
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows (IPython asks for it): the sentence, as on the command line."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

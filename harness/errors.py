@@ -14,6 +14,10 @@ from collections.abc import Iterable
 class HarnessError(Exception):
     exit_code = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows (IPython asks for it): the sentence, as on the command line."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UsageError(HarnessError):
     exit_code = 2

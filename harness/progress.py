@@ -10,11 +10,14 @@ from harness.evaluation.answering import Progress as ProgressCallback
 
 @contextmanager
 def shown() -> Iterator[ProgressCallback]:
-    """Bars by task on a terminal; elsewhere a line a tenth of a task."""
+    """Bars by task on a terminal, and in a notebook that has ipywidgets, which rich draws them with; elsewhere a line
+    a tenth of a task."""
+    from importlib.util import find_spec
+
     from rich.console import Console
 
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not console.is_terminal and not (console.is_jupyter and find_spec("ipywidgets")):
         yield _lines()
         return
     from rich.progress import (

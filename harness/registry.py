@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from importlib.metadata import Distribution, EntryPoint
 
 OURS = "lora-harness"
+PACKAGES = ("data", "harness", "judges", "tuning", "leaderboard")  # that we install, floor by floor
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it stands in lists with commas, before a colon and in addresses
 
 
@@ -37,6 +38,7 @@ KINDS = {  # by entry-point group without "harness."
     "objectives": Kind("objective"),
     "pages": Kind("page", ("title", "render")),
     "commands": Kind("command"),
+    "api": Kind("function"),
     "schemas": Kind("schema", ("steps", "take", "orphans")),
 }
 
@@ -85,6 +87,29 @@ def problems() -> list[Problem]:
     """What is wrong with other packages' parts, each of which is really imported. Never raises."""
     _, broken = _entries()
     return [*broken, *_left_out(), *_not_loading()]
+
+
+def claim_names() -> None:
+    """Import our packages under their names. In a notebook or a script the working folder comes first on the path, and
+    may hold packages called data or judges too. UsageError where one of those is imported already."""
+    import importlib
+    import sys
+    from pathlib import Path
+
+    home = Path(__file__).resolve().parent.parent
+    sys.path.insert(0, str(home))
+    try:
+        for name in PACKAGES:
+            package = importlib.import_module(name)
+            place = Path(package.__file__ or next(iter(package.__path__))).resolve()
+            if not place.is_relative_to(home / name):
+                raise UsageError(
+                    f"The package {name} at {place} was imported before ours of the same name, and there is room for "
+                    "one in a process. Start a new one (in a notebook: restart the kernel), and use harness first "
+                    f"or leave {name} out."
+                )
+    finally:
+        sys.path.remove(str(home))
 
 
 def _load(kind: str, entry: EntryPoint) -> Any:

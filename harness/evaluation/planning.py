@@ -16,6 +16,7 @@ from harness.models.served import is_address, resolve_served
 from harness.options import BackendSettings, ModelSpec, ResolvedModel, RunOptions
 from harness.prompting import prompt_options, thinking
 from harness.tasks import Selected
+from harness.tasks import objects as task_objects
 from harness.types import Generate, Item, Request, Task
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class TaskPlan:
     requests: Sequence[Request]
     departures: tuple[str, ...]  # from the protocol's own settings
     warnings: tuple[str, ...]
+    asked: str = ""  # of a task object: a digest of its questions
 
     @property
     def samples(self) -> int:
@@ -50,6 +52,8 @@ class TaskPlan:
             changed["groups"] = sorted(self.groups)
         if self.departures:
             changed["departures"] = list(self.departures)
+        if self.asked:
+            changed["asked"] = self.asked
         return {**self.task.settings, **changed}
 
 
@@ -76,15 +80,22 @@ class Plan:
         return ResolvedModel(self.checkpoint, self.device, self.dtype, self.options.load_in_4bit, address)
 
 
-def make_plan(options: RunOptions) -> Plan:
-    """Raises the errors of checkpoints, tasks and data; touches neither store nor model weights' values."""
+def make_plan(options: RunOptions, objects: Sequence[Task] = ()) -> Plan:
+    """Raises the errors of checkpoints, tasks and data; touches neither store nor model weights' values.
+
+    `objects` are asked beside the tasks that the options name, which may then be none."""
     _check(options)
     checkpoint, device, dtype = find_model(options, options)
     options = prompt_options.pinned(options, checkpoint)
-    selected = tasks.load(
-        options.tasks, options.data, options.protocol, options.shots, options.chat, options.include_path
+    selected = (
+        tasks.load(options.tasks, options.data, options.protocol, options.shots, options.chat, options.include_path)
+        if options.tasks or not objects
+        else []
     )
     plans = [_plan_task(s, options) for s in selected]
+    for task in task_objects.check(objects, [plan.task.name for plan in plans]):
+        plan = _plan_task(Selected(task, ()), options)
+        plans.append(replace(plan, asked=task_objects.asked(task, plan.items)))
     if checkpoint.kind == "served" and options.tokenizer is None:
         from harness.backends.endpoint.text import refuse_without_tokenizer
 

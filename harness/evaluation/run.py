@@ -22,7 +22,7 @@ from harness.types import Sample, Score
 if TYPE_CHECKING:
     from harness.options import RunOptions
     from harness.tasks.lm_eval_bridge.groups import Aggregate
-    from harness.types import Backend
+    from harness.types import Backend, Task
 
 
 def _silent(task: str, done: int, total: int) -> None: ...
@@ -41,12 +41,15 @@ def run(
     progress: Progress = _silent,
     command: Sequence[str] = (),
     make: Callable[[Plan], tuple[Backend, list[str]]] | None = None,
+    objects: Sequence[Task] = (),
 ) -> Result:
-    """Measure a checkpoint. Raises HarnessError, DataError, or KeyboardInterrupt; whatever was answered is stored."""
+    """Measure a checkpoint, on the tasks that the options name and on `objects`.
+
+    Raises HarnessError, DataError, or KeyboardInterrupt; whatever was answered is stored."""
     began = time.perf_counter()
     clock = Clock()
     with clock("planning"):
-        plan = make_plan(options)
+        plan = make_plan(options, objects)
     store = Store(options.db)
     known = _known(store, plan)
     if known is None or known.status == "running":

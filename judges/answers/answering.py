@@ -12,7 +12,7 @@ import hashlib
 import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -51,6 +51,33 @@ class Result:
     empty: int = 0  # of those asked, without a word
 
 
+def document(result: Result) -> dict[str, Any]:
+    """As `harness answer --json` prints it."""
+    made = result.answers
+    return {
+        "id": made.id,
+        "name": made.name,
+        "model": made.model,
+        "model_digest": made.model_digest,
+        "prompt_set": made.prompt_set,
+        "template": made.template,
+        "seed": made.seed,
+        "answers": result.asked,
+        "before": result.before,
+        "empty": result.empty,
+        "warnings": list(made.warnings),
+    }
+
+
+def require_a_word(result: Result) -> None:
+    """IncompleteError where every answer is empty."""
+    if result.asked and result.empty == result.asked:
+        raise IncompleteError(
+            f"{result.answers.name}: every answer is empty, so there is nothing to compare. Where thoughts were "
+            "cut off, give more with --max-new-tokens."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class _Plan:
     options: AnswerOptions
@@ -62,6 +89,7 @@ class _Plan:
     temperatures: Mapping[str, float]
     top_p: float
     identity: str
+    command: str = ""  # what made the answers
 
     @property
     def asked(self) -> int:
@@ -72,11 +100,12 @@ def answer(
     options: AnswerOptions,
     progress: Progress = lambda name, done, total: None,
     make: Make | None = None,
+    command: Sequence[str] = (),
 ) -> Result:
     """Have one checkpoint answer a prompt set (`data.prompts.load(options.prompts)`).
 
     Raises HarnessError, DataError, or KeyboardInterrupt; whatever was answered is stored."""
-    plan = _plan(options, load(options.prompts))
+    plan = replace(_plan(options, load(options.prompts)), command=" ".join(command or sys.argv))
     store = Store(options.db)
     known = _known(store, plan)
     if known is None or known.status == "running":
@@ -278,7 +307,7 @@ def _create(store: Store, plan: _Plan, backend: Backend, warnings: list[str]) ->
         dtype=plan.model.dtype,
         template=plan.template,
         seed=options.seed,
-        command=" ".join(sys.argv),
+        command=plan.command,
         config=config,
         provenance=provenance(),
         warnings=tuple(dict.fromkeys(noted)),

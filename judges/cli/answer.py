@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,9 +25,9 @@ def answer(
     json: Json = False,
 ) -> None:
     """Have checkpoints answer a prompt set, to be compared by judges and people; the same command goes on."""
-    from harness.errors import IncompleteError, UsageError
+    from harness.errors import UsageError
     from harness.progress import shown
-    from judges.answers.answering import Result
+    from judges.answers.answering import Result, document, require_a_word
     from judges.answers.answering import answer as make_answers
     from judges.importing import import_answers
     from judges.store import Store
@@ -47,7 +47,7 @@ def answer(
     with shown() as progress:
         found += [make_answers(options, progress) for options in every]
     if json:
-        print_json({"answers": [_answers_document(result) for result in found]})
+        print_json({"answers": [document(result) for result in found]})
     for result in () if json else found:
         made = result.answers
         before = f", {result.before} of them from before" if result.before else ""
@@ -55,25 +55,4 @@ def answer(
         for warning in made.warnings:
             typer.echo(f"warning: {warning}", err=True)
     for result in found:
-        if result.asked and result.empty == result.asked:
-            raise IncompleteError(
-                f"{result.answers.name}: every answer is empty, so there is nothing to compare. Where thoughts were "
-                "cut off, give more with --max-new-tokens."
-            )
-
-
-def _answers_document(result: Any) -> dict[str, Any]:
-    made = result.answers
-    return {
-        "id": made.id,
-        "name": made.name,
-        "model": made.model,
-        "model_digest": made.model_digest,
-        "prompt_set": made.prompt_set,
-        "template": made.template,
-        "seed": made.seed,
-        "answers": result.asked,
-        "before": result.before,
-        "empty": result.empty,
-        "warnings": list(made.warnings),
-    }
+        require_a_word(result)

@@ -44,7 +44,10 @@ def declared(*extras: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("folders", "extras"),
-    [(PRODUCT, ("vllm", "cluster", "quantize")), (("tests", "bench"), ("vllm", "cluster", "quantize", "dev"))],
+    [
+        (PRODUCT, ("vllm", "cluster", "quantize", "testing")),
+        (("tests", "bench"), ("vllm", "cluster", "quantize", "dev")),
+    ],
 )
 def test_imports_are_declared(folders: tuple[str, ...], extras: tuple[str, ...]):
     distributions = packages_distributions()

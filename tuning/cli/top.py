@@ -9,7 +9,6 @@ import typer
 
 from harness.cli.declared import Given, command_of
 from harness.cli.options import DEFAULT_DB, Db, Json, print_json
-from harness.errors import UsageError
 from tuning.cli.studies import StudyWord
 
 if TYPE_CHECKING:
@@ -41,11 +40,6 @@ def top(
     from tuning.store import Store
     from tuning.study import finalist_evaluation, finalists
 
-    for option, number in (("k", k), ("seeds", seeds)):
-        if number < 1:
-            raise UsageError(f"--{option} is a number from 1 up, not {number}.")
-    if spread < 0:
-        raise UsageError(f"--spread is a number from 0 up, not {spread}.")
     tasks = tasks if tasks is not None else ",".join(declared.defaults())
     options = given.options()
     store = Store(options.db)

@@ -53,28 +53,17 @@ def tune(
     harness tune --model tiny --data sample --optimizer nomad --budget 20"""
     if given.context.invoked_subcommand is not None:
         return
+    from tuning.report.documents import require_a_trial
+
     options = given.options(file)
     if sweep_validation is None:
-        _require_a_trial(_search(options, json))
+        require_a_trial(_search(options, json))
         return
     documents = [_search(each, json, quiet=json) for each in _swept(options, sweep_validation)]
     if json:
         print_json({"studies": documents})
     for document in documents:
-        _require_a_trial(document)
-
-
-def _require_a_trial(document: dict[str, Any]) -> None:
-    """IncompleteError where a study came to its end and no trial did."""
-    from harness.errors import IncompleteError
-
-    trials = document["trials"]
-    if document["study"]["status"] == "finished" and all(trial["state"] == "failed" for trial in trials):
-        reasons = list(dict.fromkeys(trial["reason"] for trial in trials))
-        raise IncompleteError(
-            f"All {len(trials)} trials of {document['study']['name']} failed, so it has no best: "
-            f"{' / '.join(reasons[:3])}{' …' * (len(reasons) > 3)}"
-        )
+        require_a_trial(document)
 
 
 def _swept(options: TuneOptions, validation: str) -> list[TuneOptions]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from harness.errors import IncompleteError
 from tuning.report import remarks, trial_scores
 from tuning.report.views import StudyView, TrialView
 from tuning.store import Store, StudyRow, TrialRow
@@ -73,6 +74,17 @@ def study_document(row: StudyRow, ledger: Ledger, merged: Path | None = None) ->
     if len(row.config["objectives"]) > 1:
         document["front"] = front(ledger)
     return document
+
+
+def require_a_trial(document: dict[str, Any]) -> None:
+    """IncompleteError where a study came to its end and no trial did."""
+    trials = document["trials"]
+    if document["study"]["status"] == "finished" and all(trial["state"] == "failed" for trial in trials):
+        reasons = list(dict.fromkeys(trial["reason"] for trial in trials))
+        raise IncompleteError(
+            f"All {len(trials)} trials of {document['study']['name']} failed, so it has no best: "
+            f"{' / '.join(reasons[:3])}{' …' * (len(reasons) > 3)}"
+        )
 
 
 def trial_document(row: StudyRow, ledger: Ledger, trial: TrialRow) -> dict[str, Any]:

@@ -49,6 +49,9 @@ def top(
 ) -> Top:
     """Measure a study's finalists on its test rows. `against` names other studies on the same base and rows, whose best
     is measured beside them."""
+    for option, number, least in (("k", best, 1), ("spread", spread, 0), ("seeds", seeds, 1)):
+        if number < least:
+            raise UsageError(f"--{option} is a number from {least} up, not {number}.")
     store = Store(options.db)
     row = store.resolve_study(word)
     study = Study.from_dict(row.config)

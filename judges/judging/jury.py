@@ -1,0 +1,92 @@
+"""Several judges on one set of pairs, one after the other."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from judges.judging.cost import Estimate, Prices
+    from judges.judging.options import JudgeOptions
+    from judges.judging.pairs import Contest
+    from judges.judging.session import Outcome, Progress
+    from judges.store import Store
+
+
+class Jury:
+    """A jury at work, one judge after the other."""
+
+    def __init__(self, store: Store, contest: Contest, rates: Prices | None, options: JudgeOptions) -> None:
+        self.store, self.contest, self.rates, self.options = store, contest, rates, options
+
+    def run(self, progress: Progress) -> list[Outcome]:
+        from data.prompts import references as read_references
+        from judges.judging import installed
+        from judges.judging import prompts as judging_prompts
+        from judges.judging.model_judge import Spec
+
+        options = self.options
+        given = None if options.references is None else read_references(options.references)
+        path = options.judge_prompts
+        texts = judging_prompts.ours() if path is None else judging_prompts.from_file(path)
+        temperature = None if options.temperature < 0 else options.temperature
+        outcomes = []
+        for name in dict.fromkeys(options.judge):
+            if installed.has(name):
+                if not options.estimate:
+                    outcomes.append(installed.judge(self.store, self.contest, name, given, progress))
+                continue
+            outcomes += self._ask(Spec(name, texts, given, temperature, options.max_tokens), progress)
+        return outcomes
+
+    def _ask(self, spec: Any, progress: Progress) -> list[Outcome]:
+        from harness.backends.endpoint.client import Remote
+        from judges.judging import model_judge, session
+
+        options = self.options
+        with self.store.lease(spec.id()[:16]):
+            plan = model_judge.plan(self.store, self.contest, spec, self.rates)
+            again = sum(job.error is not None for job in plan.jobs)
+            _say_estimate(spec.model, plan.estimate, len(plan.there), again)
+            if options.estimate:
+                return []
+            remote = Remote(
+                options.base_url,
+                concurrency=options.concurrency,
+                timeout=options.timeout,
+                attempts=options.attempts,
+            )
+            return [session.judge(self.store, plan, remote, self.rates, options.max_cost, progress)]
+
+
+def outcome_document(outcome: Outcome) -> dict[str, Any]:
+    """As `harness judge --json` prints it."""
+    return {
+        "judge": outcome.judge.id,
+        "name": outcome.judge.name,
+        "kind": outcome.judge.kind,
+        "asked": outcome.asked,
+        "before": outcome.before,
+        "verdicts": outcome.verdicts,
+        "errors": outcome.errors,
+        "unanswered": outcome.unanswered,
+        "error_rate": outcome.error_rate,
+        "taken_over": outcome.taken_over,
+        "tokens_in": outcome.tokens_in,
+        "tokens_out": outcome.tokens_out,
+        "cost": outcome.cost,
+        "warnings": list(outcome.warnings),
+    }
+
+
+def _say_estimate(judge: str, found: Estimate, there: int, again: int) -> None:
+    if not found.requests:
+        return
+    cost = "" if found.cost is None else f", cost about {found.cost:.4g} and at most {found.most:.4g}"
+    known = [f"{there:,} verdicts are there already"] if there else []
+    known += [f"{again:,} are errors of before, asked again"] if again else []
+    before = f" ({'; '.join(known)})" if known else ""
+    sys.stderr.write(
+        f"{judge}: {found.requests:,} requests{before}, about {found.tokens_in:,} tokens in and {found.tokens_out:,} "
+        f"out{cost}\n"
+    )
