@@ -43,7 +43,7 @@ def _quick(monkeypatch) -> None:
 
 
 def backend_for(url: str, tasks: str = "drop", **options: Any) -> Any:
-    given = {"model": url, "served_name": "small", "data": "sample", "limit": 1, "db": "", **options}
+    given = {"model": url, "served_name": "small", "data": "sample", "limit": 1, **options}
     plan = make_plan(Options(tasks=tasks, **given))
     return endpoint.make(plan.model, plan.settings)[0]
 
@@ -126,6 +126,11 @@ def test_what_cannot_be_asked_with_text() -> None:
 # what the options mean
 
 
+def _chosen(options: Options) -> str:
+    plan = make_plan(options)
+    return choose(options.backend, plan.model)
+
+
 def test_names_and_options_that_do_not_fit(model, folder) -> None:
     with serving(SmallServer(model, "vllm")) as server:
         with pytest.raises(UsageError, match=r"serves no smal\. Did you mean small\? It serves small"):
@@ -139,7 +144,7 @@ def test_names_and_options_that_do_not_fit(model, folder) -> None:
         ):
             given: Any = {"served_name": "small", **options}
             with pytest.raises(UsageError, match=said):
-                choose(make_plan(Options(model=server.url, tasks="drop", data="sample", **given)))
+                _chosen(Options(model=server.url, tasks="drop", data="sample", **given))
     with pytest.raises(UsageError, match="--served-name goes with a server"):
         make_plan(Options(model=str(folder), tasks="drop", data="sample", served_name="x"))
 
