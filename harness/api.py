@@ -137,8 +137,8 @@ def evaluate(
     """Measure a checkpoint on benchmarks, as `harness run` does; the same call again goes on, or answers at once.
 
     `tasks` (every benchmark of ours where not given): names as of --tasks, in one text or a list, and objects of your
-    own that are a `harness.types.Task`; the options data, protocol, shots and include_path are of the named ones. Every other argument is an option of the
-    command, with _ for -. Without `db` it is HARNESS_DB, or harness.duckdb.
+    own that are a `harness.types.Task`; the options data, protocol, shots and include_path are of the named ones. Every
+    other argument is an option of the command, with _ for -. Without `db` it is HARNESS_DB, or harness.duckdb.
 
     Raises harness.errors.HarnessError and data.sources.DataError, each with a sentence. Ctrl-C ends it with one too,
     and what was answered is stored."""

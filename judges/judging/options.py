@@ -31,7 +31,7 @@ class JudgeOptions(Stored):
         OPENAI,
         "A server that speaks OpenAI's API.",
         panel=MODELS,
-        allowed="an address that begins with http",
+        allowed="a server's address that begins with http",
         pattern=r"^https?://\S+$",
     )
     prompts: str | None = option(

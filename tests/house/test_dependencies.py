@@ -42,6 +42,9 @@ def declared(*extras: str) -> set[str]:
     return {canonicalize_name(Requirement(text).name) for group in groups for text in group}
 
 
+EXTRAS = ("vllm", "cluster", "quantize")
+
+
 @pytest.mark.parametrize(
     ("folders", "extras"),
     [

@@ -145,7 +145,7 @@ class TuneOptions(Stored):
         "https://api.openai.com/v1",
         "A server with the judge of win-rate objectives.",
         panel=SEARCH,
-        allowed="an address that begins with http",
+        allowed="a server's address that begins with http",
         pattern=r"^https?://\S+$",
     )
     parallel: int = option(1, "Trials at a time.", panel=COMPUTE, ge=1, le=COUNT)

@@ -102,7 +102,6 @@ def backends(request, folder, monkeypatch) -> Iterator[Backends]:
                 "served_name": "small",
                 "data": "sample",
                 "limit": 1,
-                "db": "",
                 "tasks": "drop",
             }
             tokenizer = str(folder) if with_tokenizer else None

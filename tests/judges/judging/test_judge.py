@@ -326,7 +326,7 @@ def test_what_makes_no_sense_is_said(tmp_path):
         (("--models", "a", "nobody"), "no answers of 'nobody'"),
         (("--models", "a,b", "--prompts", "x"), "names no prompt sets"),
         (("--models", "a,b", "--repeats", "0"), "--repeats"),
-        (("--models", "a,b", "--base-url", "ftp://x"), "not a server's address"),
+        (("--models", "a,b", "--base-url", "ftp://x"), "must be a server's address"),
         ((), "Name the answer sets"),
     ):
         code, _, errors = cli("judge", *words_, "--judge", "j", "--db", store.path)
