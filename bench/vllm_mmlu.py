@@ -47,11 +47,13 @@ def ours(out: Path, items: int) -> None:
 
     db = common.WORK / "vllm-mmlu.duckdb"
     tasks = ",".join(f"mmlu:{s}" for s in SUBJECTS)
-    options = Options(str(model()), tasks, str(db), data=str(common.DATA), limit=items, backend="vllm", fresh=True)
+    options = Options(
+        model=str(model()), tasks=tasks, db=str(db), data=str(common.DATA), limit=items, backend="vllm", fresh=True
+    )
     made: list[Any] = []
 
     def make(plan: Any) -> tuple[Any, list[str]]:
-        backend, warnings = backends.make(plan)
+        backend, warnings = backends.make(plan.options.backend, plan.model, plan.settings)
         made.append(backend)
         return backend, warnings
 

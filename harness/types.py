@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from harness.options import BackendSettings, ResolvedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +179,7 @@ class BackendInfo:
 
 
 class Backend(Protocol):
-    """An engine with a model in it, as an entry point of the group `harness.backends` makes one."""
+    """An engine with a model in it; made by an entry point of the group `harness.backends` (`BackendFactory`)."""
 
     info: BackendInfo
 
@@ -194,4 +197,14 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Give back what it holds beside its own memory: an engine's processes and their GPUs. May be called twice."""
+        ...
+
+
+class BackendFactory(Protocol):
+    """A part of the kind `harness.backends`."""
+
+    def __call__(self, model: ResolvedModel, settings: BackendSettings, /) -> tuple[Backend, list[str]]:
+        """Load the model. Of the settings a backend takes what concerns it; what it cannot do as they say it refuses
+        with UsageError. The texts are warnings about the checkpoint. Raises ModelError where it does not load and
+        MissingError for what this machine lacks."""
         ...

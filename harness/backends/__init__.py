@@ -1,4 +1,4 @@
-"""Engines that answer requests: parts by name (harness/registry.py). `make` loads a plan's checkpoint into one."""
+"""Engines that answer requests: parts by name (harness/registry.py). `make` loads a model into one of them."""
 
 from __future__ import annotations
 
@@ -7,36 +7,31 @@ from typing import TYPE_CHECKING
 
 from harness import registry
 from harness.errors import UsageError
+from harness.options.run_options import AUTO
 
 if TYPE_CHECKING:
-    from harness.evaluation.planning import Plan
-    from harness.types import Backend
-
-AUTO = "auto"
+    from harness.options import BackendSettings, ResolvedModel
+    from harness.types import Backend, BackendFactory
 
 
-def names() -> list[str]:
-    """What --backend may say."""
-    return [AUTO, *registry.names("backends")]
+def make(wanted: str, model: ResolvedModel, settings: BackendSettings) -> tuple[Backend, list[str]]:
+    """The backend of that name (see `choose`), and warnings about the checkpoint (an adapter is probed, and merged, on
+    the way)."""
+    load: BackendFactory = registry.load("backends", choose(wanted, model))
+    return load(model, settings)
 
 
-def make(plan: Plan) -> tuple[Backend, list[str]]:
-    """The backend, and warnings about the checkpoint (an adapter is probed, and merged, on the way)."""
-    made: tuple[Backend, list[str]] = registry.load("backends", choose(plan))(plan)
-    return made
-
-
-def choose(plan: Plan) -> str:
+def choose(wanted: str, model: ResolvedModel) -> str:
     """What `auto` is: a server's address means `endpoint`; vLLM where it and a GPU are present; else transformers."""
-    wanted, served = plan.options.backend, plan.checkpoint.kind == "served"
+    served = model.checkpoint.kind == "served"
     if wanted != AUTO:
         registry.check("backends", wanted, f", and {AUTO}, which chooses one")
     if served and wanted not in (AUTO, "endpoint"):
-        raise UsageError(f"{plan.options.model} is a server: --backend endpoint asks it (auto does so too).")
+        raise UsageError(f"{model.address} is a server: --backend endpoint asks it (auto does so too).")
     if served:
         return "endpoint"
     if wanted == "endpoint":
         raise UsageError("--backend endpoint asks a server: --model http://host:port/v1 --served-name NAME.")
     if wanted != AUTO:
         return wanted
-    return "vllm" if plan.device == "cuda" and not plan.options.load_in_4bit and find_spec("vllm") else "transformers"
+    return "vllm" if model.device == "cuda" and not model.load_in_4bit and find_spec("vllm") else "transformers"

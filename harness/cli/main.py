@@ -160,11 +160,12 @@ def run_command(arguments: list[str]) -> int:
     except (Exception, KeyboardInterrupt) as error:
         if signals.received() and not isinstance(error, _CaughtError | KeyboardInterrupt):
             error = KeyboardInterrupt()  # what a child said that was ended with us
-        return _explain(error.__cause__ if isinstance(error, _CaughtError) and error.__cause__ else error)
+        cause = error.__cause__ if isinstance(error, _CaughtError) and error.__cause__ else error
+        return _explain(cause, arguments)
     return code if isinstance(code, int) else 0
 
 
-def _explain(error: BaseException) -> int:
+def _explain(error: BaseException, arguments: list[str]) -> int:
     """Say it in a sentence, and give the exit code."""
     from data.sources import DataError
 
@@ -184,11 +185,17 @@ def _explain(error: BaseException) -> int:
         return 0
     if isinstance(error, typer.Exit):
         return error.exit_code
-    from typer._click.exceptions import ClickException
+    from typer._click.exceptions import BadOptionUsage, ClickException
 
     if isinstance(error, ClickException):
         from typer import rich_utils
 
+        from harness.cli.declared import switch_with_value
+
+        sentence = switch_with_value(arguments, error.option_name) if isinstance(error, BadOptionUsage) else None
+        if sentence is not None:
+            _say(sentence)
+            return UsageError.exit_code
         rich_utils.rich_format_error(error)
         return error.exit_code
     if isinstance(error, OSError) and error.errno is not None:

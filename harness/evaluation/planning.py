@@ -13,6 +13,7 @@ from harness.errors import UsageError
 from harness.evaluation import identity
 from harness.models.checkpoint import Checkpoint, resolve
 from harness.models.served import is_address, resolve_served
+from harness.options import BackendSettings, ModelSpec, ResolvedModel, RunOptions
 from harness.prompting import prompt_options, thinking
 from harness.tasks import Selected
 from harness.types import Generate, Item, Request, Task
@@ -23,48 +24,7 @@ if TYPE_CHECKING:
 Key = tuple[int, int, int]  # (index of the item, repeat, part)
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What `harness run` takes; see its help."""
-
-    model: str
-    tasks: str
-    db: str
-    base: str | None = None
-    revision: str | None = None
-    protocol: str = "standard"
-    shots: int | None = None
-    backend: str = "auto"
-    limit: int | None = None
-    data: str | None = None
-    name: str | None = None
-    tags: tuple[str, ...] = ()
-    seed: int = 0
-    device: str = "auto"
-    dtype: str = "auto"
-    load_in_4bit: bool = False
-    batch_tokens: int | None = None
-    chat: bool = False
-    system: str | None = None
-    chat_template: str | None = None  # its name, where the checkpoint has several
-    date: str | None = None  # that a chat template with a clock is given; see prompt_options.pinned
-    add_bos: bool = False
-    strip_thinking: bool = False
-    samples: int = 1
-    temperature: float | None = None
-    top_p: float | None = None
-    max_new_tokens: int | None = None
-    include_path: str | None = None
-    trust_remote_code: bool = False
-    fresh: bool = False
-    lora: str = "merge"  # backend vllm: or "live"
-    tensor_parallel: int = 1
-    data_parallel: int = 1
-    gpu_memory: float | None = None  # the part of it that vLLM takes
-    served_name: str | None = None  # backend endpoint, these and the next
-    base_name: str | None = None
-    tokenizer: str | None = None
-    concurrency: int | None = None
+Options = RunOptions  # the name of before
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +55,7 @@ class TaskPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    options: Options
+    options: RunOptions
     checkpoint: Checkpoint
     device: Literal["cpu", "cuda", "mps"] | str
     dtype: str
@@ -104,18 +64,33 @@ class Plan:
     partial: bool
     aggregates: Sequence[Aggregate] = ()  # figures over several of the tasks
 
+    @property
+    def settings(self) -> BackendSettings:
+        """What a backend takes of the options."""
+        return self.options.settings
 
-def make_plan(options: Options) -> Plan:
+    @property
+    def model(self) -> ResolvedModel:
+        """What a backend loads."""
+        address = self.options.model if self.checkpoint.kind == "served" else ""
+        return ResolvedModel(self.checkpoint, self.device, self.dtype, self.options.load_in_4bit, address)
+
+
+def make_plan(options: RunOptions) -> Plan:
     """Raises the errors of checkpoints, tasks and data; touches neither store nor model weights' values."""
     _check(options)
-    checkpoint, device, dtype = find_model(options)
+    checkpoint, device, dtype = find_model(options, options)
     options = prompt_options.pinned(options, checkpoint)
     selected = tasks.load(
         options.tasks, options.data, options.protocol, options.shots, options.chat, options.include_path
     )
     plans = [_plan_task(s, options) for s in selected]
-    if options.samples > 1 and all(p.repeats == 1 for p in plans):
-        raise UsageError("--samples is for answers that are generated, and these tasks only weigh given options.")
+    if checkpoint.kind == "served" and options.tokenizer is None:
+        from harness.backends.endpoint.text import refuse_without_tokenizer
+
+        refuse_without_tokenizer([request for p in plans for request in p.requests], options.chat)
+    if options.repeats > 1 and all(p.repeats == 1 for p in plans):
+        raise UsageError("--repeats is for answers that are generated, and these tasks only weigh given options.")
     aggregates = {aggregate.name: aggregate for s in selected for aggregate in s.aggregates}
     content = {
         "model": checkpoint.digest,
@@ -150,66 +125,40 @@ def make_plan(options: Options) -> Plan:
     return Plan(options, checkpoint, device, dtype, plans, identity.digest(content), partial, list(aggregates.values()))
 
 
-def find_model(options: Options) -> tuple[Checkpoint, str, str]:
-    """(checkpoint, device, dtype) of what --model names, here or on a server."""
-    if is_address(options.model):
-        checkpoint = resolve_served(options.model, options.served_name, options.base_name, options.tokenizer)
+def find_model(spec: ModelSpec, settings: BackendSettings) -> tuple[Checkpoint, str, str]:
+    """(checkpoint, device, dtype) of the model that is named, here or on a server."""
+    if is_address(spec.model):
+        checkpoint = resolve_served(spec.model, settings.served_name, settings.base_name, settings.tokenizer)
         return checkpoint, "server", checkpoint.dtype
-    checkpoint = resolve(options.model, options.base, options.revision, options.trust_remote_code)
-    device = find_device(options.device)
-    dtype = options.dtype
+    checkpoint = resolve(spec.model, spec.base, spec.revision, spec.trust_remote_code)
+    device = find_device(spec.device)
+    dtype = spec.dtype
     if dtype == "auto":
         dtype = "float32" if device == "cpu" else checkpoint.dtype
     return checkpoint, device, dtype
 
 
-def _check(options: Options) -> None:
-    for name, value in (
-        ("limit", options.limit),
-        ("samples", options.samples),
-        ("max-new-tokens", options.max_new_tokens),
-        ("batch-tokens", options.batch_tokens),
-        ("tensor-parallel", options.tensor_parallel),
-        ("data-parallel", options.data_parallel),
-        ("concurrency", options.concurrency),
-    ):
-        if value is not None and value < 1:
-            raise UsageError(f"--{name} is a number from 1 up, not {value}.")
-    if options.temperature is not None and options.temperature < 0:
-        raise UsageError(f"--temperature is 0 (greedy) or more, not {options.temperature}.")
-    if options.top_p is not None and not 0 < options.top_p <= 1:
-        raise UsageError(f"--top-p is above 0 and at most 1, not {options.top_p}.")
-    if not 0 <= options.seed < 2**63:
-        raise UsageError(f"--seed is from 0 up and below 2**63, not {options.seed}.")
-    for name, words in (("name", [options.name]), ("tag", options.tags)):
-        if any(word is not None and not word.strip() for word in words):
-            raise UsageError(f"--{name} needs a word.")
-    if options.gpu_memory is not None and not 0 < options.gpu_memory <= 1:
-        raise UsageError(
-            f"--gpu-memory is a part of the GPU's memory, above 0 and at most 1, not {options.gpu_memory}."
-        )
-    if options.lora not in ("merge", "live"):
-        raise UsageError(f"--lora is merge or live, not {options.lora}.")
+def _check(options: RunOptions) -> None:
+    """UsageError where options do not go together; of each alone, its declaration has seen to it."""
     _check_place(options)
     if options.system and not options.chat:
         raise UsageError("--system goes with --chat: without a chat template there is no place for it.")
     prompt_options.check(options, is_address(options.model))
 
 
-def _check_place(options: Options) -> None:
+def _check_place(options: RunOptions) -> None:
     """Options that belong to a model here, or to a server, and not to the other."""
-    default = Options(options.model, options.tasks, options.db)
     here = ["base", "revision", "trust_remote_code", "device", "dtype", "load_in_4bit", "batch_tokens"]
     here += ["lora", "tensor_parallel", "data_parallel", "gpu_memory"]
     there = ["served_name", "base_name", "tokenizer", "concurrency"]
     served = is_address(options.model)
     for name in here if served else there:
-        if getattr(options, name) != getattr(default, name):
+        if getattr(options, name) != RunOptions.model_fields[name].default:
             what = "a model on this machine, and this one is a server's" if served else "a server (--model http://…)"
             raise UsageError(f"--{name.replace('_', '-')} goes with {what}.")
 
 
-def _plan_task(selected: Selected, options: Options) -> TaskPlan:
+def _plan_task(selected: Selected, options: RunOptions) -> TaskPlan:
     task = selected.task
     items = [i for i in task.items() if not selected.groups or i.group in selected.groups]
     if options.limit is not None:
@@ -229,7 +178,7 @@ def _plan_task(selected: Selected, options: Options) -> TaskPlan:
     for index, item in enumerate(items):
         asked = list(task.requests(item))
         if index == 0 and any(isinstance(r, Generate) for r in asked):
-            repeats = options.samples
+            repeats = options.repeats
         for repeat in range(repeats):
             for part, request in enumerate(asked):
                 changed = request
@@ -239,7 +188,7 @@ def _plan_task(selected: Selected, options: Options) -> TaskPlan:
                     changed = replace(changed, sampling=replace(changed.sampling, seed=seed))
                     if repeats > 1 and changed.sampling.temperature == 0:
                         raise UsageError(
-                            f"--samples {repeats} asks {task.name} for different answers, and at temperature 0 all are "
+                            f"--repeats {repeats} asks {task.name} for different answers, and at temperature 0 all are "
                             "alike. Give --temperature, for example 0.8 with --top-p 0.95."
                         )
                 keys.append((index, repeat, part))
@@ -256,7 +205,7 @@ def _plan_task(selected: Selected, options: Options) -> TaskPlan:
     )
 
 
-def _changed(request: Generate, options: Options, departures: dict[str, None]) -> Generate:
+def _changed(request: Generate, options: RunOptions, departures: dict[str, None]) -> Generate:
     """The request with the run's own sampling settings; what differs from the protocol's is noted."""
     sampling = request.sampling
     if options.temperature is not None and options.temperature != sampling.temperature:

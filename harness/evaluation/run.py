@@ -7,19 +7,20 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from harness.errors import IncompleteError
 from harness.evaluation import no_answer
 from harness.evaluation.answering import Clock, Progress, answer_task
-from harness.evaluation.planning import Options, Plan, make_plan
+from harness.evaluation.planning import Plan, make_plan
 from harness.prompting import thinking
 from harness.store import RunRow, ScoreRow, Store, TaskRow
 from harness.types import Sample, Score
 
 if TYPE_CHECKING:
+    from harness.options import RunOptions
     from harness.tasks.lm_eval_bridge.groups import Aggregate
     from harness.types import Backend
 
@@ -36,7 +37,7 @@ class Result:
 
 
 def run(
-    options: Options,
+    options: RunOptions,
     progress: Progress = _silent,
     command: Sequence[str] = (),
     make: Callable[[Plan], tuple[Backend, list[str]]] | None = None,
@@ -79,12 +80,10 @@ def _measure(
     clock: Clock,
     began: float,
 ) -> Result:
-    from harness import backends
-
     record, backend, stopped = known, None, False
     try:
         with clock("loading"):
-            backend, warnings = (make or backends.make)(plan)
+            backend, warnings = (make or _make)(plan)
         record = known or _create(store, plan, backend, warnings, command)
         resumed = sum(len(store.scored(record.id, p.task.name)) for p in plan.tasks) if known else 0
         for task in plan.tasks:
@@ -107,6 +106,12 @@ def _measure(
         raise KeyboardInterrupt(_how_far(store, record, plan))
     store.update(record.id, status="finished", finished=datetime.now(UTC))
     return Result(store.resolve(record.id), scores, resumed, computed=True)
+
+
+def _make(plan: Plan) -> tuple[Backend, list[str]]:
+    from harness import backends
+
+    return backends.make(plan.options.backend, plan.model, plan.settings)
 
 
 def _how_far(store: Store, record: RunRow | None, plan: Plan) -> str:
@@ -143,7 +148,7 @@ def _create(store: Store, plan: Plan, backend: Backend, warnings: list[str], com
         seed=options.seed,
         created=datetime.now(UTC),
         command=" ".join(command or sys.argv),
-        config={**asdict(options), "backend_details": dict(backend.info.details), "window": backend.info.window},
+        config={**options.model_dump(), "backend_details": dict(backend.info.details), "window": backend.info.window},
         provenance=provenance(),
         warnings=tuple(dict.fromkeys(noted)),
     )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.errors import UsageError
 from harness.prompting import chat_templates
 
 if TYPE_CHECKING:
-    from harness.evaluation.planning import Options
     from harness.models.checkpoint import Checkpoint
+    from harness.options import BackendSettings
+
+Settings = TypeVar("Settings", bound="BackendSettings")
 
 
-def check(options: Options, served: bool) -> None:
+def check(options: BackendSettings, served: bool) -> None:
     """UsageError where one of them can have no effect."""
     for name in ("chat_template", "date", "add_bos"):
         if getattr(options, name) in (None, False):
@@ -31,7 +32,7 @@ def check(options: Options, served: bool) -> None:
             )
 
 
-def pinned(options: Options, checkpoint: Checkpoint) -> Options:
+def pinned(options: Settings, checkpoint: Checkpoint) -> Settings:
     """The options with the date that the chat template is given: a fixed one unless --date says another, and None where
     no clock is read. UsageError where several templates are there and none is meant."""
     if options.date is not None:
@@ -43,13 +44,13 @@ def pinned(options: Options, checkpoint: Checkpoint) -> Options:
         return options  # code of its own may bring one: seen when the tokenizer is loaded
     template = chat_templates.pick(templates, options.chat_template, checkpoint.given)
     if chat_templates.reads_clock(template):
-        return replace(options, date=options.date or chat_templates.DATE)
+        return options.replace(date=options.date or chat_templates.DATE)
     if options.date is not None:
         raise UsageError(f"The chat template of {checkpoint.given} asks for no date: leave --date out.")
     return options
 
 
-def content(options: Options) -> dict[str, Any]:
+def content(options: BackendSettings) -> dict[str, Any]:
     """What changes prompts, for an identity; {} where nothing does, so that identities from before stay."""
     values = {"chat_template": options.chat_template, "date": options.date, "add_bos": options.add_bos}
     return {name: value for name, value in values.items() if value}

@@ -12,19 +12,22 @@ import hashlib
 import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from data.prompts import Prompt, PromptSet, load
-from harness.errors import IncompleteError, UsageError
+from harness.errors import IncompleteError
 from harness.evaluation import identity
-from harness.evaluation.planning import Options, Plan, find_model
+from harness.evaluation.planning import find_model
+from harness.options import BackendSettings, ResolvedModel
 from harness.prompting import prompt_options, thinking
 from harness.store import Store
 from harness.store.preference_rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
 from harness.types import Generate, Sampling
 from judges.answers import templates
+from judges.answers.options import AnswerOptions
 
 if TYPE_CHECKING:
     from harness.types import Backend
@@ -36,21 +39,8 @@ FASTCHAT = {  # temperature by category; 0.7 for all others
     **dict.fromkeys(("stem", "humanities"), 0.1),
 }
 PAPER_PROMPTS = 30  # arXiv 2312.00949 has 29 or 30; which ones is not said
-PRESETS = ("fastchat", "paper")
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """How prompts are answered. None: as the preset has it."""
-
-    preset: str = "fastchat"
-    template: str | None = None
-    sample: int | None = None  # so many of the prompts, the same ones for every model
-    temperature: float | None = None
-    top_p: float | None = None
-    max_new_tokens: int = 1024
-    strip_thinking: bool = False
+Make = Callable[[ResolvedModel, BackendSettings], "tuple[Backend, list[str]]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +53,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    harness: Plan  # for the backend; without tasks
+    options: AnswerOptions
+    model: ResolvedModel
+    settings: BackendSettings
     prompts: PromptSet
     chosen: Sequence[Prompt]
     template: str
     temperatures: Mapping[str, float]
     top_p: float
-    wanted: Wanted
     identity: str
 
     @property
@@ -78,45 +69,42 @@ class _Plan:
 
 
 def answer(
-    options: Options,
-    source: str | None,
-    wanted: Wanted,
+    options: AnswerOptions,
     progress: Progress = lambda name, done, total: None,
-    make: Callable[[Plan], tuple[Backend, list[str]]] | None = None,
+    make: Make | None = None,
 ) -> Result:
-    """Have one checkpoint answer a prompt set (`data.prompts.load(source)`). Of `options`, what names the model, where
-    it is computed, the seed, the name, --fresh and the store count.
+    """Have one checkpoint answer a prompt set (`data.prompts.load(options.prompts)`).
 
     Raises HarnessError, DataError, or KeyboardInterrupt; whatever was answered is stored."""
-    plan = _plan(options, load(source), wanted)
+    plan = _plan(options, load(options.prompts))
     store = Store(options.db)
     known = _known(store, plan)
     if known is None or known.status == "running":
         with store.lease(plan.identity[:16]):
             known = _known(store, plan)  # another process may have finished it meanwhile
             if known is None or known.status == "running":
-                return _answer(store, plan, known, progress, make or _make)
+                return _answer(store, plan, known, progress, make)
     return Result(known, plan.asked, plan.asked, len(_empty(store, known)))
 
 
-def _plan(options: Options, prompts: PromptSet, wanted: Wanted) -> _Plan:
-    if wanted.preset not in PRESETS:
-        raise UsageError(f"There is no preset {wanted.preset!r}. There are {', '.join(PRESETS)}.")
-    _check(options, wanted)
-    paper = wanted.preset == "paper"
-    checkpoint, device, dtype = find_model(options)
-    template = templates.choose(wanted.template or ("alpaca" if paper else "auto"), checkpoint)
-    options = replace(options, chat=template == "chat")  # the backend writes the conversation
-    prompt_options.check(options, checkpoint.kind == "served")
-    options = prompt_options.pinned(options, checkpoint)
-    chosen = _chosen(prompts, wanted.sample or (PAPER_PROMPTS if paper else None))
+def _plan(options: AnswerOptions, prompts: PromptSet) -> _Plan:
+    paper = options.preset == "paper"
+    settings = BackendSettings(
+        **{name: getattr(options, name) for name in ("chat_template", "date", "add_bos", "served_name")}
+    )
+    checkpoint, device, dtype = find_model(options, settings)
+    template = templates.choose(options.template or ("alpaca" if paper else "auto"), checkpoint)
+    settings = settings.replace(chat=template == "chat")  # the backend writes the conversation
+    prompt_options.check(settings, checkpoint.kind == "served")
+    settings = prompt_options.pinned(settings, checkpoint)
+    chosen = _chosen(prompts, options.sample or (PAPER_PROMPTS if paper else None))
     temperatures = {
         prompt.category: (0.9 if paper else FASTCHAT.get(prompt.category, 0.7))
-        if wanted.temperature is None
-        else wanted.temperature
+        if options.temperature is None
+        else options.temperature
         for prompt in chosen
     }
-    top_p = wanted.top_p if wanted.top_p is not None else 0.9 if paper else 1.0
+    top_p = options.top_p if options.top_p is not None else 0.9 if paper else 1.0
     content = {
         "version": VERSION,
         "model": checkpoint.digest,
@@ -127,29 +115,16 @@ def _plan(options: Options, prompts: PromptSet, wanted: Wanted) -> _Plan:
         "template": template,
         "temperatures": temperatures,
         "top_p": top_p,
-        "max_new_tokens": wanted.max_new_tokens,
-        "strip_thinking": wanted.strip_thinking,
+        "max_new_tokens": options.max_new_tokens,
+        "strip_thinking": options.strip_thinking,
         "seed": options.seed,
-        **prompt_options.content(options),
+        **prompt_options.content(settings),
     }
-    if wanted.strip_thinking:
+    if options.strip_thinking:
         content["texts"] = thinking.VERSION
-    harness = Plan(options, checkpoint, device, dtype, (), identity.digest(content), partial=False)
-    return _Plan(harness, prompts, chosen, template, temperatures, top_p, wanted, harness.identity)
-
-
-def _check(options: Options, wanted: Wanted) -> None:
-    for name, value in (("sample", wanted.sample), ("max-new-tokens", wanted.max_new_tokens)):
-        if value is not None and value < 1:
-            raise UsageError(f"--{name} is a number from 1 up, not {value}.")
-    if wanted.temperature is not None and not 0 <= wanted.temperature < float("inf"):
-        raise UsageError(f"--temperature is 0 (greedy) or more, not {wanted.temperature}.")
-    if wanted.top_p is not None and not 0 < wanted.top_p <= 1:
-        raise UsageError(f"--top-p is above 0 and at most 1, not {wanted.top_p}.")
-    if not 0 <= options.seed < 2**63:
-        raise UsageError(f"--seed is from 0 up and below 2**63, not {options.seed}.")
-    if options.name is not None and not options.name.strip():
-        raise UsageError("--name needs a word.")
+    address = options.model if checkpoint.kind == "served" else ""
+    model = ResolvedModel(checkpoint, device, dtype, options.load_in_4bit, address)
+    return _Plan(options, model, settings, prompts, chosen, template, temperatures, top_p, identity.digest(content))
 
 
 def _chosen(prompts: PromptSet, sample: int | None) -> tuple[Prompt, ...]:
@@ -162,7 +137,7 @@ def _chosen(prompts: PromptSet, sample: int | None) -> tuple[Prompt, ...]:
 
 
 def _known(store: Store, plan: _Plan) -> AnswerSetRow | None:
-    options = plan.harness.options
+    options = plan.options
     known = None if options.fresh else store.find_answers(plan.identity)
     if known is not None and options.name and options.name != known.name:
         store.update_answers(known.id, name=options.name)
@@ -170,23 +145,20 @@ def _known(store: Store, plan: _Plan) -> AnswerSetRow | None:
     return known
 
 
-def _make(plan: Plan) -> tuple[Backend, list[str]]:
-    from harness import backends
-
-    return backends.make(plan)
-
-
 def _answer(
     store: Store,
     plan: _Plan,
     known: AnswerSetRow | None,
     progress: Progress,
-    make: Callable[[Plan], tuple[Backend, list[str]]],
+    make: Make | None,
 ) -> Result:
+    from harness import backends
+
     record = known
     longest = max(len(prompt.turns) for prompt in plan.chosen)
-    template = templates.make(plan.template, plan.harness.checkpoint, plan.harness.options, longest)
-    backend, warnings = make(plan.harness)
+    template = templates.make(plan.template, plan.model.checkpoint, plan.settings, longest)
+    load_backend = make or partial(backends.make, plan.options.backend)
+    backend, warnings = load_backend(plan.model, plan.settings)
     try:
         record = known or _create(store, plan, backend, warnings)
         before = len(store.answers_of(record.id))
@@ -238,11 +210,11 @@ def _turn(
     requests = []
     for prompt in prompts:
         said = [known[prompt.id, n].text for n in range(1, turn)]
-        seed = identity.answer_seed(plan.harness.options.seed, "preference", prompt.id, 0, turn)
+        seed = identity.answer_seed(plan.options.seed, "preference", prompt.id, 0, turn)
         sampling = Sampling(plan.temperatures[prompt.category], plan.top_p, seed)
         asked = template.prompt(prompt.turns[:turn], said)
-        strip = plan.wanted.strip_thinking
-        requests.append(Generate(asked, template.stop, plan.wanted.max_new_tokens, sampling, strip))
+        strip = plan.options.strip_thinking
+        requests.append(Generate(asked, template.stop, plan.options.max_new_tokens, sampling, strip))
     done = {n for n, prompt in enumerate(prompts) if (prompt.id, turn) in known}
     stored = len(known)
     progress(record.name, stored, plan.asked)
@@ -251,7 +223,7 @@ def _turn(
     for batch in backend.answer(requests, done):
         rows = []
         for n, response in batch:
-            text = thinking.answer_of(response.text) if plan.wanted.strip_thinking else response.text
+            text = thinking.answer_of(response.text) if plan.options.strip_thinking else response.text
             sampling = requests[n].sampling
             rows.append(
                 AnswerRow(
@@ -277,14 +249,14 @@ def _turn(
 def _create(store: Store, plan: _Plan, backend: Backend, warnings: list[str]) -> AnswerSetRow:
     from harness.provenance import provenance
 
-    options, checkpoint = plan.harness.options, plan.harness.checkpoint
+    options, checkpoint = plan.options, plan.model.checkpoint
     config: dict[str, Any] = {
-        "preset": plan.wanted.preset,
+        "preset": plan.options.preset,
         "temperatures": dict(plan.temperatures),
         "top_p": plan.top_p,
-        "max_new_tokens": plan.wanted.max_new_tokens,
-        "strip_thinking": plan.wanted.strip_thinking,
-        **prompt_options.content(plan.harness.options),
+        "max_new_tokens": plan.options.max_new_tokens,
+        "strip_thinking": plan.options.strip_thinking,
+        **prompt_options.content(plan.settings),
         "backend_details": dict(backend.info.details),
         "window": backend.info.window,
     }
@@ -303,7 +275,7 @@ def _create(store: Store, plan: _Plan, backend: Backend, warnings: list[str]) ->
         base_digest=checkpoint.base.digest if checkpoint.base else "",
         backend=backend.info.name,
         device=backend.info.device,
-        dtype=plan.harness.dtype,
+        dtype=plan.model.dtype,
         template=plan.template,
         seed=options.seed,
         command=" ".join(sys.argv),

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from data.instructions import WITHOUT_INPUT
 from harness.errors import UsageError, suggest
-from harness.evaluation.planning import Options
 from harness.models.checkpoint import Checkpoint
+from harness.options import BackendSettings
 from harness.prompting import chat_templates
 from harness.prompting.chat_templates import ChatTemplate
 from harness.types import Prompt
+from judges.answers.options import TEMPLATES
 
-TEMPLATES = ("auto", "chat", "alpaca", "plain")
 _AGAIN = "\n\n### Instruction:\n{instruction}\n\n### Response:"  # the second turn, in the Alpaca template's own words
 
 
@@ -56,13 +56,13 @@ def choose(wanted: str, checkpoint: Checkpoint) -> str:
     return ("chat" if has else "alpaca") if wanted == "auto" else wanted
 
 
-def make(name: str, checkpoint: Checkpoint, options: Options | None = None, turns: int = 1) -> Template:
+def make(name: str, checkpoint: Checkpoint, settings: BackendSettings | None = None, turns: int = 1) -> Template:
     """UsageError or ModelError where a chat template does not take conversations of so many turns of the user's."""
     if name != "chat" or checkpoint.kind == "served":
         return Template(name, ("\n### Instruction:", "\n### Input:") if name == "alpaca" else ())
     from harness.models.loading import load_tokenizer
 
-    wanted, date = (options.chat_template, options.date) if options else (None, None)
+    wanted, date = (settings.chat_template, settings.date) if settings else (None, None)
     chat = ChatTemplate(load_tokenizer(checkpoint), wanted, date, checkpoint.given)
     chat.check(None, turns)
     return Template(name, (), chat)

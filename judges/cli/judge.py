@@ -6,73 +6,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import DEFAULT_DB, Db, Json, print_json
+from harness.cli.declared import Given, command_of
+from harness.cli.options import Json, print_json
 from judges.cli.options import More, words
 
 if TYPE_CHECKING:
     from harness.store import Store
     from judges.judging.cost import Estimate, Prices
+    from judges.judging.options import JudgeOptions
     from judges.judging.pairs import Contest
     from judges.judging.session import Outcome, Progress
 
-MODEL, ASK, COMPUTE, COST = "Models", "Questions", "Computing", "Cost"
-OPENAI = "https://api.openai.com/v1"
 
-
+@command_of("judges.judging.options:JudgeOptions")
 def judge(
+    given: Given[JudgeOptions],
     more: More = None,
-    models: Annotated[
-        list[str] | None, typer.Option(help="Answer sets by name or id: --models A B C.", rich_help_panel=MODEL)
-    ] = None,
-    against: Annotated[
-        str | None, typer.Option(help="Each of the models against this one only.", rich_help_panel=MODEL)
-    ] = None,
-    judge: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A model's name at the server, or reference, or a plug-in's. Several make a jury.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    base_url: Annotated[str, typer.Option(help="A server that speaks OpenAI's API.", rich_help_panel=MODEL)] = OPENAI,
-    prompts: Annotated[
-        str | None,
-        typer.Option(help="The prompt set, where the models answered several.", rich_help_panel=ASK),
-    ] = None,
-    references: Annotated[
-        str | None, typer.Option(help="Reference answers, in place of the prompts' own.", rich_help_panel=ASK)
-    ] = None,
-    judge_prompts: Annotated[
-        str | None, typer.Option(help="A file like FastChat's judge_prompts.jsonl.", rich_help_panel=ASK)
-    ] = None,
-    repeats: Annotated[
-        int, typer.Option(help="Ask each pair so often, to see if a judge agrees with itself.", rich_help_panel=ASK)
-    ] = 1,
-    temperature: Annotated[
-        float, typer.Option(help="The judge's; below 0 sends none, for models that take none.", rich_help_panel=ASK)
-    ] = 0.0,
-    max_tokens: Annotated[int, typer.Option(help="Of a judge's text.", rich_help_panel=ASK)] = 2048,
     import_: Annotated[
         list[str] | None,
-        typer.Option("--import", help="FastChat's model_judgment/*_pair.jsonl, or votes.", rich_help_panel=ASK),
+        typer.Option("--import", help="FastChat's model_judgment/*_pair.jsonl, or votes.", rich_help_panel="Questions"),
     ] = None,
     votes_by: Annotated[
         str | None,
-        typer.Option(help="Whose imported votes are, people or models; else by the judge's name.", rich_help_panel=ASK),
+        typer.Option(
+            help="Whose imported votes are, people or models; else by the judge's name.", rich_help_panel="Questions"
+        ),
     ] = None,
-    price_in: Annotated[float | None, typer.Option(help="Per million tokens asked.", rich_help_panel=COST)] = None,
-    price_out: Annotated[float | None, typer.Option(help="Per million tokens said.", rich_help_panel=COST)] = None,
-    max_cost: Annotated[
-        float | None,
-        typer.Option(help="Never passed; what these pairs cost before counts.", rich_help_panel=COST),
-    ] = None,
-    estimate: Annotated[
-        bool, typer.Option("--estimate", help="Say what it would cost, and ask nothing.", rich_help_panel=COST)
-    ] = False,
-    concurrency: Annotated[int, typer.Option(help="Requests at once.", rich_help_panel=COMPUTE)] = 8,
-    timeout: Annotated[float, typer.Option(help="Seconds for one attempt.", rich_help_panel=COMPUTE)] = 300.0,
-    attempts: Annotated[int, typer.Option(help="Of each request.", rich_help_panel=COMPUTE)] = 8,
-    db: Db = DEFAULT_DB,
     json: Json = False,
 ) -> None:
     """Have judges compare the answers of models, each pair in both orders; the same command goes on."""
@@ -84,14 +43,10 @@ def judge(
     from judges.judging.pairs import contest
     from judges.judging.session import reliable
 
-    for option, value in (("repeats", repeats), ("concurrency", concurrency), ("attempts", attempts)):
-        if value < 1:
-            raise UsageError(f"--{option} is a number from 1 up, not {value}.")
-    if max_tokens < 1 or timeout <= 0:
-        raise UsageError("--max-tokens and --timeout are above 0.")
-    rates = prices(price_in, price_out, max_cost)
-    store = Store(db)
-    imported = [import_judgments(store, path, prompts, votes_by) for path in import_ or ()]
+    options = given.options(models=tuple(words(given.texts("models"), more)))
+    rates = prices(options.price_in, options.price_out, options.max_cost)
+    store = Store(options.db)
+    imported = [import_judgments(store, path, options.prompts, votes_by) for path in import_ or ()]
     for path, counts in zip(import_ or (), imported, strict=True):
         typer.echo(
             f"{path}: {counts.read} verdicts, {counts.new} new, {counts.unknown} on models without answers here.",
@@ -101,16 +56,14 @@ def judge(
             if judges:
                 more_of_them = f" and {len(judges) - 5} more" if len(judges) > 5 else ""
                 typer.echo(f"{path}: taken as {kind}: {', '.join(judges[:5])}{more_of_them}.", err=True)
-    named = words(models, more)
-    if not judge or not named:
+    if not options.judge or not options.models:
         if imported:
             return
         raise UsageError("Name the answer sets with --models and who compares them with --judge.")
-    found = contest(store, named, against, prompts, repeats)
-    task = _Judging(store, found, rates, max_cost, base_url, concurrency, timeout, attempts)
+    found = contest(store, options.models, options.against, options.prompts, options.repeats)
     with shown() as progress:
-        outcomes = task.run(judge, references, judge_prompts, temperature, max_tokens, estimate, progress)
-    if estimate:
+        outcomes = _Judging(store, found, rates, options).run(progress)
+    if options.estimate:
         return
     if json:
         print_json({"judges": [_outcome_document(each) for each in outcomes], "not_comparable": found.missing})
@@ -122,63 +75,46 @@ def judge(
 class _Judging:
     """A jury at work, one judge after the other."""
 
-    def __init__(
-        self,
-        store: Store,
-        contest: Contest,
-        rates: Prices | None,
-        max_cost: float | None,
-        base_url: str,
-        concurrency: int,
-        timeout: float,
-        attempts: int,
-    ) -> None:
-        self.store, self.contest, self.rates, self.max_cost = store, contest, rates, max_cost
-        self.server: dict[str, Any] = {
-            "base_url": base_url,
-            "concurrency": concurrency,
-            "timeout": timeout,
-            "attempts": attempts,
-        }
+    def __init__(self, store: Store, contest: Contest, rates: Prices | None, options: JudgeOptions) -> None:
+        self.store, self.contest, self.rates, self.options = store, contest, rates, options
 
-    def run(
-        self,
-        judges: list[str],
-        references: str | None,
-        judge_prompts: str | None,
-        temperature: float,
-        max_tokens: int,
-        only_estimate: bool,
-        progress: Progress,
-    ) -> list[Outcome]:
+    def run(self, progress: Progress) -> list[Outcome]:
         from data.prompts import references as read_references
         from judges.judging import installed
         from judges.judging import prompts as judging_prompts
         from judges.judging.model_judge import Spec
 
-        given = None if references is None else read_references(references)
-        texts = judging_prompts.ours() if judge_prompts is None else judging_prompts.from_file(judge_prompts)
+        options = self.options
+        given = None if options.references is None else read_references(options.references)
+        path = options.judge_prompts
+        texts = judging_prompts.ours() if path is None else judging_prompts.from_file(path)
+        temperature = None if options.temperature < 0 else options.temperature
         outcomes = []
-        for name in dict.fromkeys(judges):
+        for name in dict.fromkeys(options.judge):
             if installed.has(name):
-                if not only_estimate:
+                if not options.estimate:
                     outcomes.append(installed.judge(self.store, self.contest, name, given, progress))
                 continue
-            spec = Spec(name, texts, given, None if temperature < 0 else temperature, max_tokens)
-            outcomes += self._ask(spec, only_estimate, progress)
+            outcomes += self._ask(Spec(name, texts, given, temperature, options.max_tokens), progress)
         return outcomes
 
-    def _ask(self, spec: Any, only_estimate: bool, progress: Progress) -> list[Outcome]:
+    def _ask(self, spec: Any, progress: Progress) -> list[Outcome]:
         from harness.backends.endpoint.client import Remote
         from judges.judging import model_judge, session
 
+        options = self.options
         with self.store.lease(spec.id()[:16]):
             plan = model_judge.plan(self.store, self.contest, spec, self.rates)
             _say_estimate(spec.model, plan.estimate, len(plan.there), sum(job.error is not None for job in plan.jobs))
-            if only_estimate:
+            if options.estimate:
                 return []
-            remote = Remote(**self.server)
-            return [session.judge(self.store, plan, remote, self.rates, self.max_cost, progress)]
+            remote = Remote(
+                options.base_url,
+                concurrency=options.concurrency,
+                timeout=options.timeout,
+                attempts=options.attempts,
+            )
+            return [session.judge(self.store, plan, remote, self.rates, options.max_cost, progress)]
 
 
 def _say_estimate(judge: str, found: Estimate, there: int, again: int) -> None:

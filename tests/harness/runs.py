@@ -168,13 +168,13 @@ def _session(job: dict[str, Any]) -> None:
     log = os.open(job["log"], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     real = backends.make
 
-    def make(plan: Any) -> tuple[Logged, list[str]]:
-        backend, warnings = real(plan)
-        backend.rows_together = job["rows"]
+    def make(*needed: Any) -> tuple[Logged, list[str]]:
+        backend, warnings = real(*needed)
+        vars(backend)["rows_together"] = job["rows"]
         return Logged(backend, log), warnings
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_size"], job["file_size"]))
-    backends.make = make
+    backends.make = make  # type: ignore[assignment]
     code = 70
     try:
         os.write(log, b"began\n")

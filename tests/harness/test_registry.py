@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import backends, doctor, registry, tasks
+from harness import doctor, registry, tasks
 from harness.errors import MissingError, UsageError
 from tests.harness.plugged import PARTS, forget, install, install_one_of_each
 from tests.harness.runs import cli
@@ -27,7 +27,7 @@ def test_ours_come_first_and_each_in_its_own_order(plugged: Path) -> None:
     assert registry.names("tasks") == ["bbh", "drop", "humaneval", "mmlu", "capitals"]
     assert registry.names("tasks", ("mmlu", "none")) == ["mmlu", "bbh", "drop", "humaneval", "capitals"]
     assert registry.plugins("tasks") == {"capitals": "lora-plugin"}
-    assert backends.names() == ["auto", "endpoint", "transformers", "vllm", "same"]
+    assert registry.names("backends") == ["endpoint", "transformers", "vllm", "same"]
 
 
 @pytest.mark.parametrize("kind", registry.KINDS)
@@ -47,9 +47,12 @@ def test_what_there_is_not_is_said_with_what_plugins_add(kind: str, plugged: Pat
         (["run", "--model", "tiny", "--tasks", ","], "capitals (from lora-plugin)"),
         (
             ["run", "--model", "tiny", "--data", "sample", "--tasks", "drop", "--limit", "1", "--backend", "sane"],
-            "same (from lora-plugin), and auto",
+            "must be one of auto, endpoint, transformers, vllm, same",
         ),
-        (["tune", "--model", "tiny", "--data", "sample", "--optimizer", "corned"], "corner (from lora-plugin)"),
+        (
+            ["tune", "--model", "tiny", "--data", "sample", "--optimizer", "corned"],
+            "random, list, corner. Did you mean corner?",
+        ),
         (["tune", "--model", "tiny", "--data", "sample", "--objective", "stops"], "steps (from lora-plugin)"),
         (["tune", "--model", "tiny", "--data", "sample", "--constraint", "stops<=1"], "steps (from lora-plugin)"),
     ],

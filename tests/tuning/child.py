@@ -109,7 +109,7 @@ def _session(job: dict[str, Any]) -> None:
     try:
         session.run(fakes.options(folder, **job.get("options", {})), setup=setup)
     except BaseException as error:  # as `harness` would say it
-        code = _explain(error)
+        code = _explain(error, [])
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -71,6 +71,7 @@ def enqueue(
     """Ask for a point; a running study takes it before its next block, a finished one when its budget grows."""
     from harness.store import Store
     from tuning.search.loop import check_point
+    from tuning.study.options import assigned
     from tuning.study.space import Space
 
     store = Store(db)
@@ -81,16 +82,3 @@ def enqueue(
     store.enqueue(row.id, space.canonical(point))
     room = "" if row.status != "finished" else f" The study has spent its budget: give it --budget {row.budget + 1}."
     typer.echo(f"{row.name} will train {', '.join(values)}.{room}")
-
-
-def assigned(text: str, of: str = "--set") -> tuple[str, Any]:
-    """NAME=VALUE; the value is JSON, or else text."""
-    from json import loads
-
-    name, sign, value = text.partition("=")
-    if not sign:
-        raise UsageError(f"{of} is written NAME=VALUE, not {text!r}.")
-    try:
-        return name.strip(), loads(value)
-    except (ValueError, RecursionError):
-        return name.strip(), value

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.declared import Given, command_of
 from harness.cli.options import DEFAULT_DB, Db, Json, print_json
 from harness.errors import UsageError
 from tuning.cli.studies import StudyWord
 
+if TYPE_CHECKING:
+    from tuning.study.options import TuneOptions
 
+
+@command_of("tuning.study.options:TuneOptions", only=("bench_data", "parallel", "ray", "device", "micro_batch", "db"))
 def top(
+    given: Given[TuneOptions],
     study: StudyWord,
     k: Annotated[int, typer.Option(help="So many of the best by validation loss.")] = 10,
     spread: Annotated[int, typer.Option(help="So many quantiles of validation loss beside them.")] = 0,
@@ -23,12 +29,6 @@ def top(
     merge: Annotated[bool, typer.Option("--merge", help="Write each on its base, as a checkpoint.")] = False,
     run: Annotated[bool, typer.Option("--run", help="Measure each on benchmarks, with harness run.")] = False,
     tasks: Annotated[str, typer.Option(help="For --run.")] = "mmlu,bbh,drop,humaneval",
-    bench_data: Annotated[str | None, typer.Option(help="For --run: a folder, sample, or hub.")] = None,
-    parallel: Annotated[int, typer.Option(help="Trainings at a time.")] = 1,
-    ray: Annotated[str | None, typer.Option(help="A Ray cluster's address, or auto.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
-    micro_batch: Annotated[int, typer.Option(help="Rows in one pass.")] = 16,
-    db: Db = DEFAULT_DB,
     json: Json = False,
 ) -> None:
     """Train the best trials and the fixed points over new seeds, and compare them on the test rows."""
@@ -37,25 +37,16 @@ def top(
     from harness.progress import shown
     from harness.store import Store
     from tuning.study import finalist_evaluation, finalists
-    from tuning.study.options import Options
 
-    for option, number in (("k", k), ("seeds", seeds), ("parallel", parallel)):
+    for option, number in (("k", k), ("seeds", seeds)):
         if number < 1:
             raise UsageError(f"--{option} is a number from 1 up, not {number}.")
     if spread < 0:
         raise UsageError(f"--spread is a number from 0 up, not {spread}.")
-    store = Store(db)
+    options = given.options()
+    store = Store(options.db)
     row = store.resolve_study(study)
-    options = Options(
-        model=row.model,
-        db=db,
-        bench_data=bench_data,
-        parallel=parallel,
-        ray=ray,
-        device=device,
-        micro_batch=micro_batch,
-        add_bos=bool(row.config.get("add_bos")),
-    )
+    options = options.replace(model=row.model, add_bos=bool(row.config.get("add_bos")))
     with shown() as progress:
         found = finalist_evaluation.top(options, row.id, k, spread, seeds, against or (), progress)
         merged = finalist_evaluation.merge_all(found, store.study_folder(row.id) / "merged") if merge else []

@@ -62,11 +62,11 @@ class Slice:
 
     def measure(self, measured: Measured, where: Surroundings) -> float:
         """TrialError where the run cannot end well with this adapter; what stops any run stops the study."""
-        from harness.evaluation.planning import Options
         from harness.evaluation.run import run
+        from harness.options import RunOptions
 
         adapter = str(measured.trained.adapter)
-        options = Options(
+        options = RunOptions(
             model=adapter,
             base=where.model,
             tasks=self.task,

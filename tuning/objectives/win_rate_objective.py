@@ -50,28 +50,27 @@ class WinRate:
 
     def measure(self, measured: Measured, where: Surroundings) -> float:
         """TrialError where the adapter cannot answer; a judge that fails stops the study, which goes on later."""
-        from harness.evaluation.planning import Options
         from harness.store import Store
-        from judges.answers.answering import Wanted, answer
+        from judges.answers.answering import answer
+        from judges.answers.options import AnswerOptions
         from judges.judging.pairs import contest
         from judges.judging.session import reliable
 
-        wanted = Wanted(sample=self.count, max_new_tokens=LENGTH)
         # an engine's start for each trial would take longer than the answers
         common: dict[str, Any] = {
-            "tasks": "",
+            "prompts": where.prompts,
+            "sample": self.count,
+            "max_new_tokens": LENGTH,
             "db": where.db,
             "device": where.device,
             "backend": "transformers",
             "add_bos": where.add_bos,
         }
+        base = answer(AnswerOptions(model=where.model, **common)).answers
         adapter = measured.trained.adapter
-        base = answer(Options(model=where.model, **common), where.prompts, wanted).answers
         name = f"{adapter.parent.name} {adapter.name}"
         try:
-            made = answer(
-                Options(model=str(adapter), base=where.model, name=name, **common), where.prompts, wanted
-            ).answers
+            made = answer(AnswerOptions(model=str(adapter), base=where.model, name=name, **common)).answers
         except ModelError as error:
             raise TrialError(f"its answers: {error}") from error
         store = Store(where.db)

@@ -97,8 +97,8 @@ def merge_all(found: Top, folder: Path) -> list[Path]:
 def run_all(found: Top, options: Options, tasks: str, progress: Progress) -> list[dict[str, Any]]:
     """`harness run` on the base and on every adapter of the finalists. Gives `trial`, `run` and `scores`; items that
     the search's objective saw are left out of the scores."""
-    from harness.evaluation.planning import Options as RunOptions
     from harness.evaluation.run import run
+    from harness.options import RunOptions
 
     store = Store(options.db)
     told = []

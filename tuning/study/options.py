@@ -1,22 +1,26 @@
-"""The options of a study, from flags or a file: their names, what they may be, and what stands where none is given."""
+"""What `harness tune` takes, by flags, a study file or in Python."""
 
 from __future__ import annotations
 
+import json
 import re
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from harness.errors import UsageError, suggest
+from harness.errors import UsageError
+from harness.options.declaration import COUNT, SEED, option
+from harness.options.run_options import ALLOWED_DEVICES, DEVICES, Stored
+from harness.options.toml import read_toml
 from tuning import optimizers
 from tuning.objectives import objectives
-from tuning.study import rules
 from tuning.study.presets import PRESETS
 from tuning.study.row_options import mix_of, sizes_of
-from tuning.study.rules import form, one_of, option, text, texts, whole, yes_or_no
 from tuning.study.space import Space, held_values
+
+MODEL, ROWS, SEARCH, COMPUTE, KEEP = "Model", "Rows", "Search", "Computing", "Store"
+PLACE = "a folder, sample or hub"
+DTYPES = ("float32", "bfloat16", "float16", "float64")
 
 
 def seconds(text: str) -> float:
@@ -28,93 +32,163 @@ def seconds(text: str) -> float:
     return hours * 3600 + minutes * 60 + rest
 
 
-COUNT = whole(1)
-SEED = whole(0, rules.SEED)
-PLACE = "a folder, sample or hub"
-DTYPES = ("float32", "bfloat16", "float16", "float64")
+def assigned(text: str, of: str = "--set") -> tuple[str, Any]:
+    """NAME=VALUE; the value is JSON, or else text."""
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise UsageError(f"{of} is written NAME=VALUE, not {text!r}.")
+    try:
+        return name.strip(), json.loads(value)
+    except (ValueError, RecursionError):
+        return name.strip(), value
 
 
-def _or_empty(allowed: str, read: Any) -> rules.Rule:
-    return rules.Rule(allowed, lambda value: isinstance(value, str), read)
+def _held(texts: Iterable[str]) -> dict[str, Any]:
+    return dict(map(assigned, texts))
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+def _constraints(words: tuple[str, ...]) -> None:
+    for word in words:
+        objectives.check_constraint(word)
+
+
+def _time(value: Any) -> Any:
+    """A number of seconds as text."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+class TuneOptions(Stored):
     """What `harness tune` takes; see its help. A study file has these names, with - or _, and the tables `space` and
-    `set`. UsageError, with the flag's name, where a value is not what its rule allows."""
+    `set`."""
 
-    model: str = option("", text("a folder, a hub id, or tiny"))
-    revision: str | None = option(None, text("a hub model's revision"))
-    data: str | None = option(None, text(PLACE))
-    mix: str = option("", _or_empty("text as alpaca=0.7,dolly=0.3, or paper", mix_of))
-    sizes: str = option("", _or_empty("text as 0.7,0.15,0.15 or 500,100,100, or paper", sizes_of))
-    split: str = option("disjoint", one_of(("disjoint", "paper")))
-    data_seed: int = option(0, SEED)
-    preset: str = option("modern", one_of(PRESETS))
-    as_published: bool = option(False, yes_or_no())
-    space: Mapping[str, Any] = option({}, rules.table("a table of parameters, as [space.rank]", Space.from_dict))
-    set: Mapping[str, Any] = option({}, rules.table("a table of hyperparameters that are held, as [set]", held_values))
-    optimizer: str = option("nomad", text("an optimizer's name", optimizers.check))
-    seed: int = option(0, SEED)
-    block: int | None = option(None, COUNT)
-    budget: int | None = option(None, COUNT)
-    objective: str = option("validation", text("text as validation,adapter-size", objectives.words_of))
-    constraint: tuple[str, ...] = option((), texts('a list of texts as "seconds<=600"', objectives.check_constraint))
-    no_rungs: bool = option(False, yes_or_no())
-    warm_start: str | None = option(None, text("a study by name or id"))
-    bench_data: str | None = option(None, text(PLACE))
-    prompts: str | None = option(None, text("a prompt set's file or name"))
-    judge_url: str = option("https://api.openai.com/v1", form(r"https?://\S+", "an address that begins with http"))
-    dtype: str | None = option(None, one_of(DTYPES))
-    max_tokens: int = option(512, COUNT)
-    add_bos: bool = option(False, yes_or_no())
-    load_in_4bit: bool = option(False, yes_or_no())
-    device: str = option("auto", form(r"auto|cpu|mps|(cuda|xpu)(:\d+)?", "auto, cpu, mps, cuda, or one as cuda:1"))
-    micro_batch: int = option(16, COUNT)
-    gradient_checkpointing: bool = option(False, yes_or_no())
-    processes: int = option(1, COUNT)
-    parallel: int = option(1, COUNT)
-    packed: int = option(1, COUNT)
-    ray: str | None = option(None, text("HOST:PORT, or auto"))
-    timeout: str | None = option(None, text("seconds, or a time as 1h30m", seconds))
-    keep: int = option(5, whole(0))
-    no_merge: bool = option(False, yes_or_no())
-    db: str = option("harness.duckdb", text("a file's name"))
-    name: str | None = option(None, text("a name that is not empty"))
+    file_word: ClassVar[str] = "study file"
 
-    def __post_init__(self) -> None:
-        for each in fields(self):
-            value = getattr(self, each.name)
-            shown = value if isinstance(value, str) and value.strip() else rules.shown(value)
-            rules.check(each, f"--{each.name.replace('_', '-')} {shown}", value)
+    model: str = option(
+        "", "The base: a folder, a hub id, or tiny.", panel=MODEL, allowed="a folder, a hub id, or tiny"
+    )
+    revision: str | None = option(None, "A hub model's revision.", panel=MODEL, allowed="a hub model's revision")
+    data: str | None = option(
+        None, "Instruction rows: a folder, sample, or hub (the default).", panel=ROWS, allowed=PLACE
+    )
+    mix: str = option(
+        "",
+        "Shares: alpaca=0.7,dolly=0.3, or paper.",
+        panel=ROWS,
+        allowed="text as alpaca=0.7,dolly=0.3, or paper",
+        reader=mix_of,
+        may_be_empty=True,
+    )
+    sizes: str = option(
+        "",
+        "Train, validation, test: 0.7,0.15,0.15 (the default), 500,100,100 or paper.",
+        panel=ROWS,
+        allowed="text as 0.7,0.15,0.15 or 500,100,100, or paper",
+        reader=sizes_of,
+        may_be_empty=True,
+    )
+    split: str = option(
+        "disjoint", "disjoint, or paper (leaks, on purpose).", panel=ROWS, choices=("disjoint", "paper")
+    )
+    data_seed: int = option(0, "Of the split.", panel=ROWS, ge=0, le=SEED)
+    preset: str = option("modern", f"{', '.join(PRESETS)}.", panel=SEARCH, choices=PRESETS)
+    as_published: bool = option(
+        False, "The paper's dropout 1 too.", panel=SEARCH, flag="--as-published/--no-as-published"
+    )
+    space: Mapping[str, Any] = option(
+        {},
+        "The space that is searched, a table for each hyperparameter.",
+        flag="",
+        allowed="a table of parameters, as [space.rank]",
+        reader=Space.from_dict,
+    )
+    set: Mapping[str, Any] = option(
+        {},
+        "Hold a hyperparameter: --set batch=16 --set epochs=2.",
+        panel=SEARCH,
+        allowed="a table of hyperparameters that are held, as [set]",
+        reader=held_values,
+        parse=_held,
+    )
+    optimizer: str = option("nomad", f"{', '.join(optimizers.ORDER)}.", panel=SEARCH, choices=optimizers.names)
+    budget: int | None = option(
+        None, "Distinct trials, fixed points included (the preset's where not given).", panel=SEARCH, ge=1, le=COUNT
+    )
+    seed: int = option(0, "Of proposals and trainings.", panel=SEARCH, ge=0, le=SEED)
+    block: int | None = option(
+        None, "Points asked together (--parallel where not given).", panel=SEARCH, ge=1, le=COUNT
+    )
+    objective: str = option(
+        "validation",
+        "validation, seconds, memory, adapter-size, benchmark:TASK@N, win-rate:JUDGE@N; several by comma.",
+        panel=SEARCH,
+        allowed="text as validation,adapter-size",
+        reader=objectives.words_of,
+    )
+    constraint: tuple[str, ...] = option(
+        (),
+        "For example seconds<=600. May be given several times.",
+        panel=SEARCH,
+        allowed='a list of texts as "seconds<=600"',
+        reader=_constraints,
+    )
+    no_rungs: bool = option(
+        False, "Every trial on all rows, as the paper did.", panel=SEARCH, flag="--no-rungs/--rungs"
+    )
+    warm_start: str | None = option(
+        None, "Begin with another study's best points.", panel=SEARCH, allowed="a study by name or id"
+    )
+    bench_data: str | None = option(None, "Benchmark rows of benchmark objectives.", panel=SEARCH, allowed=PLACE)
+    prompts: str | None = option(
+        None, "Open prompts of win-rate objectives.", panel=SEARCH, allowed="a prompt set's file or name"
+    )
+    judge_url: str = option(
+        "https://api.openai.com/v1",
+        "A server with the judge of win-rate objectives.",
+        panel=SEARCH,
+        allowed="an address that begins with http",
+        pattern=r"^https?://\S+$",
+    )
+    parallel: int = option(1, "Trials at a time.", panel=COMPUTE, ge=1, le=COUNT)
+    packed: int = option(1, "Trials of a block trained in one pass, on a GPU.", panel=COMPUTE, ge=1, le=COUNT)
+    ray: str | None = option(None, "A Ray cluster's address, or auto.", panel=COMPUTE, allowed="HOST:PORT, or auto")
+    timeout: str | None = option(
+        None,
+        "No trial begins after so long: 3600, 1h30m.",
+        panel=COMPUTE,
+        allowed="seconds, or a time as 1h30m",
+        reader=seconds,
+        convert=_time,
+    )
+    device: str = option(
+        "auto", "auto, cpu, cuda, mps.", panel=COMPUTE, allowed=ALLOWED_DEVICES, pattern=f"^({DEVICES})$"
+    )
+    dtype: str | None = option(None, "Of the base: float32, bfloat16.", panel=COMPUTE, choices=DTYPES)
+    max_tokens: int = option(512, "Of prompt and response together.", panel=COMPUTE, ge=1, le=COUNT)
+    add_bos: bool = option(
+        False,
+        "Put BOS before each text, if the tokenizer does not.",
+        panel=COMPUTE,
+        flag="--add-bos/--no-add-bos",
+    )
+    micro_batch: int = option(16, "Rows in one pass.", panel=COMPUTE, ge=1, le=COUNT)
+    gradient_checkpointing: bool = option(
+        False,
+        "Less memory, more time.",
+        panel=COMPUTE,
+        flag="--gradient-checkpointing/--no-gradient-checkpointing",
+    )
+    load_in_4bit: bool = option(
+        False, "Quantise the base (bitsandbytes, GPU).", panel=COMPUTE, flag="--load-in-4bit/--no-load-in-4bit"
+    )
+    processes: int = option(1, "Of one data-parallel training.", panel=COMPUTE, ge=1, le=COUNT)
+    keep: int = option(5, "Adapters kept: those of the best N trials.", panel=KEEP, ge=0, le=COUNT)
+    no_merge: bool = option(False, "Leave the best adapter unmerged.", panel=KEEP, flag="--no-merge/--merge")
+    name: str | None = option(None, "What to call the study.", panel=KEEP, allowed="a name that is not empty")
+
+
+Options = TuneOptions  # the name of before
 
 
 def read_file(path: Path) -> dict[str, Any]:
     """The options that a study file gives. UsageError for a file, a key or a value that makes no sense."""
-    try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"There is no study file {path}.") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{path} cannot be read as TOML: {error}.") from error
-    known = {each.name: each for each in fields(Options)}
-    found: dict[str, Any] = {}
-    for key, value in content.items():
-        name = key.replace("-", "_")
-        if name not in known:
-            raise UsageError(f"{path}: there is no option {key!r}.{suggest(name, known)}")
-        if name in found:
-            raise UsageError(f"{path}: {key} stands twice, once with - and once with _.")
-        found[name] = _meant(name, value)
-        label = f"[{key}]" if isinstance(value, Mapping) else f"{key} = {rules.shown(value)}"
-        known[name].metadata["rule"].check(f"{path}: {label}", found[name])
-    return found
-
-
-def _meant(name: str, value: Any) -> Any:
-    """One constraint without its list, and a time as a number."""
-    if name == "constraint":
-        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
-    if name == "timeout" and isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    return value
+    return read_toml(TuneOptions, path)

@@ -25,7 +25,6 @@ from harness.backends.endpoint.text import (
     MissingPartError,
     TextEndpoint,
     logprob_of,
-    refuse_without_tokenizer,
     sampling_of,
     stop_of,
 )
@@ -39,7 +38,7 @@ from harness.prompting.tokens import Encoder
 from harness.types import BackendInfo, Generate, Request
 
 if TYPE_CHECKING:
-    from harness.evaluation.planning import Plan
+    from harness.options import BackendSettings, ResolvedModel
     from harness.prompting.chat_templates import ChatTemplate
 
 CONCURRENCY = 16
@@ -201,14 +200,13 @@ class TokenEndpoint:
         return reply["choices"][0], usage if isinstance(usage, dict) else {}
 
 
-def make(plan: Plan) -> tuple[Any, list[str]]:
+def make(model: ResolvedModel, settings: BackendSettings) -> tuple[Any, list[str]]:
     """The backend for a served model; its adapter is probed where its base is served too."""
-    options = plan.options
-    assert options.served_name is not None
-    concurrency = options.concurrency or CONCURRENCY
-    remote = Remote(options.model, concurrency=concurrency)
-    listed = _listed(Remote(options.model, attempts=3))  # a server that is not there is said soon
-    for name in filter(None, (options.served_name, options.base_name)):
+    assert settings.served_name is not None
+    concurrency = settings.concurrency or CONCURRENCY
+    remote = Remote(model.address, concurrency=concurrency)
+    listed = _listed(Remote(model.address, attempts=3))  # a server that is not there is said soon
+    for name in filter(None, (settings.served_name, settings.base_name)):
         if listed and name not in listed:
             raise UsageError(
                 f"{remote.base_url} serves no {name}.{suggest(name, listed)} It serves {', '.join(sorted(listed))}."
@@ -216,34 +214,35 @@ def make(plan: Plan) -> tuple[Any, list[str]]:
     warnings = []
     details: dict[str, Any] = {
         "concurrency": concurrency,
-        "served_by": listed.get(options.served_name, {}).get("owned_by"),
+        "served_by": listed.get(settings.served_name, {}).get("owned_by"),
     }
-    if options.base_name is None:
+    if settings.base_name is None:
         warnings.append(UNVERIFIED)
         details["unverified"] = UNVERIFIED
     else:
         from harness.backends.endpoint.probe import probe
 
-        details |= probe(remote, options.served_name, options.base_name, options.chat)
-    said = listed.get(options.served_name, {}).get("max_model_len")
+        details |= probe(remote, settings.served_name, settings.base_name, settings.chat)
+    said = listed.get(settings.served_name, {}).get("max_model_len")
     window = said if isinstance(said, int) else 0
-    if options.tokenizer is None:
-        refuse_without_tokenizer([r for task in plan.tasks for r in task.requests], options.chat)
-        info = BackendInfo("endpoint", "server", plan.dtype, window, details)
+    if settings.tokenizer is None:
+        info = BackendInfo("endpoint", "server", model.dtype, window, details)
         # vLLM names the base of an adapter as its parent
         echo = not any(m.get("owned_by") == "vllm" and m.get("parent") for m in listed.values())
-        return TextEndpoint(remote, options.served_name, info, options.chat, options.system, echo), warnings
+        return TextEndpoint(remote, settings.served_name, info, settings.chat, settings.system, echo), warnings
     from harness.models.loading import load_tokenizer
 
-    tokenizer = load_tokenizer(plan.checkpoint)
-    template, notes = prompting(plan, tokenizer)
+    tokenizer = load_tokenizer(model.checkpoint)
+    template, notes = prompting(model, settings, tokenizer)
     warnings += notes
     if not window:
         most = tokenizer.model_max_length
         window = most if most < NO_WINDOW else NO_WINDOW
-    info = BackendInfo("endpoint", "server", plan.dtype, window, details)
-    ends = end_ids_of(plan.checkpoint.tokenizer, tokenizer)
-    backend = TokenEndpoint(remote, options.served_name, tokenizer, info, ends, options.chat, options.system, template)
+    info = BackendInfo("endpoint", "server", model.dtype, window, details)
+    ends = end_ids_of(model.checkpoint.tokenizer, tokenizer)
+    backend = TokenEndpoint(
+        remote, settings.served_name, tokenizer, info, ends, settings.chat, settings.system, template
+    )
     return backend, warnings
 
 

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.backends.transformers.backend import TransformersLM
-    from harness.evaluation.planning import Plan
+    from harness.options import BackendSettings, ResolvedModel
 
 
-def make(plan: Plan) -> tuple[TransformersLM, list[str]]:
-    """Load the plan's checkpoint, with its adapter merged into its base."""
+def make(resolved: ResolvedModel, settings: BackendSettings) -> tuple[TransformersLM, list[str]]:
+    """Load the checkpoint, with its adapter merged into its base."""
     from harness.backends.transformers.backend import TransformersLM
     from harness.models.loading import load_model, load_tokenizer
     from harness.models.vocabulary import fit_tokenizer
     from harness.prompting.preparation import prompting
 
-    options, checkpoint = plan.options, plan.checkpoint
+    checkpoint = resolved.checkpoint
     tokenizer = load_tokenizer(checkpoint)
-    template, warnings = prompting(plan, tokenizer)
-    model = load_model(checkpoint.base or checkpoint, plan.dtype, plan.device, options.load_in_4bit)
+    template, warnings = prompting(resolved, settings, tokenizer)
+    model = load_model(checkpoint.base or checkpoint, resolved.dtype, resolved.device, resolved.load_in_4bit)
     if checkpoint.base is not None:
         from harness.models.adapter import merge_for_run
 
@@ -27,6 +27,6 @@ def make(plan: Plan) -> tuple[TransformersLM, list[str]]:
         warnings += of_adapter
     warnings += fit_tokenizer(tokenizer, model.get_input_embeddings().weight.shape[0], checkpoint)
     backend = TransformersLM(
-        model.to(plan.device), tokenizer, options.chat, options.system, options.batch_tokens, template
+        model.to(resolved.device), tokenizer, settings.chat, settings.system, settings.batch_tokens, template
     )
     return backend, warnings

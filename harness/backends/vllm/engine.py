@@ -29,7 +29,7 @@ from harness.prompting.tokens import Encoder
 from harness.types import BackendInfo, Request
 
 if TYPE_CHECKING:
-    from harness.evaluation.planning import Plan
+    from harness.options import BackendSettings, ResolvedModel
     from harness.prompting.chat_templates import ChatTemplate
 
 CALLS = {"cpu": 64}  # under way at once, and so what a kill loses at most; on a GPU GPU_CALLS
@@ -151,10 +151,10 @@ def _targets(targets: list[int]) -> dict[str, Any]:
     return {"logprobs": -1 if distinct else 0}
 
 
-def make(plan: Plan) -> tuple[VllmEngine, list[str]]:
-    """Load the plan's checkpoint, or adapter, into an engine of its own."""
-    options, adapter = plan.options, plan.checkpoint
-    if options.load_in_4bit:
+def make(model: ResolvedModel, settings: BackendSettings) -> tuple[VllmEngine, list[str]]:
+    """Load the checkpoint, or adapter, into an engine of its own."""
+    adapter = model.checkpoint
+    if model.load_in_4bit:
         raise UsageError("--load-in-4bit goes with --backend transformers.")
     require()
     from transformers import AutoConfig
@@ -165,23 +165,23 @@ def make(plan: Plan) -> tuple[VllmEngine, list[str]]:
 
     whole = adapter.base or adapter
     causal_class(load_config(whole), whole)  # an engine may serve encoders too
-    tokenizer = load_tokenizer(plan.checkpoint)
-    template, warnings = prompting(plan, tokenizer)
-    is_live = adapter.base is not None and options.lora == "live"
+    tokenizer = load_tokenizer(model.checkpoint)
+    template, warnings = prompting(model, settings, tokenizer)
+    is_live = adapter.base is not None and settings.lora == "live"
     lora: dict[str, Any] = {}
     path, told = adapter.path, None
     if adapter.base is not None and is_live:
-        path, told = adapter.base.path, served_adapter.live(adapter, plan.dtype)
+        path, told = adapter.base.path, served_adapter.live(adapter, model.dtype)
         lora = {"enable_lora": True, "max_loras": 1, "max_lora_rank": _rank(adapter.path)}
     elif adapter.base is not None:
-        path, told = served_adapter.merged(adapter, plan.dtype)
+        path, told = served_adapter.merged(adapter, model.dtype)
     config = AutoConfig.from_pretrained(path, trust_remote_code=adapter.remote_code, local_files_only=True)
     window = window_of(config.get_text_config())
     warnings = fit_tokenizer(tokenizer, rows_of(config), adapter)
-    calls = CALLS.get(plan.device, GPU_CALLS)
+    calls = CALLS.get(model.device, GPU_CALLS)
     arguments = {
         "model": str(path),
-        "dtype": plan.dtype,
+        "dtype": model.dtype,
         "trust_remote_code": adapter.remote_code,
         "max_model_len": window,
         "max_logprobs": -1,
@@ -189,25 +189,25 @@ def make(plan: Plan) -> tuple[VllmEngine, list[str]]:
         "seed": 0,
         "use_tqdm_on_load": False,
         "disable_log_stats": False,
-        "tensor_parallel_size": options.tensor_parallel,
-        "data_parallel_size": options.data_parallel,
-        **_executors(options.tensor_parallel * options.data_parallel, plan.device),
-        **({"gpu_memory_utilization": options.gpu_memory} if options.gpu_memory is not None else {}),
-        **({"enforce_eager": True, "block_size": 32} if plan.device == "cpu" else {}),
+        "tensor_parallel_size": settings.tensor_parallel,
+        "data_parallel_size": settings.data_parallel,
+        **_executors(settings.tensor_parallel * settings.data_parallel, model.device),
+        **({"gpu_memory_utilization": settings.gpu_memory} if settings.gpu_memory is not None else {}),
+        **({"enforce_eager": True, "block_size": 32} if model.device == "cpu" else {}),
         **lora,
     }
-    loop = _start(arguments, calls, plan)
-    details = {"calls_at_once": calls, "lora": options.lora if adapter.base else "", **_told(arguments)}
-    info = BackendInfo("vllm", _device_name(plan.device), plan.dtype, window, details)
+    loop = _start(arguments, calls, model)
+    details = {"calls_at_once": calls, "lora": settings.lora if adapter.base else "", **_told(arguments)}
+    info = BackendInfo("vllm", _device_name(model.device), model.dtype, window, details)
     ends = end_ids_of(path, config, tokenizer)
-    backend = VllmEngine(loop, tokenizer, info, ends, options.chat, options.system, template)
+    backend = VllmEngine(loop, tokenizer, info, ends, settings.chat, settings.system, template)
     try:
         if is_live:
             from vllm.lora.request import LoRARequest
 
             backend.lora = LoRARequest("adapter", 1, str(adapter.path))
         if told is not None:
-            apart = backend.check(told, adapter, plan.dtype, is_live)
+            apart = backend.check(told, adapter, model.dtype, is_live)
             backend.info = replace(info, details={**details, "apart_from_transformers": apart})
     except BaseException:
         backend.close()
@@ -222,18 +222,18 @@ def require() -> None:
         raise MissingError("vLLM is not installed here: pip install vllm (it wants a GPU), or --backend transformers.")
 
 
-def _check_device(plan: Plan) -> None:
+def _check_device(device: str) -> None:
     """vLLM was built for one kind of device, and takes those of it that it sees."""
     from vllm.platforms import current_platform
 
-    if plan.device != current_platform.device_type:
-        advice = " Choose among GPUs with CUDA_VISIBLE_DEVICES." if ":" in plan.device else ""
+    if device != current_platform.device_type:
+        advice = " Choose among GPUs with CUDA_VISIBLE_DEVICES." if ":" in device else ""
         raise UsageError(
-            f"The vLLM that is installed here runs on {current_platform.device_type}, not {plan.device}.{advice}"
+            f"The vLLM that is installed here runs on {current_platform.device_type}, not {device}.{advice}"
         )
 
 
-def _start(arguments: dict[str, Any], window: int, plan: Plan) -> Loop:
+def _start(arguments: dict[str, Any], window: int, model: ResolvedModel) -> Loop:
     """The engine, or a sentence of why it does not start. What vLLM and its processes print goes to a file, which
     stays only where an engine stopped."""
     for name, value in (
@@ -249,7 +249,7 @@ def _start(arguments: dict[str, Any], window: int, plan: Plan) -> Loop:
         keep.append(log)
         reason = _reason(error, log.read_text("utf-8", "replace"))
         return (
-            f"vLLM cannot serve {plan.checkpoint.given}: {reason}. All that it said is in {log}. --backend "
+            f"vLLM cannot serve {model.checkpoint.given}: {reason}. All that it said is in {log}. --backend "
             "transformers may do."
         )
 
@@ -260,7 +260,7 @@ def _start(arguments: dict[str, Any], window: int, plan: Plan) -> Loop:
     atexit.register(tidy)
     with _printing_to(log):
         try:
-            _check_device(plan)
+            _check_device(model.device)
             from vllm import AsyncEngineArgs, AsyncLLMEngine
 
             return Loop(lambda: AsyncLLMEngine.from_engine_args(AsyncEngineArgs(**arguments)), window, why)

@@ -14,12 +14,13 @@ from harness.evaluation.planning import Options, Plan, make_plan
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    return make_plan(Options("tiny", "drop", "", data="sample", limit=1))
+    return make_plan(Options(model="tiny", tasks="drop", data="sample", limit=1))
 
 
 def chosen(plan: Plan, device: str, has_vllm: bool, monkeypatch: Any, **options: Any) -> str:
     monkeypatch.setattr(backends, "find_spec", lambda name: object() if has_vllm else None)
-    return backends.choose(replace(plan, device=device, options=replace(plan.options, **options)))
+    changed = replace(plan, device=device, options=plan.options.replace(**options))
+    return backends.choose(changed.options.backend, changed.model)
 
 
 def test_auto_is_vllm_where_it_and_a_gpu_are_present(plan, monkeypatch) -> None:
@@ -41,19 +42,19 @@ def test_names_that_are_none(plan, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"lora": "both"}, "--lora is merge or live"),
-        ({"tensor_parallel": 0}, "--tensor-parallel is a number from 1 up"),
-        ({"data_parallel": -1}, "--data-parallel is a number from 1 up"),
-        ({"gpu_memory": 1.5}, "--gpu-memory is a part"),
+        ({"lora": "both"}, 'lora="both" must be one of merge, live'),
+        ({"tensor_parallel": 0}, "tensor_parallel=0 must be a whole number from 1 up"),
+        ({"data_parallel": -1}, "data_parallel=-1 must be a whole number from 1 up"),
+        ({"gpu_memory": 1.5}, "gpu_memory=1.5 must be a part"),
         ({"concurrency": 4}, "--concurrency goes with a server"),
         ({"tokenizer": "x"}, "--tokenizer goes with a server"),
     ],
 )
 def test_options_that_do_not_fit(options, said) -> None:
     with pytest.raises(UsageError, match=said):
-        make_plan(Options("tiny", "drop", "", data="sample", **options))
+        make_plan(Options(model="tiny", tasks="drop", data="sample", **options))
 
 
 def test_parallel_engines_are_not_another_run(plan) -> None:
-    other = make_plan(replace(plan.options, tensor_parallel=2, data_parallel=2, lora="live", gpu_memory=0.5))
+    other = make_plan(plan.options.replace(tensor_parallel=2, data_parallel=2, lora="live", gpu_memory=0.5))
     assert other.identity == plan.identity

@@ -101,7 +101,8 @@ def backends(request, folder, monkeypatch) -> Iterator[Backends]:
                 "tasks": "drop",
             }
             tokenizer = str(folder) if with_tokenizer else None
-            return endpoint.make(make_plan(Options(**given, **chat, tokenizer=tokenizer)))[0]
+            plan = make_plan(Options(**given, **chat, tokenizer=tokenizer))
+            return endpoint.make(plan.model, plan.settings)[0]
 
         tokens = {
             "transformers": contract.transformers(folder, **chat),

@@ -93,6 +93,13 @@ def test_help_imports_nothing_heavy():
         assert not {name.partition(".")[0] for name in modules} & set(HEAVY), words
 
 
+def test_help_imports_option_models_only_where_they_are_shown():
+    without = [[command, "--help"] for command in COMMANDS if command not in ("run", "answer", "judge", "tune")]
+    for words, modules in imported(["--help"], *without).items():
+        assert not {name for name in modules if name.startswith("harness.options")}, words
+    assert "harness.options" in imported(["run", "--help"])["run --help"]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_list_says_what_the_command_says(command):
     import typer
@@ -114,7 +121,7 @@ def test_help_lists_all_commands():
 
 
 OPTIONS = """model base revision tasks protocol shots backend limit data db name tag seed device dtype load-in-4bit
-batch-tokens chat system samples temperature top-p max-new-tokens fresh include-path json"""
+batch-tokens chat system repeats temperature top-p max-new-tokens fresh include-path json"""
 
 
 def test_options_of_a_run_are_those_of_the_design():
@@ -136,7 +143,7 @@ def test_the_version():
         (["rnu"], "Did you mean run?"),
         (["run"], "--model"),
         (["run", "--model", "m", "--limt", "3"], "--limit"),
-        (["run", "--model", "m", "--limit", "three"], "'--limit'"),
+        (["run", "--model", "m", "--limit", "three"], "--limit three must be a whole number"),
         (["samples", "r", "--page", "0"], "page"),
     ],
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +44,8 @@ OTHER_RUNS: tuple[dict[str, Any], ...] = (
     {"strip_thinking": True},
     {"temperature": 0.5},
     {"temperature": 0.5, "top_p": 0.9},
-    {"temperature": 0.5, "samples": 2},
-    {"temperature": 0.5, "samples": 3},
+    {"temperature": 0.5, "repeats": 2},
+    {"temperature": 0.5, "repeats": 3},
     {"max_new_tokens": 5},
     {"seed": 1},
     {"dtype": "bfloat16"},
@@ -130,7 +129,7 @@ def test_groups_pick_items(model):
 
 
 def test_repeats_have_keys_and_seeds_of_their_own(model):
-    found = plan(model, tasks="mmlu,drop", samples=3, temperature=0.8, limit=2)
+    found = plan(model, tasks="mmlu,drop", repeats=3, temperature=0.8, limit=2)
     choice, generate = found.tasks
     assert (choice.repeats, generate.repeats) == (1, 3)
     assert generate.samples == len(generate.requests) == 6
@@ -139,9 +138,9 @@ def test_repeats_have_keys_and_seeds_of_their_own(model):
     assert len(set(seeds)) == 6
     for (item, repeat, part), seed in zip(generate.keys, seeds, strict=True):
         assert seed == identity.answer_seed(0, "drop", generate.items[item].id, repeat, part)
-    alone = plan(model, tasks="drop", samples=3, temperature=0.8)  # whatever else is asked beside it
+    alone = plan(model, tasks="drop", repeats=3, temperature=0.8)  # whatever else is asked beside it
     assert [r.sampling.seed for r in alone.tasks[0].requests if isinstance(r, Generate)][:6] == seeds
-    other = plan(model, tasks="drop", samples=3, temperature=0.8, seed=1, limit=2)
+    other = plan(model, tasks="drop", repeats=3, temperature=0.8, seed=1, limit=2)
     assert not {r.sampling.seed for r in other.tasks[0].requests if isinstance(r, Generate)} & set(seeds)
 
 
@@ -175,23 +174,23 @@ def test_lm_evals_tasks_are_planned_too(model, tmp_path):
         ({"tasks": f"mmlu,bbh:{BBH[0][:-1]}"}, f"Did you mean {BBH[0]}?"),
         ({"tasks": " , "}, "--tasks names no task"),
         ({"protocol": "standrad"}, "standard"),
-        ({"limit": 0}, "--limit"),
-        ({"samples": 0}, "--samples"),
-        ({"samples": 3}, "Give --temperature"),
-        ({"samples": 3, "temperature": 0.0}, "Give --temperature"),
-        ({"samples": 3, "temperature": 0.8, "tasks": "mmlu"}, "--samples"),
-        ({"max_new_tokens": 0}, "--max-new-tokens"),
-        ({"batch_tokens": 0}, "--batch-tokens"),
-        ({"temperature": -1.0}, "--temperature"),
-        ({"top_p": 0.0}, "--top-p"),
-        ({"top_p": 1.5}, "--top-p"),
+        ({"limit": 0}, "limit=0 must be"),
+        ({"repeats": 0}, "repeats=0 must be"),
+        ({"repeats": 3}, "Give --temperature"),
+        ({"repeats": 3, "temperature": 0.0}, "Give --temperature"),
+        ({"repeats": 3, "temperature": 0.8, "tasks": "mmlu"}, "--repeats"),
+        ({"max_new_tokens": 0}, "max_new_tokens=0 must be"),
+        ({"batch_tokens": 0}, "batch_tokens=0 must be"),
+        ({"temperature": -1.0}, "temperature=-1.0 must be"),
+        ({"top_p": 0.0}, "top_p=0.0 must be"),
+        ({"top_p": 1.5}, "top_p=1.5 must be"),
         ({"system": "Be brief."}, "--chat"),
         ({"shots": -1}, "shots"),
         ({"shots": 1000}, "shots"),
-        ({"seed": -1}, "--seed"),
-        ({"seed": 2**63}, "--seed"),
-        ({"name": " "}, "--name"),
-        ({"tags": ("good", "")}, "--tag"),
+        ({"seed": -1}, "seed=-1 must be"),
+        ({"seed": 2**63}, "seed=9223372036854775808 must be"),
+        ({"name": " "}, 'name=" " must be'),
+        ({"tags": ("good", "")}, "tags=('good', '') must be"),
     ],
 )
 def test_what_is_refused(model, changes, words):
@@ -229,10 +228,9 @@ def test_seeds_are_stable_and_apart(seed, task, item, repeat):
 def test_options_are_all_in_the_commands_help():
     """Each option of a run has its switch, and no switch is without effect."""
     import inspect
-    from dataclasses import fields
 
     from harness.cli.run import run
 
-    switches = {("tags" if name == "tag" else name) for name in inspect.signature(run).parameters} - {"json"}
-    assert switches == {field.name for field in fields(Options)}
-    assert replace(Options("m", "t", "d"), fresh=True).fresh
+    switches = set(inspect.signature(run).parameters) - {"json", "context", "samples"}
+    assert switches == set(Options.model_fields)
+    assert Options(model="m").replace(fresh=True).fresh

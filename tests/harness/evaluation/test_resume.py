@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -229,7 +228,7 @@ def test_a_fault_between_batches_loses_none(model, tmp_path):
         -(-(4 * len(MMLU) - 6) // 3),
     )
     assert result.run.totals["sessions"] == 2
-    run(replace(options, db=str(tmp_path / "whole.duckdb")), make=lambda plan: (Scripted(3), []))
+    run(options.replace(db=str(tmp_path / "whole.duckdb")), make=lambda plan: (Scripted(3), []))
     assert_same(Store(tmp_path / "whole.duckdb"), store, model.name)
 
 

@@ -64,8 +64,12 @@ class TestTokenizers:
     def test_a_run_says_so(self, tmp_path: Path):
         folder = make_model(tmp_path / "model")
         tokenizer_of(*ADDED).save_pretrained(folder)
-        plan = make_plan(Options(str(folder), "mmlu", str(tmp_path / "r.duckdb"), data="sample", limit=1, device="cpu"))
-        backend, said = backends.make(plan)
+        plan = make_plan(
+            Options(
+                model=str(folder), tasks="mmlu", db=str(tmp_path / "r.duckdb"), data="sample", limit=1, device="cpu"
+            )
+        )
+        backend, said = backends.make(plan.options.backend, plan.model, plan.settings)
         assert "read as plain text" in said[0]
         assert list(backend.answer(plan.tasks[0].requests[:1]))
 
@@ -177,7 +181,13 @@ class TestAdapters:
         resized(tmp_path / "adapter", base, 2000, save=False)
         tokenizer_of("[PAD]").save_pretrained(tmp_path / "adapter")
         options = Options(
-            str(tmp_path / "adapter"), "mmlu", str(tmp_path / "r.duckdb"), data="sample", limit=1, device="cpu"
+            model=str(tmp_path / "adapter"),
+            tasks="mmlu",
+            db=str(tmp_path / "r.duckdb"),
+            data="sample",
+            limit=1,
+            device="cpu",
         )
-        _, said = backends.make(make_plan(options))
+        plan = make_plan(options)
+        _, said = backends.make(plan.options.backend, plan.model, plan.settings)
         assert any("does not know: [PAD]" in warning for warning in said)

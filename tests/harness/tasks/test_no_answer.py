@@ -186,7 +186,7 @@ def test_a_run_says_how_many_and_why(tmp_path: Path) -> None:
     )
     db = str(tmp_path / "db.duckdb")
     for task, metric in (("weigh", "acc"), ("say", "exact_match")):
-        made = run(Options(str(folder), f"lm_eval:{task}", db, include_path=str(tmp_path), device="cpu"))
+        made = run(Options(model=str(folder), tasks=f"lm_eval:{task}", db=db, include_path=str(tmp_path), device="cpu"))
         scores = {score.metric: score for score in made.scores}
         assert scores[metric].n == 5
         assert scores[metric].value <= 0.4

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from data.prompts import load
-from harness.evaluation.planning import Options
 from harness.store import Store
 from harness.types import BackendInfo, Generate, Request, Response
 from judges.answers import answering, templates
-from judges.answers.answering import Wanted
+from judges.answers.options import AnswerOptions
 from judges.answers.templates import Template
 from tests.harness.backends.small_server import SmallModel, SmallServer
 from tests.harness.runs import cli, json_of
@@ -54,10 +53,10 @@ def prompts(tmp_path: Path) -> str:
     return str(path)
 
 
-def made(tmp_path: Path, prompts: str, backend: Backend | None = None, wanted: Wanted | None = None, **options):
+def made(tmp_path: Path, prompts: str, backend: Backend | None = None, **options):
     backend = backend or Backend()
-    all_options = Options(**{"model": "tiny", "tasks": "", "db": str(tmp_path / "s.duckdb"), **options})
-    return answering.answer(all_options, prompts, wanted or Wanted(), make=lambda plan: (backend, [])), backend
+    usual = {"model": "tiny", "prompts": prompts, "db": str(tmp_path / "s.duckdb")}
+    return answering.answer(AnswerOptions(**{**usual, **options}), make=lambda *_: (backend, [])), backend
 
 
 def test_each_category_has_fastchats_temperature(tmp_path, prompts):
@@ -75,7 +74,7 @@ def test_each_category_has_fastchats_temperature(tmp_path, prompts):
 
 def test_the_second_turn_knows_the_first(tmp_path, prompts):
     for template in ("alpaca", "plain", "chat"):
-        result, _ = made(tmp_path, prompts, wanted=Wanted(template=template))
+        result, _ = made(tmp_path, prompts, template=template)
         rows = {(r.question, r.turn): r for r in Store(tmp_path / "s.duckdb").answers_of(result.answers.id)}
         first, second = rows["1", 1], rows["1", 2]
         assert "Write." in first.prompt
@@ -88,12 +87,12 @@ def test_the_second_turn_knows_the_first(tmp_path, prompts):
 
 
 def test_the_papers_preset(tmp_path, shared_data):
-    result, _ = made(tmp_path, str(shared_data), wanted=Wanted(preset="paper"))
+    result, _ = made(tmp_path, str(shared_data), preset="paper")
     rows = Store(tmp_path / "s.duckdb").answers_of(result.answers.id)
     assert len(rows) == 30
     assert {(row.temperature, row.top_p) for row in rows} == {(0.9, 0.9)}
     assert all(row.prompt.startswith("Below is an instruction") for row in rows)
-    other, _ = made(tmp_path, str(shared_data), wanted=Wanted(preset="paper", sample=29), seed=5)
+    other, _ = made(tmp_path, str(shared_data), preset="paper", sample=29, seed=5)
     chosen = {row.question for row in Store(tmp_path / "s.duckdb").answers_of(other.answers.id)}
     assert len(chosen) == 29
     assert chosen < {row.question for row in rows}  # the same prompts for every model and seed
@@ -127,8 +126,8 @@ def test_what_broke_off_goes_on_and_nothing_is_answered_twice(tmp_path, prompts)
 
 
 def test_what_makes_answers_makes_their_identity(tmp_path, prompts):
-    changes = [{}, {"seed": 1}, *({"wanted": w} for w in (Wanted(temperature=0.5), Wanted(top_p=0.5)))]
-    changes += [{"wanted": w} for w in (Wanted(template="plain"), Wanted(max_new_tokens=5), Wanted(sample=1))]
+    changes = [{}, {"seed": 1}, {"temperature": 0.5}, {"top_p": 0.5}]
+    changes += [{"template": "plain"}, {"max_new_tokens": 5}, {"sample": 1}]
     found = [made(tmp_path, prompts, **change)[0].answers.identity for change in changes]
     assert len(set(found)) == len(changes)
 
@@ -166,7 +165,7 @@ def test_a_model_answers_from_the_command_line(tmp_path):
     ("words", "said"),
     [
         ((), "Name a checkpoint"),
-        (("--model", "tiny", "--preset", "x"), "no preset 'x'"),
+        (("--model", "tiny", "--preset", "x"), "--preset x must be one of"),
         (("--model", "tiny", "--template", "chatt"), "Did you mean chat"),
         (("--model", "tiny", "--temperature", "-1"), "--temperature"),
         (("--model", "tiny", "--top-p", "0"), "--top-p"),

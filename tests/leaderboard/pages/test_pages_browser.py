@@ -320,7 +320,7 @@ while time.time() < end:
     if kind == "run":
         from harness.evaluation.planning import Options
         from harness.evaluation.run import run
-        run(Options("tiny", tasks, db, data="sample", fresh=True, name=f"round {rounds}"))
+        run(Options(model="tiny", tasks=tasks, db=db, data="sample", fresh=True, name=f"round {rounds}"))
     else:
         from tuning import session
         from tuning.study.options import Options

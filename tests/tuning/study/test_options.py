@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,7 @@ COUNTS = ("block", "budget", "max_tokens", "micro_batch", "processes", "parallel
 SEEDS = ("seed", "data_seed", "keep")
 FLAGS = ("as_published", "no_rungs", "add_bos", "load_in_4bit", "gradient_checkpointing", "no_merge")
 TABLES = ("space", "set")
-TEXTS = tuple(
-    each.name for each in fields(Options) if each.name not in (*COUNTS, *SEEDS, *FLAGS, *TABLES, "constraint")
-)
+TEXTS = tuple(name for name in Options.model_fields if name not in (*COUNTS, *SEEDS, *FLAGS, *TABLES, "constraint"))
 OF_TOML = {  # as TOML writes them
     "text": '"40"',
     "empty": '""',
@@ -58,7 +55,7 @@ CASES = [(name, kind) for name, kinds in WRONG.items() for kind in kinds]
 
 
 def test_every_option_is_tried() -> None:
-    assert set(WRONG) == {each.name for each in fields(Options)}
+    assert set(WRONG) == set(Options.model_fields)
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES, ids=lambda value: str(value))
@@ -121,8 +118,8 @@ def test_a_word_that_means_nothing(name: str, word: str, tmp_path: Path) -> None
     assert word in str(caught.value)
     change: dict[str, Any] = {name: (word,) if name == "constraint" else word}
     with pytest.raises(UsageError) as caught:
-        replace(Options(), **change)
-    assert f"--{name.replace('_', '-')} " in str(caught.value)
+        Options().replace(**change)
+    assert f"{name}=" in str(caught.value)
     assert word in str(caught.value)
 
 

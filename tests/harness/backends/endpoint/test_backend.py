@@ -43,8 +43,9 @@ def _quick(monkeypatch) -> None:
 
 
 def backend_for(url: str, tasks: str = "drop", **options: Any) -> Any:
-    given = {"model": url, "served_name": "small", "data": "sample", "limit": 1, "db": "", **options}
-    return endpoint.make(make_plan(Options(tasks=tasks, **given)))[0]
+    given = {"model": url, "served_name": "small", "data": "sample", "limit": 1, **options}
+    plan = make_plan(Options(tasks=tasks, **given))
+    return endpoint.make(plan.model, plan.settings)[0]
 
 
 @pytest.mark.parametrize("kind", ["vllm", "echo"])
@@ -125,6 +126,11 @@ def test_what_cannot_be_asked_with_text() -> None:
 # what the options mean
 
 
+def chosen(options: Options) -> str:
+    plan = make_plan(options)
+    return choose(plan.options.backend, plan.model)
+
+
 def test_names_and_options_that_do_not_fit(model, folder) -> None:
     with serving(SmallServer(model, "vllm")) as server:
         with pytest.raises(UsageError, match=r"serves no smal\. Did you mean small\? It serves small"):
@@ -138,15 +144,15 @@ def test_names_and_options_that_do_not_fit(model, folder) -> None:
         ):
             given: Any = {"served_name": "small", **options}
             with pytest.raises(UsageError, match=said):
-                choose(make_plan(Options(server.url, "drop", "", data="sample", **given)))
+                chosen(Options(model=server.url, tasks="drop", data="sample", **given))
     with pytest.raises(UsageError, match="--served-name goes with a server"):
-        make_plan(Options(model=str(folder), tasks="drop", db="", data="sample", served_name="x"))
+        make_plan(Options(model=str(folder), tasks="drop", data="sample", served_name="x"))
 
 
 def test_the_digest_says_what_it_is_of(folder) -> None:
     def digest(**options: Any) -> str:
         given = {"model": "http://127.0.0.1:1/v1", "served_name": "a", "tasks": "drop", "data": "sample", **options}
-        plan = make_plan(Options(db="", **given))
+        plan = make_plan(Options(**given))
         assert plan.checkpoint.digest.startswith("served:")
         return plan.checkpoint.digest
 
@@ -236,7 +242,14 @@ class Unwell:
 
 def options_for(server: Server, db: Path) -> Options:
     return Options(
-        server.url, "mmlu,drop", str(db), served_name="small", concurrency=2, data="sample", limit=3, max_new_tokens=2
+        model=server.url,
+        tasks="mmlu,drop",
+        db=str(db),
+        served_name="small",
+        concurrency=2,
+        data="sample",
+        limit=3,
+        max_new_tokens=2,
     )
 
 

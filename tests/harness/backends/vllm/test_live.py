@@ -32,12 +32,13 @@ def adapter(base, tmp_path_factory) -> Path:
 
 
 def plan_for(adapter: Path, lora: str) -> Any:
-    return make_plan(Options(str(adapter), "mmlu", "", data="sample", backend="vllm", lora=lora))
+    return make_plan(Options(model=str(adapter), tasks="mmlu", data="sample", backend="vllm", lora=lora))
 
 
 @pytest.fixture(scope="module")
 def live(adapter) -> Iterator[Any]:
-    made, _ = backends.make(plan_for(adapter, "live"))
+    plan = plan_for(adapter, "live")
+    made, _ = backends.make("vllm", plan.model, plan.settings)
     yield made
     made.close()
 
@@ -68,5 +69,10 @@ def test_an_adapter_that_the_engine_drops_is_found_out(live, adapter, base) -> N
 @pytest.mark.parametrize("damage", ["names", "zero", "digest"])
 def test_wrong_adapters_stop_before_the_engine_starts(base, tmp_path, damage, lora) -> None:
     wrong = make_adapter(base, tmp_path / "wrong", damage=damage)
+
+    def load() -> None:
+        plan = plan_for(wrong, lora)
+        backends.make("vllm", plan.model, plan.settings)
+
     with pytest.raises(ModelError, match=r"fits no module|does not fit|matrices are zero|with the digest"):
-        backends.make(plan_for(wrong, lora))
+        load()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +30,15 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def options(folder, tmp_path_factory) -> Options:
     db = tmp_path_factory.mktemp("store") / "s.duckdb"
-    return Options(str(folder), "mmlu,drop", str(db), data="sample", limit=4, max_new_tokens=6, backend="vllm")
+    return Options(
+        model=str(folder), tasks="mmlu,drop", db=str(db), data="sample", limit=4, max_new_tokens=6, backend="vllm"
+    )
 
 
 @pytest.fixture(scope="module")
 def backend(options) -> Iterator[Any]:
-    made, warnings = backends.make(make_plan(options))
+    plan = make_plan(options)
+    made, warnings = backends.make("vllm", plan.model, plan.settings)
     assert warnings == []
     yield made
     made.close()
@@ -87,6 +89,9 @@ def test_a_run_and_its_resume(backend, options, folder) -> None:
                 if answered >= len(requests) // 2:
                     raise CutOff
 
+        def close(self) -> None:
+            """The fixture's is closed by the fixture."""
+
     with pytest.raises(CutOff):
         run(options, make=lambda plan: (Half(), []))
     store = Store(options.db)
@@ -95,6 +100,6 @@ def test_a_run_and_its_resume(backend, options, folder) -> None:
     result = run(options, make=lambda plan: (backend, []))
     assert (result.run.id, result.run.status) == (left.id, "finished")
     assert result.resumed == kept > 0
-    right = run(replace(options, db=options.db + ".other", backend="transformers"))
+    right = run(options.replace(db=options.db + ".other", backend="transformers"))
     assert [(s.task, s.grp, s.value) for s in result.scores] == [(s.task, s.grp, s.value) for s in right.scores]
     assert result.run.identity == right.run.identity  # the backend is not what makes two runs different

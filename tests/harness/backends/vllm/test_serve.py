@@ -79,7 +79,8 @@ def _healthy(port: int) -> bool:
 
 def backend_for(url: str, name: str, **options: Any) -> Any:
     given: Any = {"data": "sample", "served_name": name, **options}
-    return backends.make(make_plan(Options(url, "drop", "", **given)))[0]
+    plan = make_plan(Options(model=url, tasks="drop", **given))
+    return backends.make(plan.options.backend, plan.model, plan.settings)[0]
 
 
 def test_the_contract_with_token_ids(url, base) -> None:

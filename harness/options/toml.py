@@ -1,0 +1,45 @@
+"""Options from a TOML file: the view that study files are."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.errors import UsageError, suggest
+from harness.options import sentences
+from harness.options.declaration import Declaration, declared, errors_of, former_names, kind_of, option_of
+
+
+def read_toml(model: type[Declaration], path: Path) -> dict[str, Any]:
+    """The options that a file gives, by name, each as its type has it; others may be given beside it. The file's keys
+    are written with - or _. UsageError, which names the file, for a key or a value that cannot be."""
+    word = model.file_word
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"There is no {word} {path}.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path} cannot be read as TOML: {error}.") from error
+    keys: dict[str, str] = {}  # as the file writes them
+    values: dict[str, Any] = {}
+    fields, former = declared(model), former_names(model)
+    for key, value in content.items():
+        name = key.replace("-", "_")
+        name = former.get(name, name)
+        if name not in fields:
+            raise UsageError(f"{path}: there is no option {key!r}.{suggest(name, fields)}")
+        if name in values:
+            raise UsageError(f"{path}: {key} stands twice, as {keys[name]} too.")
+        keys[name] = key
+        values[name] = option_of(fields[name]).taken(value, kind_of(fields[name].annotation))
+    try:
+        model.__pydantic_validator__.validate_python(values, self_instance=model.__new__(model))
+    except ValidationError as error:
+        for wrong in errors_of(model, error):
+            if wrong.key in values:
+                label = sentences.of_toml(keys[wrong.key], content[keys[wrong.key]])
+                raise UsageError(f"{path}: {label}{wrong.text}") from None
+    return values

@@ -1,0 +1,206 @@
+"""Every key of every option model × what it cannot be × {command line, TOML, Python}: one sentence that names key and
+value, the same behind them in the three views. Generated from the declarations: a new option is tried by itself."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import typer
+from pydantic.fields import FieldInfo
+
+from harness.errors import UsageError
+from harness.options import Declaration
+from harness.options.declaration import declared, kind_of, option_of
+from harness.options.toml import read_toml
+from tests.harness.runs import cli
+
+MODELS = {  # command: (its module, attribute, the options, what they need)
+    "run": ("harness.cli.run", "run", "harness.options:RunOptions", {"model": "tiny"}),
+    "answer": ("judges.cli.answer", "answer", "judges.answers.options:AnswerOptions", {"model": "tiny"}),
+    "judge": ("judges.cli.judge", "judge", "judges.judging.options:JudgeOptions", {}),
+    "tune": ("tuning.cli.tune", "app", "tuning.study.options:TuneOptions", {"model": "tiny"}),
+}
+MEANINGLESS = {  # of the right type, and no sense
+    "mix": "alpaka=1",
+    "sizes": "0.7,0.2",
+    "objective": "validaton",
+    "constraint": "seconds",
+    "timeout": "soon",
+    "space": {"rank": {"kind": "chioce"}},
+    "set": {"ranks": 3},
+}
+
+BY_COMMA = {("answer", "model"), ("judge", "models")}  # as flags several by comma, where an empty one is none
+
+
+class Wrong(NamedTuple):
+    """A value that is none of an option's: in Python, in TOML, and as text of a flag (None: a flag cannot say it)."""
+
+    value: Any
+    toml: str
+    text: str | None
+
+
+def model_of(command: str) -> type[Declaration]:
+    module, _, name = MODELS[command][2].partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+@functools.cache
+def command_of(command: str) -> Any:
+    module, attribute, *_ = MODELS[command]
+    what = getattr(importlib.import_module(module), attribute)
+    if not isinstance(what, typer.Typer):
+        function, what = what, typer.Typer(add_completion=False)
+        what.command(command)(function)
+    return typer.main.get_command(what)
+
+
+def same(value: Any, text: str | None = None) -> Wrong:
+    """Of a value that all three views write alike."""
+    written = str(value).lower() if isinstance(value, bool) else str(value)
+    return Wrong(value, json.dumps(value) if isinstance(value, str) else written, written if text is None else text)
+
+
+def wrong(name: str, field: FieldInfo) -> Iterator[Wrong]:
+    """Wrong types, and wrong values: out of range, unknown, empty, meaningless."""
+    kind, option = kind_of(field.annotation), option_of(field)
+    limits = {key: getattr(each, key) for each in field.metadata for key in ("ge", "gt", "le") if hasattr(each, key)}
+    if kind in (int, float):
+        yield from map(same, ("forty", "", "4 0", True))
+        yield from (same(4.5), same(40.0)) if kind is int else (same(math.nan), same(math.inf))
+        if "ge" in limits:
+            yield from (same(limits["ge"] - 1), same(-(10**30)))
+        if "gt" in limits:
+            yield same(limits["gt"])
+        if "le" in limits:
+            yield from (same(limits["le"] + 1), same(10**30))
+        yield from (Wrong([1], "[1]", None), Wrong({"a": 1}, "{a = 1}", None))
+    elif kind is bool:
+        yield from map(same, ("yes", "true", 1, 0, 0.5))
+        yield Wrong([True], "[true]", None)
+    elif kind is str:
+        yield from (Wrong(True, "true", None), Wrong([1], "[1]", None), Wrong({"a": 1}, "{a = 1}", None))
+        if name != "timeout":  # which a file may give as a number
+            yield from (Wrong(3, "3", None), Wrong(0.5, "0.5", None))
+        if not option.may_be_empty:
+            yield Wrong(" ", '" "', " ")
+        if option.names is not None or any(hasattr(each, "pattern") for each in field.metadata):
+            yield same("no-such-word")
+    elif kind is tuple:
+        yield from (Wrong(3, "3", None), Wrong([1], "[1]", None), Wrong(True, "true", None))
+        yield Wrong(["", "b"], '["", "b"]', "")
+    else:
+        yield from (Wrong(3, "3", None), Wrong("text", '"text"', None), Wrong([1], "[1]", None))
+    if name in MEANINGLESS:
+        value = MEANINGLESS[name]
+        if isinstance(value, Mapping):
+            ((key, inner),) = value.items()
+            toml = f"{{{key} = {{kind = {json.dumps(inner['kind'])}}}}}" if name == "space" else f"{{{key} = {inner}}}"
+            yield Wrong(value, toml, f"{key}={inner}")
+        else:
+            yield same(value)
+
+
+CASES = [(command, name) for command in MODELS for name in declared(model_of(command))]
+
+
+def behind(sentence: str, key: str) -> str:
+    """What stands behind key and value."""
+    if " must be " in sentence:
+        return sentence[sentence.index(" must be ") :]
+    rest = sentence[sentence.index(key) :]
+    return rest[rest.rindex("}: ") + 1 if "}: " in rest else rest.index(": ") :]
+
+
+def of_python(command: str, name: str, value: Any) -> str:
+    with pytest.raises(UsageError) as caught:
+        model_of(command)(**{**MODELS[command][3], name: value})
+    return str(caught.value)
+
+
+def of_toml(command: str, path: Path, line: str) -> str:
+    path.write_text(line + "\n")
+    with pytest.raises(UsageError) as caught:
+        read_toml(model_of(command), path)
+    return str(caught.value)
+
+
+def of_flags(command: str, words: list[str]) -> str:
+    with pytest.raises(UsageError) as caught:
+        command_of(command).main([*words], standalone_mode=False)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(("command", "name"), CASES)
+def test_what_an_option_cannot_be_is_the_same_sentence_everywhere(command: str, name: str, tmp_path: Path) -> None:
+    field = declared(model_of(command))[name]
+    flag = (option_of(field).flag or f"--{name.replace('_', '-')}").partition("/")[0]
+    tried = 0
+    for value, toml, text in wrong(name, field):
+        tried += 1
+        python = of_python(command, name, value)
+        assert python.startswith(f"{name}="), python
+        file = of_toml(command, tmp_path / "options.toml", f"{name} = {toml}")
+        assert file.startswith(f"{tmp_path / 'options.toml'}: "), file
+        assert name in file
+        assert behind(file, f"{name}") == behind(python, name)
+        sentences = [python, file]
+        if text is not None and option_of(field).flag != "" and (command, name) not in BY_COMMA:
+            needed = [] if command == "judge" or name == "model" else ["--model", "tiny"]
+            if kind_of(field.annotation) is bool:
+                code, out, errors = cli(command, *needed, f"{flag}={text}")
+                assert (code, out) == (2, "")
+                line = errors.removeprefix("harness: ").rstrip("\n")
+            else:
+                line = of_flags(command, [*needed, flag, text])
+            assert line.startswith(f"{flag} {text if text.strip() else json.dumps(text)}"), line
+            assert behind(line, flag) == behind(python, name)
+            sentences.append(line)
+        assert all("\n" not in sentence and len(sentence) < 700 for sentence in sentences)
+        if not isinstance(value, Mapping) and len(toml) < 60:
+            assert toml in file
+    assert tried >= 3
+
+
+@pytest.mark.parametrize("command", MODELS)
+def test_a_name_that_is_no_option(command: str, tmp_path: Path) -> None:
+    needed = MODELS[command][3]
+    with pytest.raises(UsageError, match=r"There is no option 'dbb'\. Did you mean db\?"):
+        model_of(command)(**needed, dbb="x")
+    assert "there is no option 'dbb'. Did you mean db?" in of_toml(command, tmp_path / "o.toml", 'dbb = "x"')
+    code, _, errors = cli(command, "--dbb", "x")
+    assert code == 2
+    assert "--db" in errors
+
+
+@pytest.mark.parametrize("command", MODELS)
+def test_the_default_is_the_same_everywhere_and_allowed(command: str, tmp_path: Path) -> None:
+    """Also where it is written out."""
+    model, needed = model_of(command), MODELS[command][3]
+    options = model(**needed)
+    assert model(**dict(options)) == options
+    parameters = {each.name: each for each in command_of(command).params}
+    for name, field in declared(model).items():
+        option = option_of(field)
+        if option.flag == "":
+            continue
+        assert parameters[name].help.startswith(field.description), name
+        assert parameters[name].rich_help_panel == option.panel
+        if isinstance(option.default, int | float | str) and option.default != "":
+            assert str(parameters[name].default) == str(option.default), name
+
+
+def test_what_must_be_given() -> None:
+    with pytest.raises(UsageError, match=r"^model must be given: a folder, a hub id"):
+        model_of("run")()
+    code, out, errors = cli("run")
+    assert (code, out) == (2, "")
+    assert errors.startswith("harness: --model must be given: a folder, a hub id")
