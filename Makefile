@@ -48,6 +48,9 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/python -m tests.house.compose compose.yaml
 
 test: setup lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -52,7 +52,7 @@ def main(rounds: int = 1) -> None:
 
 def texts(run: str, samples: dict[str, Any]) -> dict[str, Any]:
     """How many items there are, and those to which the two said something else."""
-    from harness.store import Store
+    from tuning.store import Store
 
     said = {r.item: r.text for r in Store(DB).responses(run, "bbh")}
     others = [

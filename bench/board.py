@@ -1,4 +1,4 @@
-"""The board's pages in real Chromium, on the big store (`bench.big_store`), against an empty Streamlit page.
+"""The board's pages in real Chromium, on the big store (`bench.big.store`), against an empty Streamlit page.
 
     python -m bench.board [ROUNDS] [STORE] [PAGE…]
 
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from bench import common
-from harness.store import Store
-from leaderboard.app import server
+from leaderboard.app import server, server_settings
 from tests.leaderboard.browser import COMPLETE, chromium
 from tests.leaderboard.make import ROOT, Serving, free_port, serving
 from tests.leaderboard.shots import SHOTS
+from tuning.store import Store
 
 TIMES = 3.0
 MEMORY_MB = 1024
@@ -84,7 +84,7 @@ def peak_mb(pid: int) -> float:
 def big() -> Path:
     path = common.WORK / "board.duckdb"
     if not path.exists():
-        from bench.big_store import build
+        from bench.big.store import build
 
         common.WORK.mkdir(exist_ok=True)
         build(path)
@@ -94,7 +94,7 @@ def big() -> Path:
 def main(rounds: int = 5, path: Path | None = None, wanted: tuple[str, ...] = ()) -> None:
     store = Store(path or big())
     counts = store.info()
-    told = server.Settings(str(store.path.resolve()), names=True)
+    told = server_settings.Settings(str(store.path.resolve()), names=True)
     with chromium() as browser, empty(common.WORK) as beside, serving(told) as ours:
         page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
         seconds(page, beside, MARKS["empty"])

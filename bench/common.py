@@ -181,7 +181,7 @@ def distinct_of(db: Path, run: str, task: str) -> int:
     """Distinct prompt tokens of a run's requests."""
     from transformers import AutoTokenizer
 
-    from harness.store import Store
+    from tuning.store import Store
 
     tokenizer = AutoTokenizer.from_pretrained(model())
     return distinct_tokens(tokenizer([r.shared + r.own for r in Store(db).responses(run, task)]).input_ids)

@@ -111,7 +111,7 @@ def main(out: Path) -> None:
     note("mmlu, vllm", measured("mmlu", "vllm"))
     note("mmlu, transformers", measured("mmlu", "transformers"))
     note("whole suite, vllm", measured(SUITE, "vllm"))
-    note("training", step([sys.executable, "-m", "bench.gpu_training"]))
+    note("training", step([sys.executable, "-m", "bench.training.gpu_training"]))
     if found["machine"]["devices"] > 1:
         many = str(found["machine"]["devices"])
         note("mmlu, tensor parallel", measured("mmlu", "vllm", "--tensor-parallel", many))

@@ -63,7 +63,7 @@ def main(rounds: int = 1) -> None:
 
 def letters(run: str, samples: dict[str, Any]) -> dict[str, int]:
     """How many items there are, and on how many the two chose another letter."""
-    from harness.store import Store
+    from tuning.store import Store
 
     answers = {s.item: s.answer for s in Store(DB).samples(run, "mmlu")}
     other = 0

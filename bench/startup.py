@@ -71,7 +71,7 @@ def _plan_ours() -> int:
     from harness.types import Choice
 
     encoder = Encoder(AutoTokenizer.from_pretrained(common.model()), 100_000)
-    task = Mmlu(load("mmlu", common.DATA))
+    task = Mmlu(load(Mmlu.rows, common.DATA))
     requests = [task.requests(item)[0] for item in task.items()]
     choices = [r for r in requests if isinstance(r, Choice)]
     prompts = encoder.prompts([r.prompt for r in choices], [1] * len(choices))

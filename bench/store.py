@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import common
-from harness.store import ResponseRow, RunRow, SampleRow, ScoreRow, Store, TaskRow
+from harness.results import ResponseRow, RunRow, SampleRow, ScoreRow, TaskRow
+from tuning.store import Store
 
 TEXT = "The quick brown fox jumps over the lazy dog. " * 8
 SHARED = "Example question and answer. " * 100

@@ -43,7 +43,7 @@ def ours(out: Path, items: int) -> None:
     from harness import backends
     from harness.evaluation.planning import Options
     from harness.evaluation.run import run
-    from harness.store import Store
+    from tuning.store import Store
 
     db = common.WORK / "vllm-mmlu.duckdb"
     tasks = ",".join(f"mmlu:{s}" for s in SUBJECTS)

@@ -1,7 +1,4 @@
-"""The benchmarks' rows, in one shape each, from any source: `load("mmlu", "some/folder")`.
-
-Shapes of rows are in `docs/ARCHITECTURE.md` (Data → tasks) and made in `data/rows.py`.
-"""
+"""The rows of a benchmark from any source, in the one shape that its own file declares (`data/row_spec.py`)."""
 
 from __future__ import annotations
 
@@ -11,16 +8,15 @@ from typing import Any
 
 from data import cache as row_cache
 from data import folder_rows, hub_rows, rows, sources
+from data.folder_rows import Files
+from data.row_spec import HubSet, RowSpec
 from data.rows import Content, Row
-from data.sources import DataError, Source
-
-BENCHMARKS = ("mmlu", "bbh", "drop", "humaneval")
+from data.sources import WHAT_TO_DO, DataError, Source
 
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """Rows by split, and for bbh the chain-of-thought prompt by task: the text after the `-----` line of its
-    file, otherwise unmodified. `notes` are warnings that belong on the run."""
+    """Rows by split, and what prompts come with them, by group. `notes` are warnings that belong on the run."""
 
     name: str
     source: str  # "folder:PATH", "hub:ID@COMMIT" or "sample"
@@ -41,41 +37,43 @@ class Cached:
     size: int
 
 
-def load(name: str, source: str | Path | None = None, cache: Path | None = None) -> Benchmark:
+def load(spec: RowSpec, source: str | Path | None = None, cache: Path | None = None) -> Benchmark:
     """Rows of a benchmark, from the cache where it holds them.
 
     `source`: a folder; "sample"; `None` or "hub" for the pinned hub data set; "hub:ID[@REVISION]". A folder's
     rows are read again when a file's size or time changed. A branch or tag is resolved when first loaded and
     stays at that commit until `refill`. A cache that cannot be written costs a note and nothing else.
     Raises DataError."""
-    where = _checked(name, source)
+    where = sources.resolve(source)
     if where.kind == "sample":
-        files = folder_rows.find(name, where.folder)
-        return _benchmark(name, "sample", folder_rows.read(name, files))
-    origin, made_from = _origin(name, where)
-    entry = row_cache.entry(cache, name, origin)
-    kept = row_cache.read(entry, name, made_from)
+        content = spec.read(_files(spec, spec.sample or where.folder))
+        _check(spec, content)
+        return _benchmark(spec, "sample", content)
+    origin, made_from = _origin(spec, where)
+    entry = row_cache.entry(cache, spec.name, origin)
+    kept = row_cache.read(entry, spec.name, made_from)
     if kept is not None:
         manifest, content = kept
-        return Benchmark(name, manifest.source, manifest.digest, content.splits, content.prompts, content.notes)
-    made = _make(name, where)
+        return Benchmark(spec.name, manifest.source, manifest.digest, content.splits, content.prompts, content.notes)
+    made = _make(spec, where)
     try:
-        _keep(entry, made, made_from)
+        _keep(entry, spec, made, made_from)
     except OSError as error:
-        return replace(made, notes=(*made.notes, f"{name}: rows are not cached, {entry} cannot be written ({error})"))
+        note = f"{spec.name}: rows are not cached, {entry} cannot be written ({error})"
+        return replace(made, notes=(*made.notes, note))
     return made
 
 
-def refill(name: str, source: str | Path | None, cache: Path | None = None) -> Benchmark:
+def refill(spec: RowSpec, source: str | Path | None, cache: Path | None = None) -> Benchmark:
     """Reads the source again, whatever the cache holds, and puts it there. Raises DataError."""
-    where = _checked(name, source)
+    where = sources.resolve(source)
     if where.kind == "sample":
         raise DataError("the bundled sample is read where it lies and needs no import. Use it with --data sample.")
-    origin, made_from = _origin(name, where)
-    made = _make(name, where)
-    entry = row_cache.entry(cache, name, origin)
+    origin, made_from = _origin(spec, where)
+    made = _make(spec, where)
+    entry = row_cache.entry(cache, spec.name, origin)
     try:
-        _keep(entry, made, made_from)
+        _keep(entry, spec, made, made_from)
     except OSError as error:
         raise DataError(f"{entry} cannot be written ({error}). Set HARNESS_HOME to a folder that can.") from error
     return made
@@ -95,43 +93,69 @@ def status(cache: Path | None = None) -> list[Cached]:
     ]
 
 
-def _checked(name: str, source: str | Path | None) -> Source:
-    if name not in BENCHMARKS:
-        raise DataError(f"no benchmark {name!r}.{sources.near(name, BENCHMARKS)} There are {', '.join(BENCHMARKS)}.")
-    return sources.resolve(source)
+def _files(spec: RowSpec, folder: Path) -> Files:
+    return folder_rows.find(spec.name, folder, spec.find, spec.looked_for, spec.archive_folders)
 
 
-def _origin(name: str, where: Source) -> tuple[str, dict[str, Any]]:
+def _hub(spec: RowSpec, where: Source) -> tuple[HubSet, str, str]:
+    """(how it is read, the data set's id, the revision asked for)."""
+    if spec.hub is None:
+        raise DataError(f"{spec.name} is read from no hub data set. {WHAT_TO_DO}")
+    if where.repository:
+        return spec.hub, where.repository, where.revision
+    return spec.hub, spec.hub.repository, spec.hub.revision
+
+
+def _origin(spec: RowSpec, where: Source) -> tuple[str, dict[str, Any]]:
     """What names the cache entry, and what must be the same for the entry to count."""
+    version = {"version": spec.version} if spec.version else {}
     if where.kind == "folder":
-        files = [path for paths in folder_rows.find(name, where.folder).values() for path in paths]
+        files = [path for paths in _files(spec, where.folder).values() for path in paths]
         # Taken before the files are read: one that changes meanwhile makes the entry stale, and not wrong.
         try:
             stamps = [[str(path), (stat := path.stat()).st_size, stat.st_mtime_ns] for path in files]
         except OSError as error:
             raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from error
-        return f"folder:{where.folder}", {"files": stamps}
-    repository, revision = hub_rows.wanted(name, where)
-    made_from = {"repository": repository, "revision": revision, "prompts": hub_rows.prompts_version(name)}
+        return f"folder:{where.folder}", {"files": stamps, **version}
+    hub, repository, revision = _hub(spec, where)
+    made_from = {"repository": repository, "revision": revision, "prompts": hub.made_with(), **version}
     return f"hub:{repository}@{revision}", made_from
 
 
-def _make(name: str, where: Source) -> Benchmark:
+def _make(spec: RowSpec, where: Source) -> Benchmark:
     if where.kind == "folder":
-        content = folder_rows.read(name, folder_rows.find(name, where.folder))
+        content = spec.read(_files(spec, where.folder))
         source = f"folder:{where.folder}"
     else:
-        repository = hub_rows.resolve(*hub_rows.wanted(name, where))
-        content = hub_rows.read(name, repository)
+        hub, *wanted = _hub(spec, where)
+        repository = hub_rows.resolve(*wanted)
+        content = hub.read(repository)
         source = f"hub:{repository.id}@{repository.revision}"
-    notes = (*content.notes, *rows.size_note(name, len(content.splits["test"])))
-    return _benchmark(name, source, replace(content, notes=notes))
+    _check(spec, content)
+    notes = (*content.notes, *rows.size_note(spec.name, len(content.splits["test"]), spec.published))
+    return _benchmark(spec, source, replace(content, notes=notes))
 
 
-def _benchmark(name: str, source: str, content: Content) -> Benchmark:
-    return Benchmark(name, source, rows.digest(name, content), content.splits, content.prompts, content.notes)
+def _check(spec: RowSpec, content: Content) -> None:
+    """That a reader keeps what its benchmark declares: what does not fit would be lost in the cache."""
+    if "test" not in content.splits or not set(content.splits) <= set(spec.splits):
+        has = ", ".join(content.splits) or "none"
+        raise DataError(f"{spec.name}: its splits are {', '.join(spec.splits)}, and its reader gave {has}.")
+    columns = list(spec.columns)
+    for split, part in content.splits.items():
+        for index, row in enumerate(part):
+            if list(row) != columns:
+                raise DataError(
+                    f"{spec.name}, {split} row {index}: its reader gave {', '.join(row)}, and its columns are "
+                    f"{', '.join(columns)}."
+                )
 
 
-def _keep(entry: Path, made: Benchmark, made_from: dict[str, Any]) -> None:
+def _benchmark(spec: RowSpec, source: str, content: Content) -> Benchmark:
+    digest = rows.digest(spec.name, content)
+    return Benchmark(spec.name, source, digest, content.splits, content.prompts, content.notes)
+
+
+def _keep(entry: Path, spec: RowSpec, made: Benchmark, made_from: dict[str, Any]) -> None:
     manifest = row_cache.Manifest(made.name, made.source, made_from, made.digest, made.prompts, made.notes, {})
-    row_cache.write(entry, manifest, Content(made.splits, made.prompts, made.notes))
+    row_cache.write(entry, manifest, Content(made.splits, made.prompts, made.notes), spec.columns)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data.row_spec import INTEGER, NUMBER, REPEATED_TEXT, TEXT, Kind
 from data.rows import Content, Row
 
 if TYPE_CHECKING:
@@ -71,12 +72,13 @@ def read(entry: Path, name: str, made_from: Mapping[str, Any]) -> tuple[Manifest
     return manifest, Content(splits, manifest.prompts, manifest.notes)
 
 
-def write(entry: Path, manifest: Manifest, content: Content) -> None:
-    """Raises OSError where the folder cannot be written; what was begun is taken away again."""
+def write(entry: Path, manifest: Manifest, content: Content, columns: Mapping[str, Kind]) -> None:
+    """`columns` are those of the rows of every split. Raises OSError where the folder cannot be written; what was
+    begun is taken away again."""
     entry.mkdir(parents=True, exist_ok=True)
     parts: dict[str, dict[str, Any]] = {}
     for split, rows in content.splits.items():
-        raw = _parquet(manifest.name, rows)
+        raw = _parquet(columns, rows)
         sha = hashlib.sha256(raw).hexdigest()
         parts[split] = {"file": f"{split}-{sha[:16]}.parquet", "sha256": sha, "rows": len(rows), "bytes": len(raw)}
         _put(entry / parts[split]["file"], raw)
@@ -141,33 +143,24 @@ def _sweep(entry: Path, keep: set[str]) -> None:
                 path.unlink()
 
 
-def _schema(name: str) -> pyarrow.Schema:
+def _arrow(kind: Kind) -> pyarrow.DataType:
     import pyarrow as pa
 
-    text, texts, repeated = pa.string(), pa.list_(pa.string()), pa.dictionary(pa.int32(), pa.string())
-    date = pa.struct([(part, text) for part in ("day", "month", "year")])
-    answers = pa.list_(pa.struct([("number", text), ("spans", texts), ("date", date)]))
-    columns: dict[str, dict[str, Any]] = {
-        "mmlu": {"subject": repeated, "question": text, "choices": texts, "answer": pa.int64()},
-        "bbh": {"task": repeated, "input": text, "target": text},
-        "drop": {
-            "passage_id": repeated,
-            "query_id": text,
-            "passage": repeated,
-            "question": text,
-            "answers": answers,
-        },
-        "humaneval": dict.fromkeys(("task_id", "prompt", "entry_point", "canonical_solution", "test"), text),
-    }
-    return pa.schema(columns[name])
+    if isinstance(kind, list):
+        return pa.list_(_arrow(kind[0]))
+    if isinstance(kind, Mapping):
+        return pa.struct([(key, _arrow(inner)) for key, inner in kind.items()])
+    plain = {TEXT: pa.string(), INTEGER: pa.int64(), NUMBER: pa.float64()}
+    return pa.dictionary(pa.int32(), pa.string()) if kind == REPEATED_TEXT else plain[kind]
 
 
-def _parquet(name: str, rows: list[Row]) -> bytes:
+def _parquet(columns: Mapping[str, Kind], rows: list[Row]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=_schema(name)), buffer, compression="zstd")
+    schema = pa.schema({key: _arrow(kind) for key, kind in columns.items()})
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), buffer, compression="zstd")
     return buffer.getvalue()
 
 

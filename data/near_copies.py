@@ -2,8 +2,9 @@
 
 Shingles are 5-grams of characters of the normalised text (case, accents' form, punctuation and spaces put aside).
 Instructions are short: of words' 5-grams one word in ten changes half, so that copies with a word changed would
-pass; whatever is a near copy by words is one by characters too. Candidates come from MinHash (Broder 1997) in
-bands; each is then verified on the shingles themselves.
+pass; whatever is a near copy by words is one by characters too. Candidates share one of their rarest shingles (prefix
+filtering: Chaudhuri, Ganti and Kaushik 2006), which misses none, and a template that thousands of texts share makes
+none; each is then verified on all its shingles.
 
 Two rows with an input are near copies where the instructions are and the inputs are: a long instruction that many rows
 share would hide that their short inputs differ. A row with an input and one without are near copies where the whole
@@ -12,20 +13,14 @@ texts are and the input stands in the other's instruction.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-from zlib import crc32
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 NEAR = 0.8
 N = 5  # characters of a shingle
-BANDS, DEPTH = 40, 5  # a pair at 0.8 shares no band with a chance of (1 - 0.8^5)^40 = 1.3e-7
-_SEED = 20_231_130
 _OTHER = re.compile(r"[\W_]+")
 
 
@@ -56,11 +51,11 @@ def first_of_rows(rows: Sequence[tuple[str, str]]) -> list[int]:
     whole = [shingles("\n".join(row)) for row in rows]
     instructions = {index: shingles(rows[index][0]) for index in given}
     inputs = {index: shingles(rows[index][1]) for index in given}
-    keys = _bands(whole)
-    instruction_keys = dict(zip(given, _bands(list(instructions.values())), strict=True))
-    input_keys = dict(zip(given, _bands(list(inputs.values())), strict=True))
+    keys = _rarest(whole)
+    instruction_keys = dict(zip(given, _rarest(list(instructions.values())), strict=True))
+    input_keys = dict(zip(given, _rarest(list(inputs.values())), strict=True))
 
-    without, with_input, by_instruction, by_input = _Buckets(), _Buckets(), _Buckets(), _Buckets()  # of those kept
+    without, with_input, by_instruction, by_input = _Postings(), _Postings(), _Postings(), _Postings()  # of those kept
     kept = []
     for index in range(len(rows)):
         if index in inputs:
@@ -90,23 +85,23 @@ def first_of_rows(rows: Sequence[tuple[str, str]]) -> list[int]:
     return kept
 
 
-class _Buckets:
-    """Indices by the bytes of each band."""
+class _Postings:
+    """Indices by shingle."""
 
     def __init__(self) -> None:
-        self._of: dict[tuple[int, bytes], list[int]] = {}
+        self._of: dict[int, list[int]] = {}
 
-    def at(self, keys: Sequence[bytes]) -> list[list[int]]:
-        """Of each band that has any, the indices that share it."""
-        return [self._of[place] for place in enumerate(keys) if place in self._of]
+    def at(self, keys: Iterable[int]) -> list[list[int]]:
+        """Of each shingle that has any, the indices that share it."""
+        return [self._of[key] for key in keys if key in self._of]
 
-    def add(self, index: int, keys: Sequence[bytes]) -> None:
-        for place in enumerate(keys):
-            self._of.setdefault(place, []).append(index)
+    def add(self, index: int, keys: Iterable[int]) -> None:
+        for key in keys:
+            self._of.setdefault(key, []).append(index)
 
 
-def _size(buckets: Sequence[Sequence[int]]) -> int:
-    return sum(map(len, buckets))
+def _size(postings: Sequence[Sequence[int]]) -> int:
+    return sum(map(len, postings))
 
 
 def _within(part: frozenset[str], whole: frozenset[str]) -> bool:
@@ -117,29 +112,15 @@ def near(a: frozenset[str], b: frozenset[str]) -> bool:
     return min(len(a), len(b)) >= NEAR * max(len(a), len(b)) and jaccard(a, b) >= NEAR
 
 
-def _bands(sets: Sequence[frozenset[str]]) -> list[list[bytes]]:
-    """For each text, the bytes of each band of its signature."""
-    import numpy as np
-
-    if not sets:
-        return []
-    hashes = np.fromiter((crc32(s.encode("utf-8", "surrogatepass")) for one in sets for s in one), dtype=np.uint64)
-    starts = np.cumsum([0, *(len(one) for one in sets[:-1])])
-    signature = _signature(hashes, starts)
-    width = DEPTH * signature.itemsize
-    rows = [row.tobytes() for row in signature]
-    return [[row[at : at + width] for at in range(0, BANDS * width, width)] for row in rows]
-
-
-def _signature(hashes: NDArray[np.uint64], starts: NDArray[np.intp]) -> NDArray[np.uint32]:
-    """[texts, BANDS * DEPTH]: the least value of each text's shingles under each of as many hash functions
-    (multiply, add, keep the high half: Dietzfelbinger et al. 1997)."""
-    import numpy as np
-
-    rng = np.random.default_rng(_SEED)
-    factors, terms = rng.integers(1, 2**63, (2, BANDS * DEPTH), dtype=np.uint64)
-    signature = np.empty((len(starts), BANDS * DEPTH), dtype=np.uint32)
-    for column, (factor, term) in enumerate(zip(factors | np.uint64(1), terms, strict=True)):
-        mixed = ((hashes * factor + term) >> np.uint64(32)).astype(np.uint32)  # overflow is meant
-        signature[:, column] = np.minimum.reduceat(mixed, starts)
-    return signature
+def _rarest(sets: Sequence[frozenset[str]]) -> list[list[int]]:
+    """Of each text so many of its rarest shingles that any near copy shares one: two sets of which one has n, and of
+    which NEAR * n are common, cannot have them all outside the n - NEAR * n + 1 that come first in any order. A shingle
+    is its place in that order."""
+    counts = Counter(shingle for one in sets for shingle in one)
+    place = {shingle: at for at, shingle in enumerate(sorted(sorted(counts), key=counts.__getitem__))}
+    found: dict[frozenset[str], list[int]] = {}  # thousands of rows may share an instruction
+    for one in sets:
+        if one not in found:
+            most = len(one) - math.ceil(NEAR * len(one) - 1e-9) + 1
+            found[one] = sorted(map(place.__getitem__, one))[:most]
+    return [found[one] for one in sets]

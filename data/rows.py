@@ -1,7 +1,7 @@
-"""One shape a benchmark, whatever it came from, and the digest of its content.
+"""What benchmarks' rows have in common: their checks, and the digest of their content.
 
-Each maker takes raw values and `where` (file and line, for messages) and returns the row that
-`docs/ARCHITECTURE.md` describes, with its keys in a fixed order: the digest depends on that order.
+Each benchmark's file makes its rows from raw values and `where` (file and line, for messages), in one shape whatever
+they came from and with the keys in a fixed order: the digest depends on that order.
 """
 
 from __future__ import annotations
@@ -15,12 +15,6 @@ from typing import Any
 from data.sources import DataError
 
 Row = dict[str, Any]
-
-# Rows of the published test set. MMLU: Hendrycks et al. 2021; BBH: Suzgun et al. 2022; DROP's dev set: Dua et
-# al. 2019 (9,536 in the official file); HumanEval: Chen et al. 2021.
-PUBLISHED = {"mmlu": 14_042, "bbh": 6_511, "drop": 9_536, "humaneval": 164}
-
-_ANSWERS = {letter: index for pair in ("ABCD", "0123") for index, letter in enumerate(pair)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,49 +32,13 @@ def text(value: object, what: str, where: str) -> str:
     return value
 
 
-def mmlu_row(subject: str, question: object, choices: Iterable[object], answer: object, where: str) -> Row:
-    """`answer` is a letter A-D or a number 0-3; the row has 0-3. A choice may be any text, also "" and "None"."""
-    options = [text(choice, f"choice {index}", where) for index, choice in enumerate(choices)]
-    if len(options) != 4:
-        raise DataError(f"{where}: {len(options)} choices, and MMLU has four.")
-    index = _ANSWERS.get(str(answer).strip())
-    if index is None:
-        raise DataError(f"{where}: the answer is {answer!r}; it must be A, B, C or D, or 0, 1, 2 or 3.")
-    return {"subject": subject, "question": text(question, "question", where), "choices": options, "answer": index}
-
-
-def bbh_row(task: str, example: object, where: str) -> Row:
-    raw = _mapping(example, ("input", "target"), where)
-    return {
-        "task": task,
-        "input": text(raw["input"], "input", where),
-        "target": text(raw["target"], "target", where),
-    }
-
-
-def drop_row(passage_id: str, passage: object, pair: object, where: str) -> Row:
-    """`answers`: the gold one first, then the validated ones that say something. The train file has no
-    validated answers; a hub copy writes an empty one there, and scorers pass over empty ones."""
-    raw = _mapping(pair, ("question", "query_id", "answer"), where)
-    gold = _drop_answer(raw["answer"], where)
-    validated = [_drop_answer(answer, where) for answer in _as_list(raw.get("validated_answers"), where)]
-    return {
-        "passage_id": passage_id,
-        "query_id": text(raw["query_id"], "query_id", where),
-        "passage": text(passage, "passage", where),
-        "question": text(raw["question"], "question", where),
-        "answers": [gold, *(answer for answer in validated if says_something(answer))],
-    }
-
-
-def says_something(answer: Row) -> bool:
-    return bool(answer["number"] or answer["spans"] or any(answer["date"].values()))
-
-
-def humaneval_row(raw: object, where: str) -> Row:
-    keys = ("task_id", "prompt", "entry_point", "canonical_solution", "test")
-    problem = _mapping(raw, keys, where)
-    return {key: text(problem[key], key, where) for key in keys}
+def mapping(value: object, keys: tuple[str, ...], where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise DataError(f"{where}: should be an object with {', '.join(keys)} and is {type(value).__name__}.")
+    missing = [key for key in keys if key not in value]
+    if missing:
+        raise DataError(f"{where}: {', '.join(missing)} missing; there are {', '.join(map(str, value)) or 'no keys'}.")
+    return value
 
 
 def unique(rows: Iterable[Row], key: str, where: str) -> None:
@@ -92,20 +50,11 @@ def unique(rows: Iterable[Row], key: str, where: str) -> None:
         seen.add(row[key])
 
 
-def size_note(name: str, rows: int) -> tuple[str, ...]:
+def size_note(name: str, rows: int, published: int | None) -> tuple[str, ...]:
     """Scores on a part of a benchmark are not scores on the benchmark, so the run says so."""
-    if rows == PUBLISHED[name]:
+    if published is None or rows == published:
         return ()
-    return (f"{name}: {rows:,} test rows here; the published benchmark has {PUBLISHED[name]:,}",)
-
-
-def unanswered_note(splits: Mapping[str, list[Row]]) -> tuple[str, ...]:
-    """DROP rows that no answer can get right; kept, since the published count has them."""
-    return tuple(
-        f"drop: {count:,} {split} questions have no answer in the data; they count as wrong"
-        for split, rows in splits.items()
-        if (count := sum(not any(map(says_something, row["answers"])) for row in rows))
-    )
+    return (f"{name}: {rows:,} test rows here; the published benchmark has {published:,}",)
 
 
 def digest(name: str, content: Content) -> str:
@@ -127,42 +76,3 @@ def _bytes(line: str, where: str) -> bytes:
         return line.encode()
     except UnicodeEncodeError:
         raise DataError(f"{where}: half of a character (a lone surrogate). Mend the file that has it.") from None
-
-
-def _mapping(value: object, keys: tuple[str, ...], where: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise DataError(f"{where}: should be an object with {', '.join(keys)} and is {type(value).__name__}.")
-    missing = [key for key in keys if key not in value]
-    if missing:
-        raise DataError(f"{where}: {', '.join(missing)} missing; there are {', '.join(map(str, value)) or 'no keys'}.")
-    return value
-
-
-def _as_list(value: object, where: str) -> list[Any]:
-    """Validated answers: the official file has a list of objects, a hub copy may have an object of lists."""
-    if value is None:
-        return []
-    if isinstance(value, Mapping):
-        try:
-            return [dict(zip(value, answer, strict=True)) for answer in zip(*value.values(), strict=True)]
-        except (TypeError, ValueError):
-            raise DataError(f"{where}: validated_answers has lists of different lengths.") from None
-    if not isinstance(value, list):
-        raise DataError(f"{where}: validated_answers should be a list and is {type(value).__name__}.")
-    return value
-
-
-def _drop_answer(raw: object, where: str) -> Row:
-    answer = _mapping(raw, (), where)
-    number = answer.get("number") if answer.get("number") is not None else ""
-    if isinstance(number, bool) or not isinstance(number, str | int | float):
-        raise DataError(f"{where}: an answer's number should be text and is {type(number).__name__}.")
-    spans = answer.get("spans") or []
-    if not isinstance(spans, list):
-        raise DataError(f"{where}: an answer's spans should be a list and are {type(spans).__name__}.")
-    date = _mapping(answer.get("date") or {}, (), where)
-    return {
-        "number": str(number),
-        "spans": [text(span, "a span", where) for span in spans],
-        "date": {part: text(date.get(part) or "", part, where) for part in ("day", "month", "year")},
-    }

@@ -100,7 +100,7 @@ def _sandbox() -> Iterator[Finding]:
     try:
         Sandbox().close()  # runs a program in one
     except MissingError as error:
-        yield Finding("sandbox", False, str(error), True, "Without it HumanEval is refused; the rest works.")
+        yield Finding("sandbox", False, str(error), True, "Without it tasks that run programs are refused.")
     else:
         yield Finding("sandbox", True, "bubblewrap runs and holds", True)
 

@@ -37,6 +37,7 @@ KINDS = {  # by entry-point group without "harness."
     "objectives": Kind("objective"),
     "pages": Kind("page", ("title", "render")),
     "commands": Kind("command"),
+    "schemas": Kind("schema", ("steps", "take", "orphans")),
 }
 
 

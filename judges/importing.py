@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from data.prompts import Judged, answers, judgments, load
 from data.sources import DataError
 from harness.errors import UsageError
-from harness.store.preference_rows import AnswerRow, AnswerSetRow, ComparisonRow, JudgeRow
 from judges.answers.answering import prompt_rows
+from judges.store.rows import AnswerRow, AnswerSetRow, ComparisonRow, JudgeRow
 
 if TYPE_CHECKING:
-    from harness.store import Store
+    from judges.store import Store
 
 
 def import_answers(store: Store, path: str | Path, source: str | None, name: str | None = None) -> AnswerSetRow:

@@ -17,9 +17,9 @@ from leaderboard.theme import charts, theme
 
 if TYPE_CHECKING:
     from harness.evaluation.compare import TaskResult
-    from harness.store import Store, StudyRow
     from leaderboard.ranking.board import Board, Column, Row
     from leaderboard.ranking.preferences import Preferences
+    from tuning.store import Store, StudyRow
 
 COMPARED = 6  # checkpoints of a protocol, the best ones, of which every two are compared
 WIDTH = 480  # of a plot, in pixels
@@ -244,8 +244,8 @@ def _studies(studies: Sequence[StudyRow]) -> tuple[str, str]:
 def _study(store: Store, row: StudyRow) -> tuple[str, str]:
     from leaderboard.ranking.preference_view import table
     from tuning.report import drawing, page
+    from tuning.report.documents import view_of
     from tuning.report.findings import findings
-    from tuning.report.trial_scores import view_of
 
     found = findings(view_of(store, row.id))
     said = "".join(f"<li>{markup.text(sentence)}</li>" for sentence in (*found.sentences, *found.view.notes))

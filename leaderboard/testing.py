@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from harness.testing.registered import Registered
-from leaderboard.app import server
+from leaderboard.app import server_settings
 
 if TYPE_CHECKING:
-    from harness.store import Store
     from leaderboard.pages import Page
+    from tuning.store import Store
 
 _TAG = re.compile(r"<[^>]+>")
 HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script> {{7*7}} [click](javascript:alert(3)) \x00\u202e'
@@ -73,7 +73,7 @@ def draw(
 
     from leaderboard.app import store_cache
 
-    for name, value in server.environment(server.Settings(str(db))).items():
+    for name, value in server_settings.environment(server_settings.Settings(str(db))).items():
         monkeypatch.setenv(name, value)
     # Streamlit's runner leaves its script as `__main__`, with which other processes of Python would begin
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
@@ -91,8 +91,8 @@ def draw(
     monkeypatch.setattr(store_cache, "live", live)
     monkeypatch.setattr(f"{__name__}._drawn", render)
     test = AppTest.from_string(f"import {__name__} as suite\nsuite._drawn()", default_timeout=60)
-    for name, value in (query or {}).items():
-        test.query_params[name] = value
+    for key, wanted in (query or {}).items():
+        test.query_params[key] = wanted
     test.run()
     assert not test.exception, test.exception
     return Drawn(test, charts, lived)
@@ -137,7 +137,7 @@ class PageContract(Registered):
         assert not path.exists()
 
     def test_a_store_without_anything(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        from harness.store import Store
+        from tuning.store import Store
 
         with Store(tmp_path / "empty.duckdb").write():
             pass
@@ -167,13 +167,16 @@ def _check_escaped(drawn: Drawn) -> None:
     markdown = [element.proto.body for element in drawn.test.get("markdown") if element.proto.allow_html]
     for body in (drawn.html, *markdown):
         for tag in ("<img", "<script", "<svg"):
-            assert tag not in body, f"{tag} of somebody's text has come into the page: escape it (leaderboard.html.markup.text)"
+            assert tag not in body, (
+                f"{tag} of somebody's text has come into the page: escape it (leaderboard.html.markup.text)"
+            )
 
 
 def stored(path: Path, models: tuple[str, ...], text: str = "a text") -> Store:
     """A store with a finished run of each model on one task of four items, half of them right; answers, warnings and
     tags are `text`."""
-    from harness.store import ResponseRow, RunRow, SampleRow, ScoreRow, Store, TaskRow
+    from harness.results import ResponseRow, RunRow, SampleRow, ScoreRow, TaskRow
+    from tuning.store import Store
 
     store, moment = Store(path), datetime(2026, 1, 1, tzinfo=UTC)
     for number, model in enumerate(models):

@@ -1,8 +1,8 @@
 """Contract suites of what a search is made of: see `harness.testing`, which says how they are called. pytest is needed.
 
-    class TestHalton(OptimizerContract):
-        make = Halton
-        registered = "halton"
+class TestHalton(OptimizerContract):
+    make = Halton
+    registered = "halton"
 """
 
 from __future__ import annotations
@@ -318,7 +318,9 @@ def training(adapter: Path) -> Measured:
     adapter.mkdir(parents=True, exist_ok=True)
     shapes = {"lora_A": (2, 8), "lora_B": (8, 2)}
     names = {f"base_model.model.model.layers.0.self_attn.q_proj.{part}.weight": size for part, size in shapes.items()}
-    save_file({name: np.full(size, 0.5, np.float32) for name, size in names.items()}, adapter / "adapter_model.safetensors")
+    save_file(
+        {name: np.full(size, 0.5, np.float32) for name, size in names.items()}, adapter / "adapter_model.safetensors"
+    )
     settings = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q_proj"], "lora_dropout": 0.0}
     (adapter / "adapter_config.json").write_text(json.dumps(settings))
     rows = tuple((2.0 + 0.1 * n, 4) for n in range(5))

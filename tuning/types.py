@@ -9,10 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
-
-if TYPE_CHECKING:
-    from tuning.study.space import Space
+from typing import ClassVar, Protocol
 
 Value = int | float | str | bool
 Point = Mapping[str, Value]  # a value for each parameter of a space, as people write it
@@ -64,20 +61,6 @@ class Optimizer(Protocol):
 
     def close(self) -> None:
         """Stop a child process, if there is one. May be called twice."""
-        ...
-
-
-class OptimizerClass(Protocol):
-    """A part of the kind `harness.optimizers`: the class itself."""
-
-    max_objectives: int
-    takes_constraints: bool
-
-    def __call__(
-        self, space: Space, seed: int, start: Sequence[Point], block: int, objectives: int, constraints: int
-    ) -> Optimizer:
-        """`start` are points of the space; `block` is the most that one ask may give; `objectives` is within
-        `max_objectives`, and `constraints`, their number, is 0 where the class takes none."""
         ...
 
 

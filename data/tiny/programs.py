@@ -105,7 +105,7 @@ _WORDS = [
     "apple",
     "Bird",
     "cloud",
-    "StoreConnection",
+    "Door",
     "east",
     "Fish",
     "green",

@@ -19,6 +19,10 @@ WINDOW_NAMES = (
 )
 # those of these that may be the size of a table of positions: the others only say how long a text was in training
 _POSITIONS = tuple(name for name in WINDOW_NAMES if name not in ("model_max_length", "seq_length", "context_length"))
+# RoBERTa and its kind: the first position is the row behind that of the padding token
+_BEHIND_PADDING = frozenset(
+    {"camembert", "data2vec-text", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"}
+)
 # order comes from recurrence or the mask
 _NO_POSITIONS = frozenset({"inkling_text", "jamba", "kimi_linear", "nemotron_h", "rwkv", "zamba"})
 
@@ -28,7 +32,7 @@ def window_of(config: Any) -> int:
     for name in WINDOW_NAMES:
         value = getattr(config, name, None)
         if isinstance(value, int) and value > 0:  # XLNet says -1 for "any"
-            return value
+            return value - _unused(config)
     return DEFAULT_WINDOW
 
 
@@ -42,7 +46,13 @@ def positions_of(config: Any) -> tuple[int | None, bool]:
     most = next((value for value in named if isinstance(value, int) and value > 0), None)
     written = text.to_dict()
     rotary = any(name.startswith("rope") and value is not None for name, value in written.items())
+    most = None if most is None else most - _unused(text)
     return most, not rotary and getattr(text, "model_type", "") not in _NO_POSITIONS
+
+
+def _unused(config: Any) -> int:
+    """Rows of a table of positions that no token of a text has."""
+    return (config.pad_token_id or 0) + 1 if getattr(config, "model_type", "") in _BEHIND_PADDING else 0
 
 
 def end_ids(*sources: Any) -> frozenset[int]:

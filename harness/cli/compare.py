@@ -11,7 +11,7 @@ from harness.cli.options import DEFAULT_DB, Db, Json, print_json
 
 if TYPE_CHECKING:
     from harness.evaluation.compare import Comparison
-    from harness.store import RunRow
+    from harness.results import RunRow
 
 
 def compare(
@@ -25,7 +25,7 @@ def compare(
     """Compare runs with a baseline on the items they share."""
     from harness.evaluation.compare import against, results
     from harness.evaluation.compare_notes import prompt_notes
-    from harness.store import Store
+    from harness.results import Store
 
     store = Store(db)
     first, others = store.resolve(a), [store.resolve(word) for word in b]

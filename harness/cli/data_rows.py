@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.options import Json, print_json
+
+if TYPE_CHECKING:
+    from data.benchmarks import Benchmark
 
 app = typer.Typer(help="Benchmark rows: what is cached, and taking rows in.", no_args_is_help=True)
 
@@ -35,15 +38,15 @@ def status(json: Json = False) -> None:
 
 @app.command("import")
 def import_(
-    name: Annotated[str, typer.Argument(help="mmlu, bbh, drop, humaneval, or all.")],
+    name: Annotated[str, typer.Argument(help="A benchmark, or all.")],
     source: Annotated[str, typer.Argument(help="A folder in the upstream format, hub, or hub:ID@REVISION.")],
     json: Json = False,
 ) -> None:
     """Read rows, check them, and keep them for later runs with the same --data."""
     from data import benchmarks
+    from harness.tasks import declared
 
-    names = benchmarks.BENCHMARKS if name == "all" else (name,)
-    taken = [benchmarks.refill(one, source) for one in names]
+    taken = _all(source) if name == "all" else [benchmarks.refill(declared.rows_of(name), source)]
     counts = [{split: len(rows) for split, rows in one.splits.items()} for one in taken]
     if json:
         imported = [
@@ -60,6 +63,25 @@ def import_(
     for one in taken:
         for note in one.notes:
             typer.echo(f"note: {note}", err=True)
+
+
+def _all(source: str) -> list[Benchmark]:
+    """Every benchmark's rows. A folder of ours need not hold those of other packages too."""
+    from data import benchmarks
+    from data.sources import DataError
+    from harness import registry
+    from harness.tasks import declared
+
+    taken = []
+    added = registry.plugins("tasks")
+    for name, spec in declared.with_rows().items():
+        try:
+            taken.append(benchmarks.refill(spec, source))
+        except DataError as error:
+            if name not in added:
+                raise
+            typer.echo(f"note: {name} (from {added[name]}) is left out: {error}", err=True)
+    return taken
 
 
 def _counts(rows: dict[str, int]) -> str:

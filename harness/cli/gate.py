@@ -12,7 +12,7 @@ from harness.cli.options import DEFAULT_DB, Db, Json, print_json
 
 if TYPE_CHECKING:
     from harness.evaluation.compare import Comparison, TaskResult
-    from harness.store import RunRow
+    from harness.results import RunRow
 
 CODES = {"pass": 0, "fail": 1, "undecided": 2}
 
@@ -35,7 +35,7 @@ def gate(
     that fails fails the candidate; it passes when every task does."""
     from harness.errors import IncompleteError
     from harness.evaluation.compare import results
-    from harness.store import Store
+    from harness.results import Store
 
     store = Store(db)
     runs = store.resolve(baseline), store.resolve(candidate)

@@ -185,18 +185,18 @@ def _explain(error: BaseException, arguments: list[str]) -> int:
         return 0
     if isinstance(error, typer.Exit):
         return error.exit_code
-    from typer._click.exceptions import BadOptionUsage, ClickException
-
-    if isinstance(error, ClickException):
+    if isinstance(error, typer.TyperException):
         from typer import rich_utils
 
         from harness.cli.declared import switch_with_value
+        from harness.compat import bad_option
 
-        sentence = switch_with_value(arguments, error.option_name) if isinstance(error, BadOptionUsage) else None
+        option = bad_option(error)
+        sentence = None if option is None else switch_with_value(arguments, option)
         if sentence is not None:
             _say(sentence)
             return UsageError.exit_code
-        rich_utils.rich_format_error(error)
+        rich_utils.rich_format_error(error)  # type: ignore[arg-type]  # it declares a private class below this one
         return error.exit_code
     if isinstance(error, OSError) and error.errno is not None:
         import errno

@@ -17,7 +17,7 @@ def run(given: Given[RunOptions], json: Json = False) -> None:
     """Measure a checkpoint on benchmarks; the same command again goes on."""
     from harness.evaluation.run import run as measure
     from harness.progress import shown
-    from harness.store import Store
+    from harness.results import Store
 
     options = given.options()
     with shown() as progress:
@@ -34,7 +34,7 @@ def _print(result: Result, db: str) -> None:
     from rich.console import Console
 
     from harness.cli.tables import print_run
-    from harness.store import Store
+    from harness.results import Store
 
     console = Console()
     if not result.computed:

@@ -27,7 +27,7 @@ def samples(
 ) -> None:
     """Read prompts, responses and scores."""
     from harness.errors import UsageError, suggest
-    from harness.store import Store
+    from harness.results import Store
 
     store = Store(db)
     found = store.resolve(run)

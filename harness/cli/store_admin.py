@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +12,9 @@ import typer
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.store import RunRow, Store, StudyRow
+    from collections.abc import Sequence
+
+    from harness.store.schema import Removal
 
 db = typer.Typer(help="What the store holds, and another machine's runs.", no_args_is_help=True)
 
@@ -29,7 +30,7 @@ def merge(
     as_json: AsJson = False,
 ) -> None:
     """Bring another store's runs in. Runs that are here already are skipped."""
-    from harness.store import Store
+    from harness.results import Store
 
     counts = Store(db).merge(other)
     added = (
@@ -45,7 +46,7 @@ def merge(
 @db.command("info")
 def info(db: Database = DEFAULT, as_json: AsJson = False) -> None:
     """Where the store is, its size and what it holds."""
-    from harness.store import Store
+    from harness.results import Store
 
     found = Store(db).info()
     _tell(found, "\n".join(f"{name:<10} {value}" for name, value in found.items()), as_json)
@@ -61,38 +62,36 @@ def rm(
     as_json: AsJson = False,
 ) -> None:
     """Remove runs or studies and all that is theirs. `harness gc` gives the space back to the disk."""
-    from harness.store import Store, StudyRow
+    from harness.store.schema import schemas
 
-    store = Store(db)
-    find = store.resolve_answers if answers else partial(_run_or_study, store)
-    found: dict[str, Any] = {each.id: each for each in map(find, names)}
-    listed = ", ".join(f"{each.id[:12]} ({each.name})" for each in found.values())
+    option = "answers" if answers else ""
+    removals = [schema.removal for schema in schemas() if schema.removal and schema.removal.option == option]
+    found = {row.id: (row, removal) for row, removal in (_find(removals, db, name) for name in names)}
+    listed = ", ".join(f"{row.id[:12]} ({row.name})" for row, _ in found.values())
     if not (yes or as_json) and sys.stdin.isatty():
         typer.confirm(f"Remove {listed} and all that is theirs?", abort=True)
-    if answers:
-        counts = store.remove_answers(found)
-        told = f"Removed {listed}: {counts['answers']} answers, {counts['comparisons']} comparisons."
-    else:
-        studies = [id_ for id_, each in found.items() if isinstance(each, StudyRow)]
-        counts = store.remove(id_ for id_ in found if id_ not in studies)
-        counts |= store.remove_studies(studies)
-        of_runs = f"{counts['samples']} samples, {counts['responses']} responses"
-        told = f"Removed {listed}: {of_runs}, {counts['trials']} trials."
+    counts: dict[str, int] = {}
+    for removal in removals:
+        counts |= removal.remove(db, [id_ for id_, (_, its) in found.items() if its is removal])
+    told = f"Removed {listed}: {', '.join(removal.summary(counts) for removal in removals)}."
     _tell({"removed": list(found), **counts}, told, as_json)
 
 
-def _run_or_study(store: Store, word: str) -> RunRow | StudyRow:
+def _find(removals: Sequence[Removal], db: Path, word: str) -> tuple[Any, Removal]:
+    """What a word means among what the removals are of, the first of them before the others."""
+    first, *others = removals
     try:
-        return store.resolve(word)
+        return first.find(db, word), first
     except UsageError:
-        if any(word in (study.id, study.name) or study.id.startswith(word) for study in store.studies()):
-            return store.resolve_study(word)
+        for removal in others:
+            if removal.knows(db, word):
+                return removal.find(db, word), removal
         raise
 
 
 def gc(db: Database = DEFAULT, as_json: AsJson = False) -> None:
     """Remove what belongs to no run, and give free space back to the disk."""
-    from harness.store import Store
+    from harness.results import Store
 
     done = Store(db).gc()
     before, after = done["bytes_before"] / 1e6, done["bytes_after"] / 1e6
@@ -108,7 +107,7 @@ def tag(
     as_json: AsJson = False,
 ) -> None:
     """Name a run, so that other commands find it by that word."""
-    from harness.store import Store
+    from harness.results import Store
 
     store = Store(db)
     found = store.resolve(run)

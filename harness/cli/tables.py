@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from harness.store import RunRow, Store
+    from harness.results import RunRow, Store
 
 
 def table(title: str, columns: Sequence[str], right: Sequence[str] = ()) -> Table:

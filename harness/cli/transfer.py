@@ -26,7 +26,7 @@ def export(
 ) -> None:
     """Write a run to files: Parquet or CSV tables, or lm-eval's results with samples."""
     from harness.exchange import export as write
-    from harness.store import Store
+    from harness.results import Store
 
     store = Store(db)
     found = store.resolve(run)
@@ -48,7 +48,7 @@ def import_(
 ) -> None:
     """Take in results of lm-eval that have samples (--log_samples), or those that `export` wrote."""
     from harness.exchange import import_results
-    from harness.store import Store
+    from harness.results import Store
 
     done = import_results(Store(db), path, name)
     if json:

@@ -20,8 +20,8 @@ from harness.prompting import thinking
 from harness.types import Choice, Generate, Item, Loglikelihood, Request, Response, Rolling, Sample
 
 if TYPE_CHECKING:
-    from harness.store import ResponseRow, SampleRow, Store
-    from harness.store.rows import ResponseKind
+    from harness.results import ResponseRow, SampleRow, Store
+    from harness.results.rows import ResponseKind
     from harness.types import Backend
 
 Progress = Callable[[str, int, int], None]  # (task, samples scored, samples in all)
@@ -168,7 +168,7 @@ class _Scorer:
         self.progress(self.plan.task.name, self.scored, self.plan.samples)
 
     def _row(self, n: int, response: Response) -> ResponseRow:
-        from harness.store import ResponseRow
+        from harness.results import ResponseRow
 
         i, repeat, part = self.plan.keys[n]
         request = self.plan.requests[n]
@@ -195,7 +195,7 @@ class _Scorer:
         )
 
     def _sample_row(self, repeat: int, sample: Sample) -> SampleRow:
-        from harness.store import SampleRow
+        from harness.results import SampleRow
 
         return SampleRow(
             run=self.run_id,

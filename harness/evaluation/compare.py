@@ -10,7 +10,7 @@ from harness.errors import UsageError, suggest
 from harness.stats import paired
 
 if TYPE_CHECKING:
-    from harness.store import RunRow, Store
+    from harness.results import RunRow, Store
 
 MACRO = "_macro"
 SAME = {
@@ -25,7 +25,7 @@ SAME = {
 
 
 class Answer(Protocol):
-    """What a comparison reads of a stored sample (`harness.store.rows.SampleRow`)."""
+    """What a comparison reads of a stored sample (`harness.results.rows.SampleRow`)."""
 
     @property
     def item(self) -> str: ...

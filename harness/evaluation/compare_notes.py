@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.prompting import chat_templates
 
 if TYPE_CHECKING:
-    from harness.store import RunRow
+    from harness.results import RunRow
 
 
 def prompt_notes(runs: Sequence[RunRow]) -> list[str]:

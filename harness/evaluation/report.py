@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.store import RunRow, ScoreRow, Store
+    from harness.results import RunRow, ScoreRow, Store
 
 
 def run_document(store: Store, run: RunRow) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from harness.evaluation import no_answer
 from harness.evaluation.answering import Clock, Progress, answer_task
 from harness.evaluation.planning import Plan, make_plan
 from harness.prompting import thinking
-from harness.store import RunRow, ScoreRow, Store, TaskRow
+from harness.results import RunRow, ScoreRow, Store, TaskRow
 from harness.types import Sample, Score
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from harness.exchange.lm_eval_results import Imported, import_results
 
 if TYPE_CHECKING:
-    from harness.store import Store
+    from harness.results import Store
 
 __all__ = ["Imported", "export", "import_results"]
 

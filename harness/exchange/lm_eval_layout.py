@@ -23,8 +23,8 @@ from harness.tasks.lm_eval_bridge.metrics import stored_values
 
 if TYPE_CHECKING:
     from harness.exchange.files import Batch
-    from harness.store import Store
-    from harness.store.rows import ResponseRow, RunRow, SampleRow, ScoreRow, TaskRow
+    from harness.results import Store
+    from harness.results.rows import ResponseRow, RunRow, SampleRow, ScoreRow, TaskRow
 
 PREFIX = "lm_eval:"
 UNNAMED = ("run", "task", "item", "repeat", "shared", "own")  # what a response has from its line

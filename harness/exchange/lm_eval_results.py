@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from data.sources import DataError
 from harness.errors import UsageError
 from harness.exchange.lm_eval_samples import Document, documents, sample_row
-from harness.store.rows import ResponseRow, RunRow, SampleRow, ScoreRow, TaskRow
+from harness.results.rows import ResponseRow, RunRow, SampleRow, ScoreRow, TaskRow
 from harness.tasks.lm_eval_bridge.metrics import key, score
 
 if TYPE_CHECKING:
-    from harness.store import Store
+    from harness.results import Store
 
 BATCH = 2000  # samples stored in one transaction
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from data.sources import DataError
-from harness.store.rows import ResponseRow, SampleRow
+from harness.results.rows import ResponseRow, SampleRow
 from harness.tasks.lm_eval_bridge.metrics import key, pack
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pyarrow
 
     from harness.exchange.files import Batch
-    from harness.store import Store
-    from harness.store.rows import RunRow
+    from harness.results import Store
+    from harness.results.rows import RunRow
 
 FORMULA = tuple("=+-@\t\r\n'＝＋－＠")
 

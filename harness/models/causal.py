@@ -36,8 +36,8 @@ def causal_class(config: PreTrainedConfig, checkpoint: Checkpoint) -> Any:
         )
     if "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {}):
         return transformers.AutoModelForCausalLM
-    causal = transformers.AutoModelForCausalLM._model_mapping.get(type(config), None)
-    whole = transformers.AutoModelForMultimodalLM._model_mapping.get(type(config), None)
+    causal = transformers.MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
+    whole = transformers.MODEL_FOR_MULTIMODAL_LM_MAPPING.get(type(config), None)
     if whole is not None and _has_text_part(config) and (causal is None or whole.__name__ == name):
         return transformers.AutoModelForMultimodalLM
     kind = config.model_type

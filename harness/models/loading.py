@@ -29,7 +29,7 @@ def load_model(
 
     from harness.models.causal import check_direction
 
-    _require(device)
+    require_device(device)
     options: dict[str, Any] = {"dtype": getattr(torch, _known(dtype or checkpoint.dtype))}
     if device.startswith("cuda"):
         options["device_map"] = {"": device}  # straight to the GPU, shard by shard
@@ -141,7 +141,8 @@ def listed(names: list[str], most: int = 6) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _require(device: str) -> None:
+def require_device(device: str) -> None:
+    """UsageError where a device has no such name, MissingError where this machine has none of it."""
     import torch
 
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}

@@ -109,14 +109,22 @@ class BackendSettings(PromptSettings, ServedModel):
     concurrency: int | None = option(None, "Requests under way at once.", panel=SERVER, ge=1)
 
 
+def _default_tasks() -> str:
+    """Every benchmark of ours."""
+    from harness.tasks import declared
+
+    return ",".join(declared.defaults())
+
+
 class RunOptions(ModelSpec, BackendSettings, Stored):
     """What `harness run` takes; see its help."""
 
     tasks: str = option(
-        "mmlu,bbh,drop,humaneval",
+        "",
         "mmlu, bbh, drop, humaneval, mmlu:anatomy, lm_eval:NAME; several by comma.",
         panel=ASK,
         allowed="names of tasks, several by comma",
+        default_factory=_default_tasks,
     )
     data: str | None = option(
         None, "Rows: a folder, sample, or hub (the default).", panel=ASK, allowed="a folder, sample or hub"

@@ -137,9 +137,12 @@ class Encoder:
                 self.template.render([{**message, "content": control.hide(message["content"])} for message in messages])
             )
         brings_bos = control.begins_with(marked, self.tokenizer.bos_token_id)
+        as_text = control.encode(marked, not brings_bos).ids
+        if as_text == ids:  # the template itself wrote them, for this conversation and not for every one
+            return Encoded(text, ids)
         names = dict.fromkeys(name for message in messages for name in control.in_text(message["content"]))
         warning = f"control tokens' names in the prompt are taken as text: {', '.join(names) or 'in another spelling'}"
-        return Encoded(text, control.encode(marked, not brings_bos).ids, (warning,), marked)
+        return Encoded(text, as_text, (warning,), marked)
 
     def _control_of(self, prompt: Prompt) -> list[int]:
         """The control tokens that the tokenizer and the chat template put into a prompt."""

@@ -60,7 +60,7 @@ def command() -> tuple[list[str], dict[str, Any]]:
     for part in {python.relative_to(prefix), Path("lib")}:
         if prefix / part != Path("/usr/lib"):
             arguments += ["--ro-bind", str(source / part), str(prefix / part)]
-    # This project may be installed among the packages, with its sample of HumanEval and the answers.
+    # This project may be installed among the packages, with its sample of programs and the answers.
     for library in {prefix / "lib", Path("/usr/lib")}:
         for packages in library.glob("python3*/*-packages"):
             arguments += ["--size", "4096", "--tmpfs", str(packages), "--remount-ro", str(packages)]

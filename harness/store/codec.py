@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,9 +26,6 @@ Row = TypeVar("Row")
 _MARK = "\ufdd0"
 _UNSAFE = re.compile("[\ud800-\udfff\ufdd0]")
 _MARKED = re.compile(_MARK + "([0-9a-f]{4})")
-_JSON = {"config", "provenance", "totals", "settings", "hyperparameters", "point"}
-_MOMENTS = {"created", "finished", "revoked", "superseded", "closed"}
-_TEXTS = {"warnings", "options", "notes", "turns", "reference", "answer_sets"}
 
 
 def encode(text: str) -> str:
@@ -54,96 +51,106 @@ def to_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def columns(rows: Sequence[Any], names: Sequence[str]) -> dict[str, list[Any]]:
-    """The named fields of the rows as lists of values that Arrow takes."""
-    return {name: _plain(name, list(map(attrgetter(name), rows))) for name in names}
+def names(kind: type[Any], *without: str) -> list[str]:
+    """The fields of a row's dataclass, which are its table's columns."""
+    return [each.name for each in fields(kind) if each.name not in without]
 
 
-def _plain(name: str, values: list[Any]) -> list[Any]:
-    if name in _JSON:
-        return [to_json(value) for value in values]
-    if name in _MOMENTS:
-        return [value and _utc(value) for value in values]
-    if name == "metrics":
-        return [[(encode(key), float(number)) for key, number in value.items()] for value in values]
-    if name in _TEXTS:
-        return [[encode(text) for text in value] for value in values]
-    if name in _types():
-        return values
-    # one look at all of a batch's text is much quicker than one at each
-    joined = "".join(values)
-    return values if encode(joined) is joined else [encode(value) for value in values]
+@dataclass(frozen=True, eq=False)
+class Fields:
+    """What the columns of a schema's tables hold, by name; one that is not named here holds text.
+
+    A name holds the same kind in each of a schema's tables; `table` takes the exceptions."""
+
+    json: Collection[str] = ()  # any document, as text
+    moments: Collection[str] = ()  # with a time zone; UTC in the store
+    texts: Collection[str] = ()  # lists of text
+    maps: Collection[str] = ()  # text to number
+    bools: Collection[str] = ()
+    int32: Collection[str] = ()
+    int64: Collection[str] = ()
+    float64: Collection[str] = ()
+    bool_lists: Collection[str] = ()
+    int32_lists: Collection[str] = ()
+    int64_lists: Collection[str] = ()
+    float64_lists: Collection[str] = ()
+
+    def columns(self, rows: Sequence[Any], names: Sequence[str]) -> dict[str, list[Any]]:
+        """The named fields of the rows as lists of values that Arrow takes."""
+        return {name: self._plain(name, list(map(attrgetter(name), rows))) for name in names}
+
+    def table(self, columns: Mapping[str, list[Any]], **types: pyarrow.DataType) -> pyarrow.Table:
+        """An Arrow table of the columns; `types` for those that hold something else in this table."""
+        import pyarrow as pa
+
+        known = {**self.types, **types}
+        # large_string: the texts of one batch may pass the 2 GiB that 32-bit offsets reach
+        arrays = [pa.array(values, known.get(name, pa.large_string())) for name, values in columns.items()]
+        return pa.Table.from_arrays(arrays, list(columns))
+
+    def batch(self, kind: type[Any], rows: Sequence[Any]) -> pyarrow.Table:
+        """All fields of rows of one kind as an Arrow table."""
+        return self.table(self.columns(rows, names(kind)))
+
+    def rows(self, kind: Callable[..., Row], result: duckdb.DuckDBPyConnection) -> list[Row]:
+        """All rows of a query whose columns are the fields of `kind`, in any order."""
+        return [kind(**record) for record in self.records(result)]
+
+    def records(self, result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+        """All rows of a query as dicts, decoded."""
+        heads = [column[0] for column in result.description or ()]
+        return [
+            {name: self._rich(name, value) for name, value in zip(heads, row, strict=True)} for row in result.fetchall()
+        ]
+
+    @cached_property
+    def types(self) -> Mapping[str, pyarrow.DataType]:
+        """The Arrow types of columns that are not text."""
+        import pyarrow as pa
+
+        kinds = (
+            (self.moments, pa.timestamp("us")),
+            (self.texts, pa.list_(pa.large_string())),
+            (self.maps, pa.map_(pa.string(), pa.float64())),
+            (self.bools, pa.bool_()),
+            (self.int32, pa.int32()),
+            (self.int64, pa.int64()),
+            (self.float64, pa.float64()),
+            (self.bool_lists, pa.list_(pa.bool_())),
+            (self.int32_lists, pa.list_(pa.int32())),
+            (self.int64_lists, pa.list_(pa.int64())),
+            (self.float64_lists, pa.list_(pa.float64())),
+        )
+        return {name: type_ for columns, type_ in kinds for name in columns}
+
+    def _plain(self, name: str, values: list[Any]) -> list[Any]:
+        if name in self.json:
+            return [to_json(value) for value in values]
+        if name in self.moments:
+            return [value and _utc(value) for value in values]
+        if name in self.maps:
+            return [[(encode(key), float(number)) for key, number in value.items()] for value in values]
+        if name in self.texts:
+            return [[encode(text) for text in value] for value in values]
+        if name in self.types:
+            return values
+        # one look at all of a batch's text is much quicker than one at each
+        joined = "".join(values)
+        return values if encode(joined) is joined else [encode(value) for value in values]
+
+    def _rich(self, name: str, value: Any) -> Any:
+        if isinstance(value, str):
+            return json.loads(value) if name in self.json else decode(value)
+        if isinstance(value, dict):
+            return {decode(key): number for key, number in value.items()}
+        if isinstance(value, datetime):
+            return value.replace(tzinfo=UTC)
+        if isinstance(value, list):
+            return tuple(decode(part) if isinstance(part, str) else part for part in value)
+        return value
 
 
 def _utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("a moment without a time zone")
     return moment.astimezone(UTC).replace(tzinfo=None)
-
-
-@lru_cache
-def _types() -> dict[str, Any]:
-    """The Arrow types of columns that are not text."""
-    import pyarrow as pa
-
-    whole, real = pa.int32(), pa.float64()
-    return {
-        **dict.fromkeys(("key", "repeat", "part", "asked", "reused", "generated", "shots"), whole),
-        **dict.fromkeys(("place", "turn", "ratings"), whole),
-        **dict.fromkeys(("seed", "items", "n", "answer_seed", "tokens_in", "tokens_out"), pa.int64()),
-        **dict.fromkeys(("value", "low", "high"), real),
-        **dict.fromkeys(("temperature", "top_p", "cost", "seconds", "lost", "reserved"), real),
-        **dict.fromkeys(("partial", "chat"), pa.bool_()),
-        **dict.fromkeys(_MOMENTS, pa.timestamp("us")),
-        **dict.fromkeys(("number", "trial"), whole),
-        **dict.fromkeys(("budget", "step", "steps", "micro_batch", "peak_bytes", "adapter_bytes"), pa.int64()),
-        **dict.fromkeys(
-            (f"{kind}_tokens" for kind in ("validation", "forward", "backward", "measured", "padding")), pa.int64()
-        ),
-        **dict.fromkeys(("fraction", "validation_nats", "train_loss", "loss", "lr"), real),
-        **dict.fromkeys(("estimated", "failed"), pa.bool_()),
-        **dict.fromkeys(("objectives", "constraints", "test_nats"), pa.list_(real)),
-        "test_tokens": pa.list_(pa.int64()),
-        "logprobs": pa.list_(real),
-        "greedy": pa.list_(pa.bool_()),
-        "tokens": pa.list_(whole),
-        "metrics": pa.map_(pa.string(), real),
-        **dict.fromkeys(_TEXTS, pa.list_(pa.large_string())),
-    }
-
-
-def table(data: Mapping[str, list[Any]], **types: Any) -> pyarrow.Table:
-    """An Arrow table of the columns; `types` for those whose name does not tell."""
-    import pyarrow as pa
-
-    known = {**_types(), **types}
-    # large_string: the texts of one batch may pass the 2 GiB that 32-bit offsets reach
-    arrays = [pa.array(values, known.get(name, pa.large_string())) for name, values in data.items()]
-    return pa.Table.from_arrays(arrays, list(data))
-
-
-def names(kind: type[Any], *without: str) -> list[str]:
-    return [each.name for each in fields(kind) if each.name not in without]
-
-
-def rows(kind: Callable[..., Row], result: duckdb.DuckDBPyConnection) -> list[Row]:
-    """All rows of a query whose columns are the fields of `kind`, in any order."""
-    return [kind(**record) for record in records(result)]
-
-
-def records(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """All rows of a query as dicts, decoded."""
-    heads = [column[0] for column in result.description or ()]
-    return [{name: _rich(name, value) for name, value in zip(heads, row, strict=True)} for row in result.fetchall()]
-
-
-def _rich(name: str, value: Any) -> Any:
-    if isinstance(value, str):
-        return json.loads(value) if name in _JSON else decode(value)
-    if isinstance(value, dict):
-        return {decode(key): number for key, number in value.items()}
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC)
-    if isinstance(value, list):
-        return tuple(decode(part) if isinstance(part, str) else part for part in value)
-    return value

@@ -1,51 +1,25 @@
-"""Bringing another machine's runs, studies and comparisons in."""
+"""Bringing another machine's store in."""
 
 from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
-from harness.store import preference, studies
 from harness.store.attached import attached
 from harness.store.connection import StoreConnection
-from harness.store.upkeep import delete_runs
+from harness.store.schema import Counts, Schema, schemas
 
 if TYPE_CHECKING:
     import duckdb
 
-_SEEN = "SELECT o.id FROM other_runs o SEMI JOIN runs r ON r.id = o.id"
-# The other file went on with a run that we have only the beginning of.
-_BEHIND = """
-SELECT o.id FROM other_runs o JOIN runs r ON r.id = o.id
-WHERE r.status = 'running' AND o.status <> 'running'"""
-_NEW_TASKS = """
-CREATE TEMP TABLE new_tasks AS
-SELECT o.key AS theirs, (SELECT coalesce(max(key), 0) FROM tasks) + row_number() OVER (ORDER BY o.key) AS ours
-FROM other_tasks o ANTI JOIN runs r ON r.id = o.run"""
-_COPY = {
-    "tasks": "INSERT INTO tasks BY NAME SELECT o.* REPLACE (n.ours AS key) "
-    "FROM other_tasks o JOIN new_tasks n ON n.theirs = o.key ORDER BY n.ours",
-    "prompts": "INSERT INTO prompts BY NAME SELECT o.* FROM other_prompts o "
-    "SEMI JOIN (SELECT prompt FROM other_responses JOIN new_tasks ON theirs = task) u ON u.prompt = o.digest "
-    "ANTI JOIN prompts p ON p.digest = o.digest",
-    "responses": "INSERT INTO responses BY NAME SELECT o.* REPLACE (n.ours AS task) "
-    "FROM other_responses o JOIN new_tasks n ON n.theirs = o.task ORDER BY n.ours",
-    "samples": "INSERT INTO samples BY NAME SELECT o.* REPLACE (n.ours AS task) "
-    "FROM other_samples o JOIN new_tasks n ON n.theirs = o.task ORDER BY n.ours",
-    "scores": "INSERT INTO scores BY NAME SELECT o.* FROM other_scores o ANTI JOIN runs r ON r.id = o.run",
-    "tags": "INSERT INTO tags BY NAME SELECT o.* FROM other_tags o ANTI JOIN tags t USING (name, run)",
-    "runs": "INSERT INTO runs BY NAME SELECT o.* FROM other_runs o ANTI JOIN runs r ON r.id = o.id",
-}
-
 
 class Merge(StoreConnection):
-    def merge(self, other_path: str | os.PathLike[str]) -> dict[str, int]:
-        """Copy the runs of another store that are not here; gives the rows added, by table.
-
-        A run that is here already is left as it is, `skipped`; one that stands here unfinished and is
-        finished there comes anew, `renewed`. All of it is one transaction."""
+    def merge(self, other_path: str | os.PathLike[str]) -> Counts:
+        """Copy what another store has and this one has not; gives the rows added, by table. Each schema's `take` says
+        more. All of it is one transaction."""
         other = StoreConnection(other_path)
         with other.read():
             pass  # there is a store, of our version
@@ -60,11 +34,13 @@ class Merge(StoreConnection):
             connection = stack.enter_context(self._writing())
             theirs = stack.enter_context(attached(connection, other._home(), read_only=True))
             _name_tables(connection, theirs)
-            renewed = [row[0] for row in connection.execute(_BEHIND).fetchall()]
-            for run_id in renewed:
-                stack.enter_context(self.lease(run_id))
+            behind = [_ids(connection, schema) for schema in schemas()]
+            for word in chain(*behind):
+                stack.enter_context(self.lease(word))
             connection.begin()
-            counts = _take(connection, renewed)
+            counts: Counts = {}
+            for schema, ids in zip(schemas(), behind, strict=True):
+                counts |= schema.take(connection, ids)
             connection.commit()
         return counts
 
@@ -76,12 +52,5 @@ def _name_tables(connection: duckdb.DuckDBPyConnection, theirs: str) -> None:
         connection.execute(f"CREATE TEMP VIEW other_{table} AS SELECT * FROM {theirs}.main.{table}")  # noqa: S608
 
 
-def _take(connection: duckdb.DuckDBPyConnection, renewed: list[str]) -> dict[str, int]:
-    connection.execute("CREATE TEMP TABLE our_tags AS SELECT * FROM tags")
-    delete_runs(connection, renewed)
-    skipped = len(connection.execute(_SEEN).fetchall())
-    connection.execute(_NEW_TASKS)
-    counts = {name: (connection.execute(query).fetchone() or (0,))[0] for name, query in _COPY.items()}
-    connection.execute("INSERT INTO tags SELECT * FROM our_tags ANTI JOIN tags USING (name, run)")
-    counts |= {**studies.take(connection), **preference.take(connection)}
-    return {**counts, "skipped": skipped, "renewed": len(renewed)}
+def _ids(connection: duckdb.DuckDBPyConnection, schema: Schema) -> list[str]:
+    return [row[0] for row in connection.execute(schema.behind).fetchall()] if schema.behind else []

@@ -1,21 +1,21 @@
-"""Versions of the schema. A file of an older version is brought forward when it is opened."""
+"""Versions of the store. A file of an older version is brought forward when it is opened."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import StoreError
+from harness.store.schema import schemas
 
 if TYPE_CHECKING:
     import duckdb
 
-FILES = ("schema.sql", "studies.sql", "preference.sql")  # the n-th (from 1) makes version n out of version n - 1
-
 
 def steps() -> list[str]:
-    """One SQL script a version. The version number itself is written by `migrate`."""
-    return [Path(__file__).with_name(name).read_text(encoding="utf-8") for name in FILES]
+    """One SQL script a version: the n-th (from 1) makes version n out of version n - 1, and the first starts from an
+    empty file. The version number itself is written by `migrate`."""
+    scripts = {version: path for schema in schemas() for version, path in schema.steps.items()}
+    return [path.read_text(encoding="utf-8") for _, path in sorted(scripts.items())]
 
 
 def version(connection: duckdb.DuckDBPyConnection) -> int:
@@ -47,6 +47,8 @@ def check(connection: duckdb.DuckDBPyConnection) -> bool:
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:
     """Inside the caller's transaction: all steps that are missing, or none."""
     there = version(connection)
+    if there == 0:
+        connection.execute("CREATE TABLE store_version (version INTEGER NOT NULL)")
     for step in steps()[there:]:
         connection.execute(step)
     connection.execute("DELETE FROM store_version")

@@ -25,7 +25,7 @@ class Selected:
 
 
 def parse(tasks: str) -> dict[str, tuple[str, ...]]:
-    """ "mmlu:anatomy,mmlu:virology,bbh" → {"mmlu": ("anatomy", "virology"), "bbh": ()}."""
+    """ "one:a,one:b,two" → {"one": ("a", "b"), "two": ()}."""
     wanted: dict[str, list[str]] = {}
     whole: set[str] = set()
     for word in (w.strip() for w in tasks.split(",")):

@@ -3,20 +3,149 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
+from data import benchmarks
+from data.folder_rows import Files, load_text, parse_json
+from data.hub_rows import Repository, need
+from data.row_spec import REPEATED_TEXT, TEXT, HubSet, RowSpec
+from data.rows import Content, mapping, text, unique
+from data.sources import DataError
 from harness.evaluation.no_answer import why_none
-from harness.tasks.drop_metric import best
 from harness.tasks.protocol import PROMPT_CAP, check_protocol, check_shots, few_shot
+from harness.tasks.span_f1 import best
 from harness.types import Generate, Item, Prompt, Request, Response, Sample, Score
-
-if TYPE_CHECKING:
-    from data.benchmarks import Benchmark
 
 Row = Mapping[str, Any]
 SHOTS = 3
 BETWEEN_SPANS = ", "
+DATE = ("day", "month", "year")
+
+# Rows: the official files, or lm-evaluation-harness's copy on the hub. `ucinlp/drop` has no gold answer and runs the
+# spans of several answers together, so F1 cannot be computed from it. No commit of the copy is known to us: it is
+# resolved at download and stands in the source.
+
+
+def find_files(folder: Path) -> Files | None:
+    test, train = folder / "drop_dataset_dev.json", folder / "drop_dataset_train.json"
+    if not test.is_file():
+        return None
+    return {"test": (test,), "train": (train,)} if train.is_file() else {"test": (test,)}
+
+
+def read_files(files: Files) -> Content:
+    """As in the files."""
+    splits: dict[str, list[dict[str, Any]]] = {}
+    for split, (path,) in files.items():
+        found = parse_json(load_text(path), str(path))
+        if not isinstance(found, dict):
+            raise DataError(f"{path}: should be an object of passages by id and is {type(found).__name__}.")
+        splits[split] = [row for key, passage in found.items() for row in _passage_rows(key, passage, path)]
+        if not splits[split]:
+            raise DataError(f"{path}: no questions in it. Fetch the file again.")
+        unique(splits[split], "query_id", str(path))
+    return Content(splits, notes=unanswered_note(splits))
+
+
+def _passage_rows(key: str, passage: Any, path: Path) -> Iterator[dict[str, Any]]:
+    where = f"{path}, passage {key}"
+    if not isinstance(passage, dict) or not isinstance(passage.get("qa_pairs"), list):
+        raise DataError(f"{where}: should be an object with passage and qa_pairs (a list).")
+    for number, pair in enumerate(passage["qa_pairs"], 1):
+        yield make_row(key, passage.get("passage"), pair, f"{where}, question {number}")
+
+
+def read_hub(repository: Repository) -> Content:
+    splits: dict[str, list[dict[str, Any]]] = {}
+    for split, theirs in (("test", "validation"), ("train", "train")):
+        splits[split] = []
+        passages: dict[str, str] = {}  # one string a passage, not one a question
+        for index, row in enumerate(repository.rows(None, theirs)):
+            where = f"hub:{repository.id}, {theirs} row {index}"
+            need(row, ("section_id", "passage", "question", "query_id", "answer"), where)
+            passage = passages.setdefault(row["passage"], row["passage"])
+            splits[split].append(make_row(text(row["section_id"], "section_id", where), passage, row, where))
+        unique(splits[split], "query_id", f"hub:{repository.id}, {theirs}")
+    return Content(splits, notes=unanswered_note(splits))
+
+
+def make_row(passage_id: str, passage: object, pair: object, where: str) -> dict[str, Any]:
+    """`answers`: the gold one first, then the validated ones that say something. The train file has no
+    validated answers; a hub copy writes an empty one there, and scorers pass over empty ones."""
+    raw = mapping(pair, ("question", "query_id", "answer"), where)
+    gold = _answer(raw["answer"], where)
+    validated = [_answer(answer, where) for answer in _validated(raw.get("validated_answers"), where)]
+    return {
+        "passage_id": passage_id,
+        "query_id": text(raw["query_id"], "query_id", where),
+        "passage": text(passage, "passage", where),
+        "question": text(raw["question"], "question", where),
+        "answers": [gold, *(answer for answer in validated if says_something(answer))],
+    }
+
+
+def _answer(raw: object, where: str) -> dict[str, Any]:
+    answer = mapping(raw, (), where)
+    number = answer.get("number") if answer.get("number") is not None else ""
+    if isinstance(number, bool) or not isinstance(number, str | int | float):
+        raise DataError(f"{where}: an answer's number should be text and is {type(number).__name__}.")
+    spans = answer.get("spans") or []
+    if not isinstance(spans, list):
+        raise DataError(f"{where}: an answer's spans should be a list and are {type(spans).__name__}.")
+    date = mapping(answer.get("date") or {}, (), where)
+    return {
+        "number": str(number),
+        "spans": [text(span, "a span", where) for span in spans],
+        "date": {part: text(date.get(part) or "", part, where) for part in DATE},
+    }
+
+
+def _validated(value: object, where: str) -> list[Any]:
+    """Validated answers: the official file has a list of objects, a hub copy may have an object of lists."""
+    if value is None:
+        return []
+    if isinstance(value, Mapping):
+        try:
+            return [dict(zip(value, answer, strict=True)) for answer in zip(*value.values(), strict=True)]
+        except (TypeError, ValueError):
+            raise DataError(f"{where}: validated_answers has lists of different lengths.") from None
+    if not isinstance(value, list):
+        raise DataError(f"{where}: validated_answers should be a list and is {type(value).__name__}.")
+    return value
+
+
+def says_something(answer: Row) -> bool:
+    return bool(answer["number"] or answer["spans"] or any(answer["date"].values()))
+
+
+def unanswered_note(splits: Mapping[str, list[dict[str, Any]]]) -> tuple[str, ...]:
+    """DROP rows that no answer can get right; kept, since the published count has them."""
+    return tuple(
+        f"drop: {count:,} {split} questions have no answer in the data; they count as wrong"
+        for split, rows in splits.items()
+        if (count := sum(not any(map(says_something, row["answers"])) for row in rows))
+    )
+
+
+ROWS = RowSpec(
+    name="drop",
+    splits=("test", "train"),
+    columns={
+        "passage_id": REPEATED_TEXT,
+        "query_id": TEXT,
+        "passage": REPEATED_TEXT,
+        "question": TEXT,
+        "answers": [{"number": TEXT, "spans": [TEXT], "date": dict.fromkeys(DATE, TEXT)}],
+    },
+    find=find_files,
+    read=read_files,
+    looked_for="drop_dataset_dev.json",
+    hub=HubSet("EleutherAI/drop", "main", read_hub),
+    archive_folders=("drop_dataset",),
+    published=9_536,  # the dev set of Dua et al. 2019, as many as in the official file
+)
 
 
 class Drop:
@@ -26,13 +155,22 @@ class Drop:
     name = "drop"
     version = "2"
     slow_scoring = False
+    rows = ROWS
+    default_place = 3
+
+    @classmethod
+    def load(
+        cls, data: str | None = None, protocol: str = "standard", shots: int | None = None, chat: bool = False
+    ) -> Drop:
+        """From rows at `data` (what --data takes). Raises UsageError and DataError."""
+        return cls(benchmarks.load(cls.rows, data), protocol, shots, chat)
 
     def __init__(
-        self, benchmark: Benchmark, protocol: str = "standard", shots: int | None = None, chat: bool = False
+        self, benchmark: benchmarks.Benchmark, protocol: str = "standard", shots: int | None = None, chat: bool = False
     ) -> None:
         self.protocol = check_protocol(self.name, protocol)
         self.data_source, self.data_digest = benchmark.source, benchmark.digest
-        self.warnings: Sequence[str] = ()
+        self.warnings: Sequence[str] = benchmark.notes
         self._direct = self.protocol == "instructeval"
         self.metric = "starts_with" if self._direct else "f1"
         self._metrics = ("starts_with",) if self._direct else ("f1", "em", "f1_lm_eval", "em_lm_eval")
@@ -53,6 +191,7 @@ class Drop:
                 excluded = [row["query_id"] for row in pool]
                 test = [row for row in test if row["query_id"] not in excluded]
                 self.warnings = (
+                    *benchmark.notes,
                     f"the data has no train split: the dev rows {', '.join(excluded)} give the shots instead, "
                     "and are left out of the test",
                 )
@@ -77,16 +216,6 @@ class Drop:
 
     def _shown_answer(self, row: Row) -> str:
         return single_answers(row)[0] if self._direct else BETWEEN_SPANS.join(spans(row["answers"][0]))
-
-    @classmethod
-    def load(cls, data: str | None, protocol: str, shots: int | None, chat: bool) -> Drop:
-        """With the rows of a source (see `data.benchmarks.load`), and the notes on them among the warnings."""
-        from data.benchmarks import load
-
-        rows = load(cls.name, data)
-        task = cls(rows, protocol, shots, chat)
-        task.warnings = tuple(dict.fromkeys((*rows.notes, *task.warnings)))
-        return task
 
     def items(self) -> Sequence[Item]:
         """In the order of the data; the id is DROP's own query id, and the questions of a passage are a cluster."""

@@ -9,8 +9,15 @@ Protocols (docs/protocols.md, docs/sandbox.md):
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from data import benchmarks, jsonl
+from data.folder_rows import Files
+from data.hub_rows import Repository
+from data.row_spec import TEXT, HubSet, RowSpec
+from data.rows import Content, Row, mapping, text, unique
+from data.sources import DataError
 from harness.errors import UsageError
 from harness.evaluation.no_answer import why_none
 from harness.sandbox.runner import TIMEOUT, Sandbox, Verdict
@@ -18,9 +25,6 @@ from harness.stats import intervals
 from harness.tasks.programs import extract_program
 from harness.tasks.protocol import check_protocol
 from harness.types import Generate, Item, Prompt, Response, Sample, Sampling, Score
-
-if TYPE_CHECKING:
-    from data.benchmarks import Benchmark
 
 STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")  # lm_eval/tasks/humaneval/humaneval.yaml
 INSTRUCTEVAL_HEAD = (  # declare-lab/instruct-eval, human_eval/main.py, gen_prompt
@@ -33,6 +37,52 @@ CHAT_HEAD = (
 LONGEST_ANSWER = 20_000  # characters of a program that are kept with its sample
 KS = (1, 10, 100)
 
+# Rows: JSON lines, in openai/human-eval and on the hub.
+
+_KEYS = ("task_id", "prompt", "entry_point", "canonical_solution", "test")
+
+
+def find_files(folder: Path) -> Files | None:
+    for file in (folder / "HumanEval.jsonl.gz", folder / "HumanEval.jsonl"):
+        if file.is_file():
+            return {"test": (file,)}
+    return None
+
+
+def read_files(files: Files) -> Content:
+    """As in the file."""
+    (path,) = files["test"]
+    test = [make_row(problem, where) for problem, where in jsonl.objects(path)]
+    if not test:
+        raise DataError(f"{path}: no problems in it. Fetch the file again.")
+    unique(test, "task_id", str(path))
+    return Content({"test": test})
+
+
+def read_hub(repository: Repository) -> Content:
+    test = [
+        make_row(row, f"hub:{repository.id}, row {index}") for index, row in enumerate(repository.rows(None, "test"))
+    ]
+    unique(test, "task_id", f"hub:{repository.id}")
+    return Content({"test": test})
+
+
+def make_row(raw: object, where: str) -> Row:
+    problem = mapping(raw, _KEYS, where)
+    return {key: text(problem[key], key, where) for key in _KEYS}
+
+
+ROWS = RowSpec(
+    name="humaneval",
+    splits=("test",),
+    columns=dict.fromkeys(_KEYS, TEXT),
+    find=find_files,
+    read=read_files,
+    looked_for="HumanEval.jsonl.gz or HumanEval.jsonl",
+    hub=HubSet("openai/openai_humaneval", "7dce6050a7d6d172f3cc5c32aa97f52fa1a2e544", read_hub),
+    published=164,  # Chen et al. 2021
+)
+
 
 class Humaneval:
     name = "humaneval"
@@ -40,9 +90,18 @@ class Humaneval:
     metric = "pass@1"
     slow_scoring = True
     shots = 0
+    rows = ROWS
+    default_place = 4
+
+    @classmethod
+    def load(
+        cls, data: str | None = None, protocol: str = "standard", shots: int | None = None, chat: bool = False
+    ) -> Humaneval:
+        """From rows at `data` (what --data takes). Raises UsageError, DataError and MissingError."""
+        return cls(benchmarks.load(cls.rows, data), protocol, shots, chat)
 
     def __init__(
-        self, benchmark: Benchmark, protocol: str = "standard", shots: int | None = None, chat: bool = False
+        self, benchmark: benchmarks.Benchmark, protocol: str = "standard", shots: int | None = None, chat: bool = False
     ) -> None:
         """UsageError for shots or an unknown protocol; MissingError where programs cannot be run safely here."""
         self.protocol = check_protocol(self.name, protocol)
@@ -72,16 +131,6 @@ class Humaneval:
         }
         self._items = [Item(row["task_id"], self.name, row) for row in benchmark.splits["test"]]
         self._sandbox = Sandbox()
-
-    @classmethod
-    def load(cls, data: str | None, protocol: str, shots: int | None, chat: bool) -> Humaneval:
-        """With the rows of a source (see `data.benchmarks.load`), and the notes on them among the warnings."""
-        from data.benchmarks import load
-
-        rows = load(cls.name, data)
-        task = cls(rows, protocol, shots, chat)
-        task.warnings = tuple(dict.fromkeys((*rows.notes, *task.warnings)))
-        return task
 
     def items(self) -> Sequence[Item]:
         return self._items

@@ -2,18 +2,146 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
+from data import benchmarks
+from data.folder_rows import Files, glob, load_text
+from data.hub_rows import Repository, need
+from data.row_spec import INTEGER, REPEATED_TEXT, TEXT, HubSet, RowSpec
+from data.rows import Content, Row, text
+from data.sources import DataError
 from harness.evaluation.no_answer import why_no_choice, why_none
-from harness.tasks.mmlu_categories import CATEGORIES
 from harness.tasks.protocol import PROMPT_CAP, check_protocol, check_shots, few_shot
 from harness.types import Choice, Generate, Item, Prompt, Request, Response, Sample, Score
 
-if TYPE_CHECKING:
-    from data.benchmarks import Benchmark
-
 LETTERS = "ABCD"
+
+# Rows: a CSV a subject in the archive of hendrycks/test, or the hub's copy of it.
+
+HEADER = ["question", "choice0", "choice1", "choice2", "choice3", "answer"]
+_ANSWERS = {letter: index for pair in (LETTERS, "0123") for index, letter in enumerate(pair)}
+
+
+def find_files(folder: Path) -> Files | None:
+    test = glob(folder / "test", "*.csv")
+    return {"dev": glob(folder / "dev", "*.csv"), "test": test} if test else None
+
+
+def read_files(files: Files) -> Content:
+    """By subject and line."""
+    splits: dict[str, list[Row]] = {}
+    subjects: dict[str, list[str]] = {}
+    for split, paths in files.items():
+        # Sorted by subject and not by path: "a_b_test.csv" would stand before "a_test.csv".
+        pairs = sorted((path.stem.removesuffix(f"_{split}"), path) for path in paths)
+        subjects[split] = [subject for subject, _ in pairs]
+        for (first, path), (second, other) in pairwise(pairs):
+            if first == second:
+                raise DataError(f"{path} and {other} are both subject {first}. Keep one of the two.")
+        splits[split] = [row for subject, path in pairs for row in read_csv(load_text(path), subject, str(path))]
+    folder = files["test"][0].parent.parent
+    without = sorted(set(subjects["test"]) - set(subjects["dev"]))
+    if without:
+        raise DataError(
+            f"no dev rows for {', '.join(without[:3])}{' …' if without[3:] else ''} in {folder / 'dev'}; "
+            "a subject's dev rows are its shots. Put the dev files beside the test files."
+        )
+    extra = sorted(set(subjects["dev"]) - set(subjects["test"]))
+    notes = (f"mmlu: dev rows without a test file in {folder}: {', '.join(extra)}",) if extra else ()
+    return Content(splits, notes=notes)
+
+
+def read_csv(source: str, subject: str, where: str) -> Iterator[Row]:
+    """Rows of one CSV: with the header question, choice0..choice3, answer, or without one. Cells are text and
+    never a missing value: "None", "N/A" and "" are answers that test rows have."""
+    reader = csv.reader(io.StringIO(source, newline=""), strict=True)
+    found, heading, begins = False, True, 1
+    try:
+        for cells in reader:
+            at, begins = f"{where}, line {begins}", reader.line_num + 1
+            heading, may_be_header = False, heading
+            if not cells or (may_be_header and cells == HEADER):
+                continue
+            if len(cells) != len(HEADER):
+                raise DataError(f"{at}: {len(cells)} cells; a row has {len(HEADER)} (question, four choices, answer).")
+            found = True
+            yield make_row(subject, cells[0], cells[1:5], cells[5], at)
+    except csv.Error as error:
+        raise DataError(f"{where}, line {begins}: not a valid CSV row ({error}).") from error
+    if not found:
+        raise DataError(f"{where}: no rows in it. Fetch the file again.")
+
+
+def read_hub(repository: Repository) -> Content:
+    splits: dict[str, list[Row]] = {}
+    for split in ("dev", "test"):
+        found: list[Row] = []
+        for index, row in enumerate(repository.rows("all", split)):
+            where = f"hub:{repository.id}, {split} row {index}"
+            need(row, ("subject", "question", "choices", "answer"), where)
+            subject = text(row["subject"], "subject", where)
+            found.append(make_row(subject, row["question"], row["choices"], row["answer"], where))
+        splits[split] = sorted(found, key=lambda row: row["subject"])  # stable: a subject's rows keep their order
+    return Content(splits)
+
+
+def make_row(subject: str, question: object, choices: Iterable[object], answer: object, where: str) -> Row:
+    """`answer` is a letter A-D or a number 0-3; the row has 0-3. A choice may be any text, also "" and "None"."""
+    options = [text(choice, f"choice {number}", where) for number, choice in enumerate(choices)]
+    if len(options) != 4:
+        raise DataError(f"{where}: {len(options)} choices, and MMLU has four.")
+    index = _ANSWERS.get(str(answer).strip())
+    if index is None:
+        raise DataError(f"{where}: the answer is {answer!r}; it must be A, B, C or D, or 0, 1, 2 or 3.")
+    return {"subject": subject, "question": text(question, "question", where), "choices": options, "answer": index}
+
+
+ROWS = RowSpec(
+    name="mmlu",
+    splits=("dev", "test"),
+    columns={"subject": REPEATED_TEXT, "question": TEXT, "choices": [TEXT], "answer": INTEGER},
+    find=find_files,
+    read=read_files,
+    looked_for="dev/*.csv and test/*.csv",
+    hub=HubSet("cais/mmlu", "c30699e8356da336a370243923dbaf21066bb9fe", read_hub),
+    published=14_042,  # Hendrycks et al. 2021
+)
+
+# The category of each subject, as each protocol's source has it. Both follow `categories.py` of hendrycks/test ("other
+# (business, health, misc.)" is "other" here), except that lm-eval 0.4.13 counts anatomy, there under health, as STEM.
+
+_SUBJECTS = {
+    "STEM": """
+        abstract_algebra astronomy college_biology college_chemistry college_computer_science
+        college_mathematics college_physics computer_security conceptual_physics electrical_engineering
+        elementary_mathematics high_school_biology high_school_chemistry high_school_computer_science
+        high_school_mathematics high_school_physics high_school_statistics machine_learning
+    """,
+    "humanities": """
+        formal_logic high_school_european_history high_school_us_history high_school_world_history
+        international_law jurisprudence logical_fallacies moral_disputes moral_scenarios philosophy
+        prehistory professional_law world_religions
+    """,
+    "social sciences": """
+        econometrics high_school_geography high_school_government_and_politics high_school_macroeconomics
+        high_school_microeconomics high_school_psychology human_sexuality professional_psychology
+        public_relations security_studies sociology us_foreign_policy
+    """,
+    "other": """
+        anatomy business_ethics clinical_knowledge college_medicine global_facts human_aging management marketing
+        medical_genetics miscellaneous nutrition professional_accounting professional_medicine virology
+    """,
+}
+
+_HENDRYCKS = {subject: category for category, subjects in _SUBJECTS.items() for subject in subjects.split()}
+
+CATEGORIES = {"standard": {**_HENDRYCKS, "anatomy": "STEM"}, "instructeval": _HENDRYCKS}
+"""protocol → subject → category"""
 
 
 class Mmlu:
@@ -24,13 +152,22 @@ class Mmlu:
     version = "2"
     metric = "acc"
     slow_scoring = False
+    rows = ROWS
+    default_place = 1
+
+    @classmethod
+    def load(
+        cls, data: str | None = None, protocol: str = "standard", shots: int | None = None, chat: bool = False
+    ) -> Mmlu:
+        """From rows at `data` (what --data takes). Raises UsageError and DataError."""
+        return cls(benchmarks.load(cls.rows, data), protocol, shots, chat)
 
     def __init__(
-        self, benchmark: Benchmark, protocol: str = "standard", shots: int | None = None, chat: bool = False
+        self, benchmark: benchmarks.Benchmark, protocol: str = "standard", shots: int | None = None, chat: bool = False
     ) -> None:
         self.protocol = check_protocol(self.name, protocol)
         self.data_source, self.data_digest = benchmark.source, benchmark.digest
-        self.warnings: Sequence[str] = ()
+        self.warnings: Sequence[str] = benchmark.notes
         subjects = {row["subject"]: None for row in benchmark.splits["test"]}
         dev: dict[str, list[Mapping[str, Any]]] = {subject: [] for subject in subjects}
         for row in benchmark.splits["dev"]:
@@ -67,18 +204,8 @@ class Mmlu:
 
     def _question(self, row: Mapping[str, Any]) -> str:
         question = row["question"].strip() if self.protocol == "standard" else row["question"]
-        choices = "".join(f"\n{letter}. {text}" for letter, text in zip(LETTERS, row["choices"], strict=True))
+        choices = "".join(f"\n{letter}. {choice}" for letter, choice in zip(LETTERS, row["choices"], strict=True))
         return f"{question}{choices}\nAnswer:"
-
-    @classmethod
-    def load(cls, data: str | None, protocol: str, shots: int | None, chat: bool) -> Mmlu:
-        """With the rows of a source (see `data.benchmarks.load`), and the notes on them among the warnings."""
-        from data.benchmarks import load
-
-        rows = load(cls.name, data)
-        task = cls(rows, protocol, shots, chat)
-        task.warnings = tuple(dict.fromkeys((*rows.notes, *task.warnings)))
-        return task
 
     def items(self) -> Sequence[Item]:
         """In the order of the data; the id is the subject and the row's place in its test file, from 0."""

@@ -7,9 +7,7 @@ from collections.abc import Iterable
 from harness.errors import UsageError, suggest
 
 PROTOCOLS = ("standard", "instructeval")
-PROMPT_CAP = (
-    2048  # prompt tokens, BOS included: `max_input_length` of declare-lab/instruct-eval's mmlu.py, bbh.py, drop.py
-)
+PROMPT_CAP = 2048  # prompt tokens, BOS included: `max_input_length` of declare-lab/instruct-eval's few-shot tasks
 
 
 def check_protocol(task: str, protocol: str) -> str:

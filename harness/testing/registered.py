@@ -26,5 +26,7 @@ class Registered:
         assert self.registered in registry.names(self.kind)
         assert registry.load(self.kind, self.registered) == self.part
         package = registry.plugins(self.kind).get(self.registered)
-        wrong = [problem for problem in registry.problems() if (problem.package, problem.name) == (package, self.registered)]
+        wrong = [
+            problem for problem in registry.problems() if (problem.package, problem.name) == (package, self.registered)
+        ]
         assert not wrong, wrong

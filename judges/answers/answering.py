@@ -23,11 +23,11 @@ from harness.evaluation import identity
 from harness.evaluation.planning import find_model
 from harness.options import BackendSettings, ResolvedModel
 from harness.prompting import prompt_options, thinking
-from harness.store import Store
-from harness.store.preference_rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
 from harness.types import Generate, Sampling
 from judges.answers import templates
 from judges.answers.options import AnswerOptions
+from judges.store import Store
+from judges.store.rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
 
 if TYPE_CHECKING:
     from harness.types import Backend

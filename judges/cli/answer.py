@@ -27,10 +27,10 @@ def answer(
     """Have checkpoints answer a prompt set, to be compared by judges and people; the same command goes on."""
     from harness.errors import IncompleteError, UsageError
     from harness.progress import shown
-    from harness.store import Store
     from judges.answers.answering import Result
     from judges.answers.answering import answer as make_answers
     from judges.importing import import_answers
+    from judges.store import Store
 
     models = words(given.texts("model"), more)
     if not models and not import_:

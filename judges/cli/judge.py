@@ -11,11 +11,11 @@ from harness.cli.options import Json, print_json
 from judges.cli.options import More, words
 
 if TYPE_CHECKING:
-    from harness.store import Store
     from judges.judging.cost import Estimate, Prices
     from judges.judging.options import JudgeOptions
     from judges.judging.pairs import Contest
     from judges.judging.session import Outcome, Progress
+    from judges.store import Store
 
 
 @command_of("judges.judging.options:JudgeOptions")
@@ -37,11 +37,11 @@ def judge(
     """Have judges compare the answers of models, each pair in both orders; the same command goes on."""
     from harness.errors import UsageError
     from harness.progress import shown
-    from harness.store import Store
     from judges.importing import import_judgments
     from judges.judging.cost import prices
     from judges.judging.pairs import contest
     from judges.judging.session import reliable
+    from judges.store import Store
 
     options = given.options(models=tuple(words(given.texts("models"), more)))
     rates = prices(options.price_in, options.price_out, options.max_cost)
@@ -146,6 +146,7 @@ def _outcome_document(outcome: Outcome) -> dict[str, Any]:
         "tokens_in": outcome.tokens_in,
         "tokens_out": outcome.tokens_out,
         "cost": outcome.cost,
+        "warnings": list(outcome.warnings),
     }
 
 
@@ -165,6 +166,8 @@ def _print(contest: Contest, outcomes: list[Outcome]) -> None:
     console = Console()
     console.print(shown)
     for each in outcomes:
+        for warning in each.warnings:
+            console.print(plain(f"! {each.judge.name}: {warning}"), style="yellow")
         for reason, count in sorted(each.errors.items()):
             console.print(plain(f"! {each.judge.name}: {count} times {reason}"), style="yellow")
         if each.judge.kind == "reference" and each.asked < len(contest.asked):

@@ -42,8 +42,8 @@ def ranking(
 ) -> None:
     """Rank models by what people or judges preferred, with intervals, and show how good those judges are."""
     from harness.errors import UsageError
-    from harness.store import Store
     from judges.ranking.report import gather, ranking_report
+    from judges.store import Store
 
     if people + judges + both > 1:
         raise UsageError("Choose one of --people, --judges and --both.")

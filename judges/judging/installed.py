@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from harness import registry
-from harness.store.preference_rows import ComparisonRow, JudgeKind, JudgeRow
 from judges.judging.reference_judge import NAME as REFERENCE
+from judges.store.rows import ComparisonRow, JudgeKind, JudgeRow
 from judges.types import JudgedPair
 
 if TYPE_CHECKING:
-    from harness.store import Store
     from judges.judging.pairs import Asked, Contest
     from judges.judging.session import Outcome
+    from judges.store import Store
     from judges.types import Judge, JudgeFactory, Verdict
 
 References = Mapping[str, Sequence[str]]

@@ -15,16 +15,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from harness.backends.endpoint import replies
+from harness.backends.endpoint.text import control_names
 from harness.prompting import thinking
-from harness.store.preference_rows import ComparisonRow, JudgeRow
 from judges.judging.cost import Estimate, Prices, estimate, worst_tokens
 from judges.judging.verdict import Said, UnclearError, parse
+from judges.store.rows import ComparisonRow, JudgeRow
 
 if TYPE_CHECKING:
     from harness.backends.endpoint.client import Remote
-    from harness.store import Store
     from judges.judging.pairs import Asked, Contest
     from judges.judging.prompts import JudgingPrompts, Messages
+    from judges.store import Store
 
 VERSION = "2"  # changes whenever a verdict may come out differently for the same request
 REFUSED, UNREADABLE, NO_ANSWER = "refused", "unreadable", "no answer"
@@ -116,6 +117,7 @@ class Plan:
     jobs: Sequence[Job]  # not judged yet, or without a verdict
     there: Sequence[ComparisonRow]  # verdicts, and errors that are not asked again
     estimate: Estimate
+    warnings: Sequence[str] = ()
 
 
 def plan(store: Store, contest: Contest, spec: Spec, rates: Prices | None) -> Plan:
@@ -135,7 +137,26 @@ def plan(store: Store, contest: Contest, spec: Spec, rates: Prices | None) -> Pl
             jobs.append(Job(asked, key, messages, _digest(messages, asked.repeat), before))
     there = [row for key, row in known.items() if key in ids and not _open(row)]
     first_of_its_kind = {job.request: job for job in jobs}.values()
-    return Plan(spec, jobs, there, estimate([job.worst for job in first_of_its_kind], spec.max_tokens, rates))
+    costs = estimate([job.worst for job in first_of_its_kind], spec.max_tokens, rates)
+    return Plan(spec, jobs, there, costs, _warnings(contest))
+
+
+def _warnings(contest: Contest) -> list[str]:
+    """Of texts that the server may read otherwise than as text: from here that can be neither helped nor seen."""
+    found = (
+        control_names((*asked.question.turns[: asked.turn], *contest.answers(asked.first, asked)))
+        + control_names(contest.answers(asked.second, asked))
+        for asked in contest.asked
+    )
+    marked = [names for names in found if names]
+    if not marked:
+        return []
+    every = list(dict.fromkeys(name for names in marked for name in names))
+    more = f" and {len(every) - 6} more" if len(every) > 6 else ""
+    return [
+        f"{len(marked)} of {len(contest.asked)} comparisons have {', '.join(every[:6])}{more} in a question or an "
+        "answer; the server may read such names as control tokens."
+    ]
 
 
 def ask(remote: Remote, spec: Spec, rates: Prices | None, judge_id: str, job: Job) -> ComparisonRow:

@@ -8,11 +8,11 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
-from harness.store.comparisons import comparison_id
-from harness.store.preference_rows import AnswerSetRow, QuestionRow
+from judges.store.comparisons import comparison_id
+from judges.store.rows import AnswerSetRow, QuestionRow
 
 if TYPE_CHECKING:
-    from harness.store import Store
+    from judges.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from harness.backends.endpoint.client import RefusedError, Remote, UnavailableError
 from harness.backends.endpoint.replies import UnreadableError
 from harness.errors import HarnessError, IncompleteError, UnreliableError
-from harness.store.preference_rows import ComparisonRow, JudgeRow
 from judges.judging.cost import Budget, Prices, SpentError, worst_tokens
 from judges.judging.model_judge import (
     MOST_ASKED,
@@ -32,9 +31,10 @@ from judges.judging.model_judge import (
     in_all,
     taken_over,
 )
+from judges.store.rows import ComparisonRow, JudgeRow
 
 if TYPE_CHECKING:
-    from harness.store import Store
+    from judges.store import Store
 
 REFUSED_ALONE = (400, 413, 422)  # of one request (too long for the model); other refusals are of all
 TOO_MANY_ERRORS = 0.2
@@ -56,6 +56,7 @@ class Outcome:
     cost: float | None = None  # of these pairs, lost requests of this judge included
     taken_over: int = 0  # verdicts of equal requests
     stopped: str = ""  # why the session ended before everything was judged
+    warnings: Sequence[str] = ()
 
     @property
     def stored(self) -> int:
@@ -92,7 +93,7 @@ def judge(
     ends the session and stands in `stopped`; errors stand in the outcome and are judged by the caller."""
     row = plan.spec.row(remote.base_url)
     store.save_judge(row)
-    outcome = Outcome(row, len(plan.jobs) + len(plan.there), len(plan.there))
+    outcome = Outcome(row, len(plan.jobs) + len(plan.there), len(plan.there), warnings=plan.warnings)
     for each in plan.there:
         outcome.count(each)
     session = store.open_session(row.id) if rates and plan.jobs else ""

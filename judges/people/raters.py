@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from harness.errors import UsageError, suggest
-from harness.store import Store
-from harness.store.preference_rows import JudgeRow
+from judges.store import Store
+from judges.store.rows import JudgeRow
 
 LONGEST_NAME = 60
 

@@ -17,15 +17,8 @@ from itertools import combinations
 from typing import Literal
 
 from harness.errors import UsageError
-from harness.store import Store
-from harness.store.preference_rows import (
-    AnswerSetRow,
-    AssignmentRow,
-    ComparisonRow,
-    JudgeRow,
-    RatingPlanRow,
-    Verdict,
-)
+from judges.store import Store
+from judges.store.rows import AnswerSetRow, AssignmentRow, ComparisonRow, JudgeRow, RatingPlanRow, Verdict
 
 Order = Literal["even", "telling"]
 VOTES: tuple[Verdict, ...] = ("first", "second", "tie", "bad", "skip")
@@ -177,7 +170,7 @@ class Desk:
     def _choose(self, known: list[AssignmentRow], votes: list[ComparisonRow]) -> list[AssignmentRow]:
         """The next pairs for this rater: those with the fewest ratings (or, in order "telling", those of the models
         whose comparison is least sure), then those that keep this rater's share even."""
-        tally = _Tally(known, votes, self.rater.id)
+        tally = _VoteCounts(known, votes, self.rater.id)
         rated = sum(vote.verdict != "skip" for vote in self._votes.values())
         each_one = self.plan.config.get("each") or math.inf
         chosen: list[AssignmentRow] = []
@@ -207,7 +200,7 @@ class Desk:
             tally.add(new, mine=True)
             chosen.append(new)
 
-    def _rank(self, tally: _Tally, question: str, two: tuple[str, str]) -> tuple[float, ...]:
+    def _rank(self, tally: _VoteCounts, question: str, two: tuple[str, str]) -> tuple[float, ...]:
         telling = self.plan.config.get("order") == "telling"
         return (
             -round(tally.gain(two), 6) if telling else 0.0,
@@ -217,7 +210,7 @@ class Desk:
             _draw(self.plan.seed, self.rater.id, question, *two),
         )
 
-    def _sides(self, tally: _Tally, question: str, two: tuple[str, str]) -> tuple[str, str]:
+    def _sides(self, tally: _VoteCounts, question: str, two: tuple[str, str]) -> tuple[str, str]:
         """At random, and each model as often on the left as on the right as can be, for this rater and pair."""
         a, b = two
         ahead = tally.left[a, two] - tally.left[b, two]
@@ -226,7 +219,7 @@ class Desk:
         return (b, a) if ahead > 0 else (a, b)
 
 
-class _Tally:
+class _VoteCounts:
     """What was handed out and rated, counted."""
 
     def __init__(self, known: Sequence[AssignmentRow], votes: Sequence[ComparisonRow], rater: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.store.preference_rows import ComparisonRow, JudgeRow
+from judges.store.rows import ComparisonRow, JudgeRow
 
 _SCORE = {"first": 1.0, "second": 0.0, "tie": 0.5, "bad": 0.5}
 

@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.store.preference_rows import ComparisonRow
 from judges.ranking.games import games
 from judges.ranking.report import Evidence
+from judges.store.rows import ComparisonRow
 
 if TYPE_CHECKING:
-    from harness.store import Store
+    from judges.store import Store
 
 SIDES = ("a", "tie", "b")
 

@@ -9,14 +9,14 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import UsageError, suggest
-from harness.store.preference_rows import AnswerSetRow, ComparisonRow, JudgeRow
 from judges.ranking import agreement, rating
 from judges.ranking.agreement import Opinion, Seen
 from judges.ranking.games import Game, games
 from judges.ranking.style import STYLE, difference, look
+from judges.store.rows import AnswerSetRow, ComparisonRow, JudgeRow
 
 if TYPE_CHECKING:
-    from harness.store import Store
+    from judges.store import Store
 
 Source = Literal["people", "judges", "both"]
 

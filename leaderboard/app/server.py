@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import json
 import os
 import signal
 import socket
@@ -17,34 +16,11 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 
 from harness.errors import HarnessError, UsageError
+from leaderboard.app.server_settings import Settings, current, environment
 
-LOCAL = ("127.0.0.1", "localhost", "::1")
-_VARIABLE = "HARNESS_BOARD"  # settings on their way to the child
 _START = 60  # seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the pages are told."""
-
-    db: str  # the store, an absolute path
-    pages: tuple[str, ...] = ()  # those served; () is all
-    plan: str = ""  # the rating plan's id
-    names: bool = False  # a rater may come by a name
-
-
-def settings() -> Settings:
-    """In the child."""
-    given = json.loads(os.environ[_VARIABLE])
-    return Settings(**{**given, "pages": tuple(given["pages"])})
-
-
-def environment(told: Settings) -> dict[str, str]:
-    """The child's."""
-    return {**os.environ, _VARIABLE: json.dumps(asdict(told))}
 
 
 def command(host: str, port: int) -> list[str]:
@@ -62,7 +38,7 @@ def free(host: str, port: int) -> bool:
     return True
 
 
-def serve(told: Settings, host: str, port: int, ready: Callable[[], None]) -> None:
+def serve(settings: Settings, host: str, port: int, ready: Callable[[], None]) -> None:
     """Serve until Ctrl-C or SIGTERM; `ready` is called once the pages answer. UsageError when the port is taken."""
     if not free(host, port):
         raise UsageError(f"Port {port} of {host} is in use: choose another with --port.")
@@ -70,7 +46,7 @@ def serve(told: Settings, host: str, port: int, ready: Callable[[], None]) -> No
         command(host, port),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        env=environment(told),
+        env=environment(settings),
         start_new_session=True,  # a signal to the whole group is for us, and we end it
     )
     try:
@@ -107,17 +83,15 @@ def _until_up(child: subprocess.Popen[bytes], host: str, port: int) -> None:
 
 def _child(host: str, port: str) -> None:
     import streamlit as st
-    from streamlit.runtime.pages_manager import PagesManager
 
-    from leaderboard.app import index, shell
+    from leaderboard import compat
+    from leaderboard.app import shell
     from leaderboard.theme import theme
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then ends this process
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    if settings().pages != ("rate",):
+    if current().pages != ("rate",):
         threading.Thread(target=_ahead, daemon=True).start()
-    # the folder `pages` beside app.py is not Streamlit's older kind of app, for which it would take it at first
-    PagesManager.uses_pages_directory = False
     options = {
         "server.address": host,
         "server.port": int(port),
@@ -132,9 +106,8 @@ def _child(host: str, port: str) -> None:
         "global.disableWidgetStateDuplicationWarning": True,  # widgets show the address (state.py)
         "logger.level": "warning",
     }
-    st.App(shell.__file__, routes=index.routes(shell.names(settings().pages))).run(
-        config={**options, **theme.options()}
-    )
+    names = shell.names(current().pages)
+    st.App(shell.__file__, routes=compat.index_routes(names)).run(config={**options, **theme.options()})
 
 
 def _ahead() -> None:

@@ -33,10 +33,10 @@ def page(name: str) -> Page:
 def main() -> None:
     import streamlit as st
 
-    from leaderboard.app import server, state
+    from leaderboard.app import server_settings, state
     from leaderboard.theme import theme
 
-    shown = {name: page(name) for name in names(server.settings().pages)}
+    shown = {name: page(name) for name in names(server_settings.current().pages)}
     first, title = next((name, entry.title) for name, entry in shown.items())
     st.set_page_config(page_title=title, layout="wide", menu_items={"about": None})
     theme.begin()

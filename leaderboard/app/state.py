@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from harness.store import codec
 
 if TYPE_CHECKING:
-    from streamlit.navigation.page import StreamlitPage
+    from leaderboard.compat import StreamlitPage
 
 _PAGES = "board pages"  # in the session's state: url path to Streamlit's page
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&])")

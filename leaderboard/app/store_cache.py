@@ -23,7 +23,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from harness.store import Store
+    from tuning.store import Store
 
 Found = TypeVar("Found")
 Given = ParamSpec("Given")
@@ -37,14 +37,14 @@ MOST = 256  # results kept
 
 def store() -> Store:
     """The one that the server was told of."""
-    from leaderboard.app import server
+    from leaderboard.app import server_settings
 
-    return _store(server.settings().db)
+    return _store(server_settings.current().db)
 
 
 @lru_cache(maxsize=4)
 def _store(path: str) -> Store:
-    from harness.store import Store
+    from tuning.store import Store
 
     return Store(path)
 

@@ -24,7 +24,7 @@ def board(
     """Serve the leaderboard: scores, runs, comparisons, studies and preference on pages."""
     from pathlib import Path
 
-    from harness.store import Store
+    from tuning.store import Store
 
     store = Store(db)
     if export is not None:
@@ -33,16 +33,16 @@ def board(
         typer.echo(f"Written: {write(store, Path(export))}")
         return
     from judges.people import raters
-    from leaderboard.app import server
+    from leaderboard.app import server, server_settings
 
     # as with `harness rate`: by name on this machine, unless there are invitations
     invited = store.exists() and any(rater.token and not rater.revoked for rater in raters.raters(store))
-    told = server.Settings(str(store.path.resolve()), names=host in server.LOCAL and not invited)
+    told = server_settings.Settings(str(store.path.resolve()), names=host in server_settings.LOCAL and not invited)
 
     def ready() -> None:
         shown = f"[{host}]" if ":" in host else host
         typer.echo(f"The board of {db} is at http://{shown}:{port}. Ctrl-C ends it.", err=True)
-        if host not in server.LOCAL:
+        if host not in server_settings.LOCAL:
             typer.echo("Whoever reaches this address reads the whole store.", err=True)
 
     server.serve(told, host, port, ready)

@@ -11,8 +11,8 @@ from harness.cli.options import DEFAULT_DB, Db, Json, print_json
 from judges.cli.options import More, words
 
 if TYPE_CHECKING:
-    from harness.store import Store
-    from harness.store.preference_rows import RatingPlanRow
+    from judges.store.rows import RatingPlanRow
+    from tuning.store import Store
 
 PLAN, RATERS, SERVER = "What is rated", "Who rates", "Server"
 PORT = 8765
@@ -65,9 +65,9 @@ def rate(
     json: Json = False,
 ) -> None:
     """Serve the rating page: people compare answers, blind, two at a time."""
-    from harness.store import Store
     from judges.people import raters as people
-    from leaderboard.app import server
+    from leaderboard.app import server, server_settings
+    from tuning.store import Store
 
     store = Store(db)
     for name in revoke or ():
@@ -92,8 +92,8 @@ def rate(
             typer.echo(f"Something serves on port {port} already: invited raters go there.", err=True)
             return
     invited = any(rater.token and not rater.revoked for rater in people.raters(store))
-    names = host in server.LOCAL and url is None and not invited
-    told = server.Settings(str(store.path.resolve()), ("rate",), chosen.id, names)
+    names = host in server_settings.LOCAL and url is None and not invited
+    told = server_settings.Settings(str(store.path.resolve()), ("rate",), chosen.id, names)
 
     def ready() -> None:
         who = "anyone at this machine, by name" if names else "invited raters only"

@@ -40,7 +40,7 @@ PAGE = Page("Compare", page)
 
 def _seen() -> tuple[object, ...]:
     """What this page shows of the store: the runs, and how far the chosen ones are."""
-    from harness.store import Store
+    from tuning.store import Store
 
     if not store_cache.store().exists():
         return ()
@@ -57,7 +57,7 @@ def _asked() -> list[str]:
 def _page(names: dict[str, str]) -> None:
     import streamlit as st
 
-    from harness.store import Store
+    from tuning.store import Store
 
     asked = [key for word in _asked() for key in names if word and key.startswith(word)]
     if asked != state.get_all("runs") and asked:
@@ -116,7 +116,7 @@ def _items(
     """One task: agreement, subjects, and the flips side by side."""
     import streamlit as st
 
-    from harness.store import Store
+    from tuning.store import Store
 
     heading("Item by item")
     with st.container(key="items", horizontal=True, vertical_alignment="bottom", gap="small"):

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def page() -> None:
     import streamlit as st
 
-    from harness.store import Store
     from leaderboard.ranking.board import boards
+    from tuning.store import Store
 
     store_cache.live(_seen)  # first: what changes while this page is drawn is seen
     store = store_cache.store()
@@ -40,8 +40,8 @@ PAGE = Page("Leaderboard", page)
 
 def ahead() -> None:
     """Read what this page shows at first, so that its first visitor need not wait."""
-    from harness.store import Store
     from leaderboard.ranking.board import boards
+    from tuning.store import Store
 
     if store_cache.store().exists():
         for board in store_cache.read(boards)[:1]:
@@ -52,8 +52,8 @@ def ahead() -> None:
 
 def _seen() -> tuple[object, ...]:
     """What this page shows of the store."""
-    from harness.store import Store
     from leaderboard.ranking.board import boards
+    from tuning.store import Store
 
     if not store_cache.store().exists():
         return ()
@@ -97,7 +97,7 @@ def _going_on(going: Sequence[dict[str, object]]) -> None:
     """A line a run that is being computed, or was broken off."""
     if not going:
         return
-    from harness.store import Store
+    from tuning.store import Store
 
     names = {run.id: run.name for run in store_cache.read(Store.runs)}
     lines = []
@@ -114,8 +114,8 @@ def _going_on(going: Sequence[dict[str, object]]) -> None:
 
 
 def _preference(prompts: str) -> Preferences | None:
-    from harness.store import Store
     from leaderboard.ranking.preferences import preferences
+    from tuning.store import Store
 
     return store_cache.settled(preferences, store_cache.read(Store.verdicts), prompts)
 

@@ -12,8 +12,8 @@ from leaderboard.pages import Page
 from leaderboard.theme import charts
 
 if TYPE_CHECKING:
-    from harness.store import Store
     from judges.ranking.report import Evidence
+    from tuning.store import Store
 
 VIEWS = {"ranking": "Ranking", "judges": "Judges and people", "pair": "One pair"}
 _SOURCES = {"people": "People", "judges": "Judges", "both": "Both together"}
@@ -24,7 +24,7 @@ _LONGEST = 70  # letters of a question where it is chosen
 def page() -> None:
     import streamlit as st
 
-    from harness.store import Store
+    from tuning.store import Store
 
     store_cache.live(_seen)  # first: what changes while this page is drawn is seen
     store = store_cache.store()
@@ -40,7 +40,7 @@ PAGE = Page("Preference", page)
 
 
 def _seen() -> tuple[object, ...]:
-    from harness.store import Store
+    from tuning.store import Store
 
     return tuple(store_cache.read(Store.verdicts)) if store_cache.store().exists() else ()
 
@@ -95,8 +95,8 @@ def question_of(store: Store, version: object, prompts: str, a: str, b: str, que
 def _preference(names: Mapping[str, str]) -> None:
     import streamlit as st
 
-    from harness.store import Store
     from leaderboard.ranking import preference_view as view
+    from tuning.store import Store
 
     version = store_cache.read(Store.verdicts)
     with st.container(key="preference-head", horizontal=True, vertical_alignment="bottom", gap="medium"):

@@ -13,9 +13,9 @@ from harness.errors import HarnessError, StoreError
 from leaderboard.pages import Page
 
 if TYPE_CHECKING:
-    from harness.store import Store
-    from harness.store.preference_rows import JudgeRow, Verdict
     from judges.people.votes import Desk, Pair
+    from judges.store import Store
+    from judges.store.rows import JudgeRow, Verdict
 
 # (vote, label, key): what is said of it afterwards is the label
 VOTES: tuple[tuple[Verdict, str, str], ...] = (
@@ -57,11 +57,11 @@ def _enter() -> Desk | None:
     """The desk of whoever is there; or else what lets one in, or says that nothing does."""
     import streamlit as st
 
-    from harness.store import Store
-    from leaderboard.app import server
+    from judges.store import Store
+    from leaderboard.app import server_settings
     from leaderboard.html import empty
 
-    told = server.settings()
+    told = server_settings.current()
     store = Store(told.db)
     try:
         if not _plan(store):
@@ -83,9 +83,9 @@ def _enter() -> Desk | None:
 
 def _plan(store: Store) -> str:
     """The plan's id: the one that the server was told of, or the newest that is open; "" where there is none."""
-    from leaderboard.app import server
+    from leaderboard.app import server_settings
 
-    if told := server.settings().plan:
+    if told := server_settings.current().plan:
         return told
     plans = store.plans() if store.exists() else []
     return next((plan.id for plan in plans if plan.closed is None), "")
@@ -170,11 +170,13 @@ def _on_this_machine() -> bool:
     """Not through a proxy, and not under another name than this machine's own."""
     import streamlit as st
 
-    from leaderboard.app import server
+    from leaderboard.app import server_settings
 
     headers = st.context.headers
     host = headers.get("Host", "").rsplit(":", 1)[0].strip("[]")
-    return host in server.LOCAL and not any(name.lower().startswith(("x-forwarded", "forwarded")) for name in headers)
+    return host in server_settings.LOCAL and not any(
+        name.lower().startswith(("x-forwarded", "forwarded")) for name in headers
+    )
 
 
 def _cookie(store: Store) -> str:

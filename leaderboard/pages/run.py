@@ -12,7 +12,8 @@ from leaderboard.runs import comparing, run_tables
 
 if TYPE_CHECKING:
     from harness.evaluation.compare import Comparison
-    from harness.store import RunRow, Store
+    from harness.results import RunRow
+    from tuning.store import Store
 
 VIEWS = {"scores": "Scores", "samples": "Samples", "provenance": "Provenance"}
 _NONE = "no baseline"
@@ -21,7 +22,7 @@ _NONE = "no baseline"
 def page() -> None:
     import streamlit as st
 
-    from harness.store import Store
+    from tuning.store import Store
 
     store_cache.live(_seen)  # first: what changes while this page is drawn is seen
     store = store_cache.store()
@@ -38,7 +39,7 @@ PAGE = Page("Run", page)
 
 def _seen() -> tuple[object, ...]:
     """What this page shows of the store: the runs' names, and how far the chosen one is."""
-    from harness.store import Store
+    from tuning.store import Store
 
     if not store_cache.store().exists():
         return ()
@@ -58,7 +59,7 @@ def _chosen(runs: dict[str, RunRow]) -> str:
 def _page(runs: dict[str, RunRow]) -> None:
     import streamlit as st
 
-    from harness.store import Store
+    from tuning.store import Store
 
     names = store_cache.read(comparing.names)
     chosen = _chosen(runs)
@@ -132,7 +133,7 @@ def _scores(run: RunRow, document: dict[str, Any], baseline: str, names: dict[st
 
 
 def _against(run: RunRow, baseline: str, task: str) -> tuple[Sequence[Comparison], Sequence[str]]:
-    from harness.store import Store
+    from tuning.store import Store
 
     status = {each.id: each.status for each in store_cache.read(Store.runs)}
     keep = store_cache.read if "running" in (status[run.id], status[baseline]) else store_cache.settled

@@ -11,8 +11,8 @@ from leaderboard.pages import Page
 from leaderboard.theme import charts
 
 if TYPE_CHECKING:
-    from harness.store import StudyRow
     from tuning.report.views import StudyView
+    from tuning.store import StudyRow
 
 VIEWS = {"scores": "Loss and scores", "search": "Search", "matters": "What matters", "trials": "Trials"}
 
@@ -20,7 +20,7 @@ VIEWS = {"scores": "Loss and scores", "search": "Search", "matters": "What matte
 def page() -> None:
     import streamlit as st
 
-    from harness.store import Store
+    from tuning.store import Store
 
     store_cache.live(_seen)  # first: what changes while this page is drawn is seen
     store = store_cache.store()
@@ -40,7 +40,7 @@ PAGE = Page("Studies", page)
 
 def _seen() -> tuple[object, ...]:
     """What this page shows of the store: trials and trainings, and the runs that measure them."""
-    from harness.store import Store
+    from tuning.store import Store
 
     if not store_cache.store().exists():
         return ()
@@ -92,7 +92,7 @@ def _some(rows: Sequence[StudyRow], known: Sequence[StudyRow]) -> None:
     import streamlit as st
 
     from leaderboard.studies import study_charts, study_heading
-    from tuning.report.trial_scores import view_of
+    from tuning.report.documents import view_of
 
     names = {row.id: f"{charts.one_line(row.name, 60)} · {row.id[:6]}" for row in known}
     with st.container(key="study-head", horizontal=True, vertical_alignment="bottom", gap="medium"):

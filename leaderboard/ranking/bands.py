@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from harness.store import Store
-    from harness.store.run_summaries import Matrix
+    from harness.results.run_summaries import Matrix
+    from tuning.store import Store
 
     Floats = NDArray[np.float64]
 

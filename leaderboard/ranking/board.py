@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.tasks import declared
 from leaderboard.ranking.lineage import Lineage, lineages
 
 if TYPE_CHECKING:
-    from harness.store import RunRow, Store, TaskRow
+    from harness.results import RunRow, TaskRow
+    from tuning.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +145,11 @@ def _way(task: TaskRow, run: RunRow) -> str:
 
 
 _SAME = ("task", "metric", "version", "shots", "chat", "data_digest")
-_FIRST = ("mmlu", "bbh", "drop", "humaneval")
 
 
 def _place(task: str) -> tuple[int, str]:
-    return (_FIRST.index(task) if task in _FIRST else len(_FIRST)), task
+    first = declared.defaults()
+    return (first.index(task) if task in first else len(first)), task
 
 
 def _system(run: RunRow) -> str:

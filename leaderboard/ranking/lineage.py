@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.store.study_rows import BASE
+from tuning.store.rows import BASE
 
 if TYPE_CHECKING:
-    from harness.store import Store
+    from tuning.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from leaderboard.ranking.bands import Band
 
 if TYPE_CHECKING:
-    from harness.store import Store
+    from tuning.store import Store
 
 
 @dataclass(frozen=True, slots=True)

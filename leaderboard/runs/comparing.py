@@ -8,7 +8,8 @@ from tuning.report.drawing import one_line
 
 if TYPE_CHECKING:
     from harness.evaluation.compare import Comparison
-    from harness.store import RunRow, Store
+    from harness.results import RunRow
+    from tuning.store import Store
 
 CLEAR = 0.05
 

@@ -15,7 +15,7 @@ from leaderboard.theme.bars import Axis, axis_of, axis_words, bar
 
 if TYPE_CHECKING:
     from harness.evaluation.compare import Comparison
-    from harness.store import RunRow
+    from harness.results import RunRow
     from leaderboard.ranking.lineage import Lineage
 
 Document = Mapping[str, Any]  # harness.evaluation.report.run_document

@@ -9,7 +9,7 @@ from leaderboard.app import state, store_cache
 from leaderboard.html import markup
 
 if TYPE_CHECKING:
-    from harness.store import Store
+    from tuning.store import Store
 
 AT_ONCE = 10
 _ALL = "all subjects"

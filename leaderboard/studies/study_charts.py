@@ -12,10 +12,10 @@ from leaderboard.studies import correlation_table
 from leaderboard.theme import charts
 
 if TYPE_CHECKING:
-    from harness.store import Store, StudyRow
     from tuning.report.findings import Prediction
     from tuning.report.importance import Importance
     from tuning.report.views import StudyView
+    from tuning.store import Store, StudyRow
 
 AT_ONCE = 2  # scores whose charts are drawn without being asked for: each takes a browser some time
 
@@ -187,8 +187,8 @@ def mattered(rows: Sequence[StudyRow], views: Sequence[StudyView]) -> None:
 
 def importance_of(store: Store, study: str, whole: int) -> Importance | None:
     """`whole`, trials on all rows: what the forest depends on."""
+    from tuning.report.documents import view_of
     from tuning.report.importance import importance
-    from tuning.report.trial_scores import view_of
 
     return importance(view_of(store, study))
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from leaderboard.html import markup
 
 if TYPE_CHECKING:
-    from harness.store import StudyRow
     from tuning.report.views import StudyView
+    from tuning.store import StudyRow
 
 _ORDER = ("complete", "stopped", "failed", "running")
 _SAID = {"complete": "on all rows", "stopped": "stopped at a rung", "failed": "failed", "running": "under way"}

@@ -13,17 +13,18 @@ import pytest
 
 from data import benchmarks, cache, sources
 from data.sources import DataError
+from tests.data.specs import SPECS
 
 
 def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("name", benchmarks.BENCHMARKS)
+@pytest.mark.parametrize("name", SPECS)
 def test_the_cache_gives_back_what_it_was_given(small: Path, tmp_path: Path, name: str, monkeypatch) -> None:
-    read = benchmarks.load(name, small, tmp_path / "cache")
+    read = benchmarks.load(SPECS[name], small, tmp_path / "cache")
     monkeypatch.setattr(benchmarks, "_make", lambda *_: pytest.fail("the cache was passed over"))
-    kept = benchmarks.load(name, small, tmp_path / "cache")
+    kept = benchmarks.load(SPECS[name], small, tmp_path / "cache")
     assert kept == read
     assert [list(row) for row in kept.splits["test"]] == [list(row) for row in read.splits["test"]]
 
@@ -60,59 +61,60 @@ BREAKS = {
 
 @pytest.mark.parametrize("what", BREAKS)
 def test_a_broken_entry_is_made_again(small: Path, tmp_path: Path, what: str) -> None:
-    read = benchmarks.load("mmlu", small, tmp_path / "cache")
+    read = benchmarks.load(SPECS["mmlu"], small, tmp_path / "cache")
     (entry,) = (tmp_path / "cache").iterdir()
     whole = files(entry)
     BREAKS[what](entry)
     assert cache.read(entry, "mmlu", _made_from(small)) is None
-    assert benchmarks.load("mmlu", small, tmp_path / "cache") == read
+    assert benchmarks.load(SPECS["mmlu"], small, tmp_path / "cache") == read
     assert cache.read(entry, "mmlu", _made_from(small)) is not None
     assert files(entry) == whole
 
 
 def test_another_schema_does_not_count_even_when_sealed(small: Path, tmp_path: Path, monkeypatch) -> None:
-    benchmarks.load("mmlu", small, tmp_path / "cache")
+    benchmarks.load(SPECS["mmlu"], small, tmp_path / "cache")
     (entry,) = (tmp_path / "cache").iterdir()
     monkeypatch.setattr(cache, "SCHEMA_VERSION", cache.SCHEMA_VERSION + 1)
     assert cache.read_manifest(entry) is None
 
 
 def _made_from(folder: Path) -> dict[str, Any]:
-    return benchmarks._origin("mmlu", sources.resolve(folder))[1]
+    return benchmarks._origin(SPECS["mmlu"], sources.resolve(folder))[1]
 
 
 def test_a_file_that_changed_is_read_again(small: Path, tmp_path: Path) -> None:
-    before = benchmarks.load("mmlu", small, tmp_path / "cache")
+    before = benchmarks.load(SPECS["mmlu"], small, tmp_path / "cache")
     file = small / "mmlu/test/law_test.csv"
     stat = file.stat()
     file.write_text(file.read_text().replace("D\n", "C\n"))  # the same size
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
-    changed = benchmarks.load("mmlu", small, tmp_path / "cache")
+    changed = benchmarks.load(SPECS["mmlu"], small, tmp_path / "cache")
     assert changed.splits["test"][0]["answer"] == 2
     assert changed.digest != before.digest
     for split in ("dev", "test"):
         (small / f"mmlu/{split}/art_{split}.csv").write_text("q,a,b,c,d,A\n")
-    assert len(benchmarks.load("mmlu", small, tmp_path / "cache").splits["test"]) == 2
+    assert len(benchmarks.load(SPECS["mmlu"], small, tmp_path / "cache").splits["test"]) == 2
     (entry,) = (tmp_path / "cache").iterdir()
     assert len(files(entry)) == 3, "files of earlier manifests are swept away"
 
 
 def test_a_cache_that_cannot_be_written_costs_a_note(small: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    found = benchmarks.load("mmlu", small, tmp_path / "file")
+    found = benchmarks.load(SPECS["mmlu"], small, tmp_path / "file")
     assert found.splits["test"][0]["choices"] == ["None", "N/A", "nan", ""]
     assert "rows are not cached" in found.notes[-1]
     assert str(tmp_path / "file") in found.notes[-1]
     with pytest.raises(DataError, match="cannot be written"):
-        benchmarks.refill("mmlu", small, tmp_path / "file")
+        benchmarks.refill(SPECS["mmlu"], small, tmp_path / "file")
 
 
 def test_a_disk_that_fills_up_leaves_nothing_half_written(shared_data: Path, tmp_path: Path) -> None:
     """A limit on the size of files stands in for the disk: the kernel cuts the write short in the same way."""
     script = (
-        "import resource, sys; from data import benchmarks; from pathlib import Path\n"
+        "import resource, sys; from pathlib import Path\n"
+        "from data import benchmarks; from harness.tasks.mmlu import Mmlu\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-        "found = benchmarks.load('mmlu', sys.argv[1], Path(sys.argv[2]))\n"
+        "found = benchmarks.load(Mmlu.rows, sys.argv[1], Path(sys.argv[2]))\n"
         "print(len(found.splits['test']), found.notes)"
     )
     run = [sys.executable, "-P", "-c", script, str(shared_data), str(tmp_path / "cache")]
@@ -136,31 +138,31 @@ def test_a_stop_at_any_step_leaves_no_entry_that_counts(small: Path, tmp_path: P
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", replace)
         with pytest.raises(KeyboardInterrupt):
-            benchmarks.load("mmlu", small, tmp_path / "cache")  # dev, test, manifest
+            benchmarks.load(SPECS["mmlu"], small, tmp_path / "cache")  # dev, test, manifest
     assert benchmarks.status(tmp_path / "cache") == []
     assert not [name for name in files(tmp_path / "cache") if name.startswith(".writing-")]
-    assert not benchmarks.load("mmlu", small, tmp_path / "cache").notes[1:]
+    assert not benchmarks.load(SPECS["mmlu"], small, tmp_path / "cache").notes[1:]
     assert len(benchmarks.status(tmp_path / "cache")) == 1
 
 
 def test_what_a_killed_writer_left_is_swept_away_later(small: Path, tmp_path: Path) -> None:
-    benchmarks.load("mmlu", small, tmp_path / "cache")
+    benchmarks.load(SPECS["mmlu"], small, tmp_path / "cache")
     (entry,) = (tmp_path / "cache").iterdir()
     for name, age in (("old", 7200), ("young", 0)):
         left = entry / f".writing-{name}"
         left.write_bytes(b"half")
         os.utime(left, (left.stat().st_atime - age, left.stat().st_mtime - age))
-    benchmarks.refill("mmlu", small, tmp_path / "cache")
+    benchmarks.refill(SPECS["mmlu"], small, tmp_path / "cache")
     assert [name for name in files(entry) if name.startswith(".writing-")] == [".writing-young"]
 
 
 def test_many_writers_and_readers_of_one_entry(small: Path, tmp_path: Path) -> None:
-    digest = benchmarks.load("drop", small, tmp_path / "other").digest
+    digest = benchmarks.load(SPECS["drop"], small, tmp_path / "other").digest
     script = (
-        "import sys; from data import benchmarks; from pathlib import Path\n"
+        "import sys; from data import benchmarks; from harness.tasks.drop import Drop; from pathlib import Path\n"
         "folder, home = sys.argv[1], Path(sys.argv[2])\n"
         "for turn in range(30):\n"
-        "    found = (benchmarks.refill if turn % 2 else benchmarks.load)('drop', folder, home)\n"
+        "    found = (benchmarks.refill if turn % 2 else benchmarks.load)(Drop.rows, folder, home)\n"
         "    assert found.digest == sys.argv[3] and len(found.splits['test']) == 4, found\n"
         "    assert not [note for note in found.notes if 'cached' in note], found.notes\n"
     )
@@ -175,10 +177,10 @@ def test_many_writers_and_readers_of_one_entry(small: Path, tmp_path: Path) -> N
 
 def test_all_of_mmlu_from_the_cache_is_quick(shared_data: Path, tmp_path: Path) -> None:
     """A finished run answers at once: 0.23 s of processor time was measured, imports included."""
-    benchmarks.load("mmlu", shared_data, tmp_path)
+    benchmarks.load(SPECS["mmlu"], shared_data, tmp_path)
     script = (
-        "import sys, time; from data import benchmarks; from pathlib import Path\n"
-        "found = benchmarks.load('mmlu', sys.argv[1], Path(sys.argv[2]))\n"
+        "import sys, time; from data import benchmarks; from harness.tasks.mmlu import Mmlu; from pathlib import Path\n"
+        "found = benchmarks.load(Mmlu.rows, sys.argv[1], Path(sys.argv[2]))\n"
         "print(len(found.splits['test']), sorted({'pandas', 'datasets', 'torch'} & set(sys.modules)))\n"
         "print(time.process_time())"
     )
@@ -191,7 +193,7 @@ def test_all_of_mmlu_from_the_cache_is_quick(shared_data: Path, tmp_path: Path) 
 def test_status_lists_what_is_cached(small: Path, tmp_path: Path, monkeypatch) -> None:
     assert benchmarks.status(tmp_path / "none") == []
     monkeypatch.setenv("HARNESS_HOME", str(tmp_path / "home"))
-    made = [benchmarks.load(name, small) for name in ("mmlu", "drop")]
+    made = [benchmarks.load(SPECS[name], small) for name in ("mmlu", "drop")]
     (tmp_path / "home/data/stray").mkdir()
     listed = benchmarks.status()
     assert [(one.name, one.source, one.rows, one.digest) for one in listed] == [
@@ -205,4 +207,4 @@ def test_status_lists_what_is_cached(small: Path, tmp_path: Path, monkeypatch) -
 def test_a_link_to_nowhere_is_named(small: Path, tmp_path: Path) -> None:
     (small / "mmlu/test/art_test.csv").symlink_to(tmp_path / "nowhere.csv")
     with pytest.raises(DataError, match=r"art_test\.csv cannot be read: No such file"):
-        benchmarks.load("mmlu", small, tmp_path / "cache")
+        benchmarks.load(SPECS["mmlu"], small, tmp_path / "cache")

@@ -10,27 +10,20 @@ import pytest
 
 from data import benchmarks, hub_rows
 from data.sources import DataError
+from tests.data.specs import SPECS
 
 
-def test_the_prompts_of_the_hub_are_those_of_the_upstream_files(shared_data: Path, tmp_path: Path) -> None:
-    upstream = benchmarks.load("bbh", shared_data, tmp_path).prompts
-    assert hub_rows.cot_prompts() == upstream
-    for task, prompt in upstream.items():
-        file = (shared_data / f"bbh/cot-prompts/{task}.txt").read_text(encoding="utf-8")
-        assert file.endswith(f"\n-----\n{prompt}")
-
-
-@pytest.mark.parametrize("name", benchmarks.BENCHMARKS)
+@pytest.mark.parametrize("name", SPECS)
 def test_no_hub_is_an_error_that_says_what_to_do(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=r"could not be had .*--data DIR.*--data sample"):
-        benchmarks.load(name, None, tmp_path)
+        benchmarks.load(SPECS[name], None, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def _hub_shapes(folder: Path) -> dict[tuple[str, str | None, str], list[dict[str, Any]]]:
     """The rows of a folder as the hub's data sets shape them: (id, configuration, split) to rows."""
-    found = {name: benchmarks.load(name, folder, folder / "cache").splits for name in benchmarks.BENCHMARKS}
-    ids = {name: repository for name, (repository, _) in hub_rows.HUB.items()}
+    found = {name: benchmarks.load(SPECS[name], folder, folder / "cache").splits for name in SPECS}
+    ids = {name: spec.hub.repository for name, spec in SPECS.items() if spec.hub}
     sets: dict[tuple[str, str | None, str], list[dict[str, Any]]] = {}
     for split, part in found["mmlu"].items():
         # The hub's "all" has its subjects in an order of its own; each subject's rows keep theirs.
@@ -89,36 +82,38 @@ def hub(shared_data: Path, tmp_path: Path, monkeypatch) -> tuple[Path, list[tupl
     return folder, asked
 
 
-@pytest.mark.parametrize("name", benchmarks.BENCHMARKS)
+@pytest.mark.parametrize("name", SPECS)
 def test_the_hub_gives_the_digest_of_the_folder(hub, tmp_path: Path, name: str, monkeypatch) -> None:
     folder, asked = hub
     home = tmp_path / "cache"
-    found = benchmarks.load(name, "hub", home)
-    assert found.digest == benchmarks.load(name, folder, home).digest
-    repository, pinned = hub_rows.HUB[name]
+    found = benchmarks.load(SPECS[name], "hub", home)
+    assert found.digest == benchmarks.load(SPECS[name], folder, home).digest
+    hub_set = SPECS[name].hub
+    assert hub_set is not None
+    repository, pinned = hub_set.repository, hub_set.revision
     commit = pinned if pinned != "main" else "c0ffee" * 6 + "c0ff"
     assert found.source == f"hub:{repository}@{commit}"
     assert (repository, commit) in asked
     asked.clear()
     monkeypatch.setattr(benchmarks, "_make", lambda *_: pytest.fail("the cache was passed over"))
-    assert benchmarks.load(name, None, home) == found
+    assert benchmarks.load(SPECS[name], None, home) == found
     assert not asked, "what is cached asks no hub, also where the revision was a branch"
 
 
 def test_an_explicit_data_set_and_revision(hub, tmp_path: Path) -> None:
     _, asked = hub
-    found = benchmarks.load("humaneval", "hub:openai/openai_humaneval@v1", tmp_path / "cache")
+    found = benchmarks.load(SPECS["humaneval"], "hub:openai/openai_humaneval@v1", tmp_path / "cache")
     assert asked[0] == ("openai/openai_humaneval", "v1")
     assert found.source == "hub:openai/openai_humaneval@" + "c0ffee" * 6 + "c0ff"
     with pytest.raises(DataError, match="no column subject, choices; there are task_id"):
-        hub_rows._need({"task_id": 1, "question": "", "answer": 0}, ("subject", "question", "choices", "answer"), "x")
+        hub_rows.need({"task_id": 1, "question": "", "answer": 0}, ("subject", "question", "choices", "answer"), "x")
 
 
 def test_a_hub_row_of_another_shape_is_named(hub, tmp_path: Path, monkeypatch) -> None:
     import datasets
 
     monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: datasets.Dataset.from_list([{"text": "hello"}]))
-    for name in benchmarks.BENCHMARKS:
+    for name in SPECS:
         with pytest.raises(DataError, match=r"missing|no column"):
-            benchmarks.load(name, "hub", tmp_path / "cache")
+            benchmarks.load(SPECS[name], "hub", tmp_path / "cache")
     assert not (tmp_path / "cache").exists()

@@ -11,6 +11,7 @@ import pytest
 import data.sample
 from data.benchmarks import load
 from data.sample.make import distinct, sample
+from tests.data.specs import SPECS
 
 HOME = Path(data.sample.__file__).parent
 
@@ -28,7 +29,7 @@ def test_it_is_small():
 
 
 def test_mmlu():
-    splits = load("mmlu", "sample").splits
+    splits = load(SPECS["mmlu"], "sample").splits
     subjects = Counter(row["subject"] for row in splits["test"])
     assert len(subjects) == 4
     assert set(subjects.values()) == {25}
@@ -43,7 +44,7 @@ def test_mmlu():
 
 
 def test_bbh():
-    benchmark = load("bbh", "sample")
+    benchmark = load(SPECS["bbh"], "sample")
     tasks = Counter(row["task"] for row in benchmark.splits["test"])
     assert tasks == dict.fromkeys(benchmark.prompts, 25)
     for task, prompt in benchmark.prompts.items():
@@ -56,14 +57,14 @@ def test_bbh():
 
 
 def test_boolean_targets_are_pythons():
-    for row in load("bbh", "sample").splits["test"]:
+    for row in load(SPECS["bbh"], "sample").splits["test"]:
         if row["task"] == "boolean_expressions":
             expression = row["input"].removeprefix("The expression to evaluate: ")
             assert str(eval(expression)) == row["target"]  # noqa: S307
 
 
 def test_drop():
-    splits = load("drop", "sample").splits
+    splits = load(SPECS["drop"], "sample").splits
     assert len(splits["train"]) >= 3
     assert len({row["passage_id"] for row in splits["test"]}) == 20
     kinds = Counter()
@@ -78,7 +79,7 @@ def test_drop():
 
 
 def test_humaneval_solutions_pass_their_checks():
-    rows = load("humaneval", "sample").splits["test"]
+    rows = load(SPECS["humaneval"], "sample").splits["test"]
     assert 20 <= len(rows) <= 40
     assert len({row["entry_point"] for row in rows}) == len(rows)
     for row in rows:

@@ -13,19 +13,20 @@ from data.benchmarks import load
 from data.tiny import make, passages, programs, quiz, reasoning
 from data.tiny.generate import ALPACA, Document, documents, make_instruction, text_of
 from data.tiny.world import Wording
+from tests.data.specs import SPECS
 
 HOME = Path(data.tiny.__file__).parent
 
 
 def sample_texts() -> list[str]:
     """What must not stand in the training text: questions, passages, puzzles, prompts and docstrings."""
-    texts = [row["question"] for split in load("mmlu", "sample").splits.values() for row in split]
-    bbh = load("bbh", "sample")
+    texts = [row["question"] for split in load(SPECS["mmlu"], "sample").splits.values() for row in split]
+    bbh = load(SPECS["bbh"], "sample")
     texts += [row["input"] for row in bbh.splits["test"]]
     texts += [part for prompt in bbh.prompts.values() for part in prompt.split("\n") if part.startswith("Q: ")]
-    for split in load("drop", "sample").splits.values():
+    for split in load(SPECS["drop"], "sample").splits.values():
         texts += [text for row in split for text in (row["passage"], row["question"])]
-    for row in load("humaneval", "sample").splits["test"]:
+    for row in load(SPECS["humaneval"], "sample").splits["test"]:
         texts += [row["prompt"], row["prompt"].split('"""')[1].split("\n")[0]]
     return texts
 
@@ -150,7 +151,7 @@ def test_mmlu_is_above_chance(tiny):
     from harness.tasks.mmlu import Mmlu
 
     tokenizer, model = tiny
-    task = Mmlu(load("mmlu", "sample"))
+    task = Mmlu(load(SPECS["mmlu"], "sample"))
     letters = [tokenizer(f" {letter}", add_special_tokens=False)["input_ids"][0] for letter in "ABCD"]
     right = 0
     for item in task.items():
@@ -166,7 +167,7 @@ def test_bbh_is_above_chance(tiny):
     from harness.tasks.bbh import Bbh
     from harness.types import Response
 
-    task, right = Bbh(load("bbh", "sample")), 0.0
+    task, right = Bbh(load(SPECS["bbh"], "sample")), 0.0
     items = task.items()[::5]
     for item in items:
         (request,) = task.requests(item)
@@ -179,7 +180,7 @@ def test_drop_is_above_chance(tiny):
     from harness.tasks.drop import Drop
     from harness.types import Response
 
-    task, total = Drop(load("drop", "sample")), 0.0
+    task, total = Drop(load(SPECS["drop"], "sample")), 0.0
     items = task.items()[::2]
     for item in items:
         (request,) = task.requests(item)
@@ -189,6 +190,6 @@ def test_drop_is_above_chance(tiny):
 
 
 def test_humaneval_is_neither_empty_nor_full(tiny):
-    rows = load("humaneval", "sample").splits["test"]
+    rows = load(SPECS["humaneval"], "sample").splits["test"]
     right = sum(answer(tiny, row["prompt"], "\ndef", 60).strip() == row["canonical_solution"].strip() for row in rows)
     assert 0.2 <= right / len(rows) < 1

@@ -149,7 +149,9 @@ def test_the_judge_compares_answers(made: Environment) -> None:
     for name, tokens in (("brief", 4), ("long", 24)):
         words = ("--model", "tiny", "--device", "cpu", "--prompts", prompts, "--max-new-tokens", tokens)
         made.harness("answer", *words, "--name", name, "--db", path)
-    outcome = json.loads(made.harness("judge", "--models", "brief", "long", "--judge", "shorter", "--db", path, "--json"))
+    outcome = json.loads(
+        made.harness("judge", "--models", "brief", "long", "--judge", "shorter", "--db", path, "--json")
+    )
     (judge,) = outcome["judges"]
     assert judge["name"] == "shorter"
     assert judge["asked"] == 4

@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 from data.sources import SAMPLE
-from harness.store import Store
+from harness.results import Store
 from harness.types import BackendInfo, Choice, Generate, Loglikelihood, Prompt, Request, Response, Rolling
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.store import Store
-from harness.store.preference_rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
+from judges.store import Store
+from judges.store.rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

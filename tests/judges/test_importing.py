@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from harness.store import Store
 from judges.ranking.games import games
+from judges.store import Store
 from tests.harness.runs import cli, json_of
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -68,7 +69,7 @@ class _BreaksOnEmpty(Shorter):
 
 
 class _ConfigIsNoJson(Shorter):
-    config = {"limits": (1, 2)}
+    config = MappingProxyType({"limits": (1, 2)})
 
 
 class _PrefersAMapping(Shorter):

@@ -7,11 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.store import ScoreRow, StepRow, Store, StudyRow, TrialRow
-from harness.store.preference_rows import ComparisonRow, JudgeRow
-from harness.store.study_rows import AttemptRow
-from tests.harness.store import make
+from harness.results import ScoreRow
+from judges.store.rows import ComparisonRow, JudgeRow
+from tests.harness.results import make
 from tests.leaderboard.make import NOW, answered
+from tuning.store import StepRow, Store, StudyRow, TrialRow
+from tuning.store.rows import AttemptRow
 
 HTML = '<img src=x onerror="alert(1)"><script>alert(2)</script><b>bold</b>'
 MARKDOWN = "[click](javascript:alert(3)) ![i](http://hostile.test/p.png) **b** $\\frac{a}{b}$ :red[r] `c` # h"

@@ -8,10 +8,10 @@ from datetime import timedelta
 from itertools import combinations
 from pathlib import Path
 
-from harness.store import Store
-from harness.store.comparisons import comparison_id
-from harness.store.preference_rows import ComparisonRow, JudgeRow, Verdict
+from judges.store.comparisons import comparison_id
+from judges.store.rows import ComparisonRow, JudgeRow, Verdict
 from tests.leaderboard.make import NOW, answered
+from tuning.store import Store
 
 STRENGTH = {"plain-model": 0, "better-model": 1, "best-model": 2}
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.store import Store
-from harness.store.preference_rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
-from leaderboard.app import server
+from judges.store.rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
+from leaderboard.app import server, server_settings
+from tuning.store import Store
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,14 +59,14 @@ def three(path: Path, questions: int = 12) -> Store:
 class Serving:
     """A server as `harness rate` starts it, for one test."""
 
-    def __init__(self, told: server.Settings, port: int | None = None) -> None:
+    def __init__(self, told: server_settings.Settings, port: int | None = None) -> None:
         self.port = port or free_port()
         self.told = told
         self.address = f"http://127.0.0.1:{self.port}"
         self.start()
 
     def start(self) -> None:
-        environment = {**server.environment(self.told), "PYTHONPATH": str(ROOT)}
+        environment = {**server_settings.environment(self.told), "PYTHONPATH": str(ROOT)}
         self.child = subprocess.Popen(
             server.command("127.0.0.1", self.port),
             stdin=subprocess.PIPE,
@@ -84,7 +84,7 @@ class Serving:
 
 
 @contextlib.contextmanager
-def serving(told: server.Settings) -> Iterator[Serving]:
+def serving(told: server_settings.Settings) -> Iterator[Serving]:
     made = Serving(told)
     try:
         yield made

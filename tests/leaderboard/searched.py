@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.store import ScoreRow, Store, StudyRow
-from tests.harness.store import make
+from harness.results import ScoreRow
+from tests.harness.results import make
 from tests.tuning import fakes
+from tuning.store import Store, StudyRow
 from tuning.study import session
 
 

@@ -1,6 +1,6 @@
 """Screenshots of every page for docs/images: python -m tests.leaderboard.shots [STORE] [PAGE…].
 
-Light and dark, wide (1280) and narrow (390). Without a store, the one that `bench.big_store` makes."""
+Light and dark, wide (1280) and narrow (390). Without a store, the one that `bench.big.store` makes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.store import Store
-from leaderboard.app import server, state
+from leaderboard.app import server_settings, state
 from tests.leaderboard.browser import Watched, chromium
 from tests.leaderboard.make import ROOT, serving
+from tuning.store import Store
 
 FOLDER = ROOT / "docs" / "images"
 SIZES = {"wide": (1280, 1000), "narrow": (390, 844)}
@@ -46,7 +46,7 @@ SHOTS = (
 
 def take(store: Store, folder: Path, wanted: Sequence[str] = ()) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with chromium() as browser, serving(server.Settings(str(store.path.resolve()), names=True)) as page:
+    with chromium() as browser, serving(server_settings.Settings(str(store.path.resolve()), names=True)) as page:
         for shot in SHOTS:
             if wanted and shot.name not in wanted:
                 continue
@@ -74,7 +74,7 @@ def _smaller(path: Path) -> None:
 def main() -> None:
     given = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / ".bench" / "board.duckdb"
     if not given.exists():
-        from bench.big_store import build
+        from bench.big.store import build
 
         given.parent.mkdir(exist_ok=True)
         build(given)

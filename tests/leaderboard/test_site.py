@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from harness.errors import HarnessError, StoreError
-from harness.store import Store
 from leaderboard import site
 from tests.harness.cli.test_gate import answers, measured
 from tests.harness.runs import json_of
@@ -18,6 +17,7 @@ from tests.leaderboard.browser import Watched, chromium
 from tests.leaderboard.hostile import SHOWN, hostile
 from tests.leaderboard.judged import judged
 from tests.leaderboard.searched import searched
+from tuning.store import Store
 
 _TAG = re.compile(r"<[^>]+>")
 
@@ -35,8 +35,8 @@ def made(tmp_path_factory) -> tuple[Store, Path]:
 
 
 def _scores(store: Store, run: str) -> Any:
+    from harness.results import ScoreRow
     from harness.stats import intervals
-    from harness.store import ScoreRow
     from harness.types import Item, Sample
 
     for task in store.tasks(run):

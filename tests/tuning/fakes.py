@@ -164,7 +164,7 @@ def run(folder: Path, faults: dict[int, str] | None = None, log: Path | None = N
 
 def outcome(folder: Path, db: str = "s.duckdb") -> list[tuple[Any, ...]]:
     """All that decides a study: trials and attempts, without moments and paths."""
-    from harness.store import Store
+    from tuning.store import Store
 
     store = Store(folder / db)
     study = store.studies()[0]

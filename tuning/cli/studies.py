@@ -16,8 +16,8 @@ def list_(db: Db = DEFAULT_DB, json: Json = False) -> None:
     """The studies of the store."""
     from rich.console import Console
 
-    from harness.store import Store
     from tuning.report.documents import listed, print_studies, study_document
+    from tuning.store import Store
     from tuning.study.definition import ledger_of
 
     store = Store(db)
@@ -33,8 +33,8 @@ def show(study: StudyWord, db: Db = DEFAULT_DB, json: Json = False) -> None:
     """One study with its trials."""
     from rich.console import Console
 
-    from harness.store import Store
     from tuning.report.documents import print_study, study_document
+    from tuning.store import Store
     from tuning.study.definition import ledger_of
 
     store = Store(db)
@@ -50,9 +50,21 @@ def show(study: StudyWord, db: Db = DEFAULT_DB, json: Json = False) -> None:
         Console().print(note, markup=False, style="dim")
 
 
+def show_known(word: str, db: str, json: bool) -> bool:
+    """For `harness show`: shows the study of that name, if there is one. Whether there is."""
+    from tuning.store import Store
+
+    try:
+        Store(db).resolve_study(word)
+    except UsageError:
+        return False
+    show(word, db, json)
+    return True
+
+
 def stop(study: StudyWord, db: Db = DEFAULT_DB) -> None:
     """Ask a running study to end after the trainings under way."""
-    from harness.store import Store
+    from tuning.store import Store
 
     store = Store(db)
     row = store.resolve_study(study)
@@ -69,8 +81,8 @@ def enqueue(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Ask for a point; a running study takes it before its next block, a finished one when its budget grows."""
-    from harness.store import Store
     from tuning.search.loop import check_point
+    from tuning.store import Store
     from tuning.study.options import assigned
     from tuning.study.space import Space
 

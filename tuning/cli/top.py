@@ -28,14 +28,17 @@ def top(
     ] = None,
     merge: Annotated[bool, typer.Option("--merge", help="Write each on its base, as a checkpoint.")] = False,
     run: Annotated[bool, typer.Option("--run", help="Measure each on benchmarks, with harness run.")] = False,
-    tasks: Annotated[str, typer.Option(help="For --run.")] = "mmlu,bbh,drop,humaneval",
+    tasks: Annotated[
+        str | None, typer.Option(help="For --run, as there.", show_default="every benchmark of ours")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Train the best trials and the fixed points over new seeds, and compare them on the test rows."""
     from rich.console import Console
 
     from harness.progress import shown
-    from harness.store import Store
+    from harness.tasks import declared
+    from tuning.store import Store
     from tuning.study import finalist_evaluation, finalists
 
     for option, number in (("k", k), ("seeds", seeds)):
@@ -43,6 +46,7 @@ def top(
             raise UsageError(f"--{option} is a number from 1 up, not {number}.")
     if spread < 0:
         raise UsageError(f"--spread is a number from 0 up, not {spread}.")
+    tasks = tasks if tasks is not None else ",".join(declared.defaults())
     options = given.options()
     store = Store(options.db)
     row = store.resolve_study(study)
@@ -53,7 +57,8 @@ def top(
         runs = finalist_evaluation.run_all(found, options, tasks, progress) if run else []
     document = finalists.document(found.measured, found.compared)
     if json:
-        print_json({"study": row.id, **document, "merged": list(map(str, merged)), "runs": runs})
+        noted = list(found.warnings)
+        print_json({"study": row.id, **document, "warnings": noted, "merged": list(map(str, merged)), "runs": runs})
         return
     console = Console()
     finalist_evaluation.print_top(console, found)
@@ -73,9 +78,9 @@ def report(
     json: Json = False,
 ) -> None:
     """Write what a study found, as HTML and Markdown with plots."""
-    from harness.store import Store
+    from tuning.report.documents import view_of
     from tuning.report.page import write
-    from tuning.report.trial_scores import view_of
+    from tuning.store import Store
 
     store = Store(db)
     row = store.resolve_study(study)

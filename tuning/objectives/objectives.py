@@ -26,8 +26,8 @@ from tuning.objectives.win_rate_objective import WinRate
 from tuning.types import Measured, Objective, ObjectiveFactory, Surroundings, TrialError
 
 if TYPE_CHECKING:
-    from harness.store import Store
     from harness.types import Score
+    from tuning.store import Store
 
 Measure = Callable[[Measured], float]
 CHEAP = ("adapter-size",)  # known after any rung, and the same at each

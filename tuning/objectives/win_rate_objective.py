@@ -16,9 +16,9 @@ from harness.errors import ModelError, UsageError
 from tuning.types import TrialError
 
 if TYPE_CHECKING:
-    from harness.store import Store
     from judges.judging.pairs import Contest
     from judges.judging.session import Outcome
+    from tuning.store import Store
     from tuning.types import Measured, Surroundings
 
 LENGTH = 256  # new tokens of an answer
@@ -50,11 +50,11 @@ class WinRate:
 
     def measure(self, measured: Measured, where: Surroundings) -> float:
         """TrialError where the adapter cannot answer; a judge that fails stops the study, which goes on later."""
-        from harness.store import Store
         from judges.answers.answering import answer
         from judges.answers.options import AnswerOptions
         from judges.judging.pairs import contest
         from judges.judging.session import reliable
+        from tuning.store import Store
 
         # an engine's start for each trial would take longer than the answers
         common: dict[str, Any] = {

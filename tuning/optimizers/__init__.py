@@ -4,16 +4,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from harness import registry
 from harness.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
     from tuning.study.space import Space
-    from tuning.types import Optimizer, OptimizerClass, Point
+    from tuning.types import Optimizer, Point
 
 ORDER = ("nomad", "nni-tpe", "tpe", "gp", "nsga2", "cma-es", "random", "list")  # of ours, in lists and in colours
+
+
+class OptimizerClass(Protocol):
+    """A part of the kind `harness.optimizers`: the class itself."""
+
+    max_objectives: int
+    takes_constraints: bool
+
+    def __call__(
+        self, space: Space, seed: int, start: Sequence[Point], block: int, objectives: int, constraints: int
+    ) -> Optimizer:
+        """`start` are points of the space; `block` is the most that one ask may give; `objectives` is within
+        `max_objectives`, and `constraints`, their number, is 0 where the class takes none."""
+        ...
 
 
 def names() -> list[str]:

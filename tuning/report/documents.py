@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.store import Store, StudyRow, TrialRow
-from harness.store.study_rows import BASE
-from tuning.report import remarks
+from tuning.report import remarks, trial_scores
 from tuning.report.views import StudyView, TrialView
+from tuning.store import Store, StudyRow, TrialRow
+from tuning.store.rows import BASE
 from tuning.study.ledger import Ledger, hyper_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
-
-    from tuning.report.trial_scores import Measured
 
 
 _FIELDS = {"alpha_over_rank": "alpha", "alpha_over_sqrt_rank": "alpha"}  # of Hyperparameters, by the space's names
@@ -110,6 +108,11 @@ def ended(row: StudyRow, ledger: Ledger) -> str | None:
     return f"The {whole} has no more points: {ledger.started} trials of a budget of {row.budget} are all that it makes."
 
 
+def _ended(row: StudyRow, ledger: Ledger) -> list[str]:
+    why = ended(row, ledger)
+    return [] if why is None else [why]
+
+
 def compute(ledger: Ledger) -> dict[str, int]:
     """Tokens of the search and of its trainings on all rows, measured over seeds apart."""
     own = [a for a in ledger.attempts.values() if a.seed == ledger.seed and a.trial]
@@ -132,7 +135,17 @@ def front(ledger: Ledger) -> list[int]:
     return [t.number for t in known if not any(better(other, t) for other in known)]
 
 
-def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str, Measured]]) -> StudyView:
+def view_of(store: Store, study: str) -> StudyView:
+    """A study by its id, with all that was measured of it."""
+    from tuning.study.definition import ledger_of
+
+    with store.read():
+        row = next(each for each in store.studies() if each.id == study)
+        ledger, found = ledger_of(store, row), trial_scores.scores(store, row)
+    return study_view(row, ledger, found)
+
+
+def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str, trial_scores.Measured]]) -> StudyView:
     """What a report reads. Values of a trial stand for its highest rung, with all that belongs to the same training."""
     from tuning.study.space import Space
 
@@ -173,7 +186,12 @@ def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str
         objectives=tuple(row.config["objectives"]),
         searched=tuple(sorted(searched)),
         trials=tuple(trials),
-        notes=(*row.warnings, *remarks.warnings(ledger), *remarks.failures(ledger)),
+        notes=(
+            *filter(None, [ended(row, ledger)]),
+            *row.warnings,
+            *remarks.warnings(ledger),
+            *remarks.failures(ledger),
+        ),
         base={name: each.value for name, each in measured.get(BASE, {}).items()},
         rows=f"{row.base_digest} {row.data_digest}",
     )

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.evaluation.report import score_document
-from harness.store import ScoreRow, Store, StudyRow
+from harness.results import ScoreRow
 from tuning.objectives import objectives
-from tuning.report.views import StudyView
+from tuning.store import Store, StudyRow
 
 _TRIAL = "-trial-"
 
@@ -24,17 +24,6 @@ class Measured:
     value: float
     interval: tuple[float, float] | None
     runs: tuple[str, ...]  # ids; () for preference
-
-
-def view_of(store: Store, study: str) -> StudyView:
-    """A study by its id, with all that was measured of it."""
-    from tuning.report.documents import study_view
-    from tuning.study.definition import ledger_of
-
-    with store.read():
-        row = next(each for each in store.studies() if each.id == study)
-        ledger, found = ledger_of(store, row), scores(store, row)
-    return study_view(row, ledger, found)
 
 
 def under_way(store: Store, study: str) -> dict[str, tuple[tuple[int, float], ...]]:

@@ -1,7 +1,7 @@
 """Searches that were recorded once, as functions of a point: optimizers are compared on them in seconds.
 
-`tiny_grid()` is a complete grid that was trained (bench/record_grid.py): claims rest on it. `paper()` is a surrogate
-fitted to 100 points of arXiv 2312.00949, and is no better than its leave-one-out R².
+`tiny_grid()` is a complete grid that was trained (bench/training/record_grid.py): claims rest on it. `paper()` is a
+surrogate fitted to 100 points of arXiv 2312.00949, and is no better than its leave-one-out R².
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from harness.store import AttemptRow
+from tuning.store import AttemptRow
 
 FEW = 5  # trials; more than the fixed points, which all have one rank
 # Hyperparameters that lead nowhere are what a search is there to find out.

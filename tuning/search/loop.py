@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.errors import IncompleteError, StoreError, UsageError
-from harness.store import AttemptRow, TrialRow
-from harness.store.study_rows import Source
 from tuning.objectives.objectives import Measure
 from tuning.search import failures, rungs
 from tuning.search.worker_pool import WorkerPool
 from tuning.search.workers import Batch, Job, Reply, reply_to
+from tuning.store import AttemptRow, TrialRow
+from tuning.store.rows import Source
 from tuning.study.ledger import Ledger
 from tuning.types import Hyperparameters, Measured, Optimizer, Point
 

@@ -27,7 +27,7 @@ from harness.errors import HarnessError, MissingError
 from tuning.types import Hyperparameters, Likelihood, Step, Trained, TrialError
 
 if TYPE_CHECKING:
-    from harness.store.study_rows import Purpose
+    from tuning.store.rows import Purpose
     from tuning.training.train import Trainer
 
 Setup = Callable[[], "Trainer"]  # can be pickled: functools.partial of a module's function

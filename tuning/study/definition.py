@@ -27,9 +27,9 @@ from tuning.types import Hyperparameters, Surroundings
 if TYPE_CHECKING:
     from data.instruction_split import Splits
     from harness.models.checkpoint import Checkpoint
-    from harness.store import Store, StudyRow
+    from tuning.store import Store, StudyRow
     from tuning.study.ledger import Ledger
-    from tuning.training.train import TrainSettings
+    from tuning.training.train_settings import TrainSettings
 
 VERSION = "1"  # changes whenever the same options would give other trials
 WARM = 5  # points taken from another study
@@ -100,7 +100,7 @@ class Study:
     def settings(self, options: Options) -> TrainSettings:
         """How to train on this machine."""
         from harness.evaluation.planning import find_device
-        from tuning.training.train import TrainSettings
+        from tuning.training.train_settings import TrainSettings
 
         return TrainSettings(
             device=find_device(options.device),
@@ -232,7 +232,7 @@ def _warm(options: Options) -> list[Hyperparameters]:
     """The best points of another study."""
     if options.warm_start is None:
         return []
-    from harness.store import Store
+    from tuning.store import Store
     from tuning.study.ledger import hyper_of
 
     store = Store(options.db)

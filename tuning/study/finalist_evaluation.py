@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
-from harness.store import Store, StudyRow
-from harness.store.study_rows import BASE
+from harness.models.loading import require_device
 from tuning.objectives import objectives
 from tuning.report.trial_scores import headlines, tag_of
 from tuning.search.workers import Setup
+from tuning.store import Store, StudyRow
+from tuning.store.rows import BASE
 from tuning.study import finalists
 from tuning.study.definition import Plan, Study, again, ledger_of, surroundings
 from tuning.study.finalists import Comparison, Finalist, Measurement
@@ -29,6 +30,7 @@ class Top:
     row: StudyRow
     measured: list[Measurement]
     compared: list[Comparison]  # the best by validation loss against the base, the fixed points and other studies' best
+    warnings: Sequence[str] = ()  # of the trainings over new seeds
 
     @property
     def best(self) -> Finalist:
@@ -57,9 +59,11 @@ def top(
     if not splits.test:
         raise UsageError(f"The study {row.name} has no test rows (--sizes): there is nothing to measure on.")
     made = Plan(study, checkpoint, splits, row.budget)
-    where = surroundings(options)
+    where, device = surroundings(options), study.settings(options).device
+    if options.ray is None:
+        require_device(device)
     with store.lease(row.id):
-        pool = make_pool(setup(made, options), options, study.settings(options).device)
+        pool = make_pool(setup(made, options), options, device)
         try:
             finalists.train(
                 chosen,
@@ -77,7 +81,8 @@ def top(
     if first is None:
         raise UsageError(f"The best trial of {row.name} could not be trained with another seed; `harness tune show`.")
     rivals = [f for f in known if f is not first and (f.study is not row or f.trial == BASE or f.label)]
-    return Top(row, measured, [finalists.compare(rival, first, seeds) for rival in rivals])
+    compared = [finalists.compare(rival, first, seeds) for rival in rivals]
+    return Top(row, measured, compared, finalists.remarks(chosen, seeds))
 
 
 def merge_all(found: Top, folder: Path) -> list[Path]:
@@ -167,3 +172,5 @@ def print_top(console: Any, found: Top) -> None:
     console.print(made)
     for comparison in found.compared:
         console.print(plain(comparison.sentence), soft_wrap=True)
+    for warning in found.warnings:
+        console.print(plain(f"! {warning}"), style="yellow", soft_wrap=True)

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.stats.intervals import Interval, moments, score_interval
-from harness.store import StudyRow
-from harness.store.study_rows import BASE
 from tuning.objectives.objectives import Measure
 from tuning.search.loop import Halted, record
 from tuning.search.worker_pool import WorkerPool
 from tuning.search.workers import Job, Reply
+from tuning.store import StudyRow
+from tuning.store.rows import BASE
 from tuning.study.ledger import Ledger, hyper_of
 
 if TYPE_CHECKING:
@@ -153,6 +153,20 @@ def measurements(finalists: Sequence[Finalist], seeds: int) -> list[Measurement]
             losses = tuple(float(loss) for loss in rows.sum(axis=1) / tokens.sum())
             found.append(Measurement(each, losses, wanted - len(losses)))
     return sorted(found, key=lambda m: m.mean)
+
+
+def remarks(finalists: Sequence[Finalist], seeds: int) -> list[str]:
+    """What the trainings over new seeds warned of, and why some failed, each once; with the finalists' names where it
+    is not of all."""
+    whose: dict[str, list[str]] = {}
+    trained = [each for each in finalists if each.trial != BASE]
+    for each in trained:
+        keys = [(each.trial, "final", each.ledger.fractions[-1], seed) for seed in _seeds(each.ledger, seeds)]
+        attempts = [each.ledger.attempts[key] for key in keys if key in each.ledger.attempts]
+        failed = [f"a training failed: {attempt.reason}" for attempt in attempts if attempt.failed]
+        for text in dict.fromkeys((*(text for attempt in attempts for text in attempt.warnings), *failed)):
+            whose.setdefault(text, []).append(each.name)
+    return [text if len(names) == len(trained) else f"{', '.join(names)}: {text}" for text, names in whose.items()]
 
 
 def compare(a: Finalist, b: Finalist, seeds: int) -> Comparison:

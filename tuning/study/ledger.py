@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.evaluation.identity import digest
-from harness.store import AttemptRow, StepRow, Store, TrialRow
-from harness.store.study_rows import Source
 from tuning.search.failures import one_reason
 from tuning.search.rungs import Curve, Estimate, estimate
 from tuning.search.workers import Job, Reply
+from tuning.store import AttemptRow, StepRow, Store, TrialRow
+from tuning.store.rows import Source
 from tuning.types import Hyperparameters, Outcome, Point, Step
 
 FLUSH = 2.0  # seconds between writes of a loss curve

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from data.sources import DataError
 from harness.errors import ModelError, StoreError, UsageError
-from harness.models.loading import check_loads
-from harness.store import Store, StudyRow, TrialRow
+from harness.models.loading import check_loads, require_device
 from tuning.objectives import objectives
 from tuning.search.loop import LOOK, Search
 from tuning.search.worker_pool import WorkerPool, local_pool
 from tuning.search.workers import Setup
+from tuning.store import Store, StudyRow, TrialRow
 from tuning.study.definition import Plan, Study, ledger_of, plan, surroundings
 from tuning.study.ledger import Ledger
 from tuning.study.options import Options, seconds
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from harness.evaluation.answering import Progress
     from harness.models.checkpoint import Checkpoint
     from tuning.objectives.objectives import Measure
-    from tuning.training.train import Trainer, TrainSettings
+    from tuning.training.train import Trainer
+    from tuning.training.train_settings import TrainSettings
     from tuning.types import Optimizer
 
 REFUSALS = (UsageError, ModelError, DataError)  # of a study that cannot work as it was asked for
@@ -72,6 +73,8 @@ def run(
     store = Store(options.db)
     found = store.find_study(made.study.identity)
     if found is None or found.status != "finished":
+        if options.ray is None:  # whose workers are on other machines
+            require_device(made.study.settings(options).device)
         check_loads(made.checkpoint)
     row = found or _row(made, options, command)
     with store.lease(row.id):

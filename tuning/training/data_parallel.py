@@ -1,9 +1,8 @@
-"""Data-parallel training of one trial: `launch` starts the processes, `main` is what each of them runs.
+"""Data-parallel training of one trial: `launch` starts the processes, data_parallel_worker.py is what each runs.
 
-`torchrun` and `accelerate launch` can start it as well: -m tuning.training.data_parallel JOB. Each process takes its
-part of every optimizer batch and gradients are added up. The loss is over the response tokens of the whole batch, so
-the number of processes changes results by rounding (and by dropout's numbers) only. The first process writes and
-reports.
+Each process takes its part of every optimizer batch and gradients are added up. The loss is over the response tokens
+of the whole batch, so the number of processes changes results by rounding (and by dropout's numbers) only. The first
+process writes and reports.
 """
 
 from __future__ import annotations
@@ -15,20 +14,25 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuning.types import Compute, Hyperparameters, Likelihood, Step, Trained, TrialError
 
 if TYPE_CHECKING:
-    from tuning.training.train import Trainer
+    from data.instruction_split import Splits
+    from harness.models.checkpoint import Checkpoint
+    from tuning.training.train_settings import TrainSettings
 
+_WORKER = "tuning.training.data_parallel_worker"
 _LAUNCHER = ("torch.distributed.run", "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--local-addr=127.0.0.1")
 
 
 def launch(
-    trainer: Trainer,
+    checkpoint: Checkpoint,
+    splits: Splits,
+    settings: TrainSettings,
     hyper: Hyperparameters,
     fraction: float,
     seed: int,
@@ -37,11 +41,10 @@ def launch(
 ) -> Trained:
     """`Trainer.train` on `settings.processes` processes, which load the base for themselves. TrialError where
     one of them says so, or dies."""
-    checkpoint = trainer.checkpoint
     job = {
         "model": [checkpoint.given, checkpoint.revision or None, checkpoint.remote_code],
-        "splits": asdict(trainer.splits),
-        "settings": asdict(trainer.settings),
+        "splits": asdict(splits),
+        "settings": asdict(settings),
         "hyper": asdict(hyper),
         "fraction": fraction,
         "seed": seed,
@@ -50,11 +53,11 @@ def launch(
     with tempfile.TemporaryDirectory(prefix="harness-trial-") as folder:
         file, errors = Path(folder) / "job.json", Path(folder) / "errors.txt"
         file.write_text(json.dumps(job), encoding="utf-8")
-        command = [sys.executable, "-P", "-m", *_LAUNCHER, f"--nproc-per-node={trainer.settings.processes}"]
+        command = [sys.executable, "-P", "-m", *_LAUNCHER, f"--nproc-per-node={settings.processes}"]
         with (
             errors.open("w", encoding="utf-8") as said,
             subprocess.Popen(
-                [*command, "-m", "tuning.training.data_parallel", str(file)],
+                [*command, "-m", _WORKER, str(file)],
                 stdout=subprocess.PIPE,
                 stderr=said,
                 text=True,
@@ -112,50 +115,3 @@ def _trained(value: dict[str, Any], to: Path) -> Trained:
         "warnings": tuple(value["warnings"]),
     }
     return Trained(**{**value, **changed})
-
-
-def main(file: str) -> None:
-    """One process. What goes wrong in one is said by that one; the launcher ends the others."""
-    from accelerate import PartialState
-
-    from data.instruction_split import Splits
-    from data.instructions import Instruction
-    from harness.models.checkpoint import resolve
-    from tuning.training.train import Trainer, TrainSettings
-
-    job = json.loads(Path(file).read_text(encoding="utf-8"))
-    settings = TrainSettings(**job["settings"])
-    workers = PartialState(cpu=settings.device.startswith("cpu"))
-    parts = {name: tuple(Instruction(**row) for row in job["splits"][name]) for name in ("train", "validation", "test")}
-    splits = Splits(**parts, digests=job["splits"]["digests"], notes=tuple(job["splits"]["notes"]))
-    given, revision, remote_code = job["model"]
-    trainer = Trainer(
-        resolve(given, revision=revision, trust_remote_code=remote_code),
-        splits,
-        replace(settings, device=str(workers.device), processes=1),
-        workers,
-    )
-    hyper = Hyperparameters(**{**job["hyper"], "target_modules": tuple(job["hyper"]["target_modules"])})
-
-    def step(done: Step) -> None:
-        _say("step", asdict(done))
-
-    first = workers.is_main_process
-    try:
-        trained = trainer.train(hyper, job["fraction"], job["seed"], Path(job["to"]), step if first else None)
-    except TrialError as error:
-        if first:
-            _say("failed", str(error))
-    else:
-        if first:
-            _say("trained", {**asdict(trained), "adapter": ""})
-    workers.destroy_process_group()
-
-
-def _say(kind: str, value: Any) -> None:
-    sys.stdout.write(json.dumps({"kind": kind, "value": value}) + "\n")
-    sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

@@ -17,6 +17,8 @@ from tuning.types import Likelihood
 if TYPE_CHECKING:
     from torch import Tensor
 
+ROWS_COMPARED = 4
+
 
 def response_nll(model: Any, rows: Batch) -> Tensor:
     """[targets] nats, in float32 at least. `model` is a causal model of transformers, with an adapter or without.
@@ -61,3 +63,19 @@ def likelihood(
             padding += made.padding
     each = tuple((value, row.responses) for value, row in zip(nats.tolist(), rows, strict=True))
     return Likelihood(float(nats.sum()), sum(row.responses for row in rows), each), tokens, padding
+
+
+def packs(model: Any, rows: Sequence[Tokens]) -> bool:
+    """Whether rows that are packed have the likelihood that they have alone; asked of a few, the shortest with a
+    response. Some architectures let them see each other, or count their positions on."""
+    import torch
+
+    few = sorted((row for row in rows if row.responses), key=lambda row: len(row.ids))[:ROWS_COMPARED]
+    training = model.training
+    model.eval()
+    try:
+        alone, packed = (likelihood(model, few, size, size > 1)[0].rows for size in (1, ROWS_COMPARED))
+    finally:
+        model.train(training)
+    allowed = 1e-4 if model.dtype in (torch.float32, torch.float64) else 5e-2
+    return all(abs(a - b) <= allowed * tokens for (a, tokens), (b, _) in zip(alone, packed, strict=True))

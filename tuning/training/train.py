@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,10 +21,11 @@ from harness.models import bos
 from harness.models.checkpoint import Checkpoint, resolve
 from tuning.training.adapters import One, adapted, detach, lora_config, write
 from tuning.training.encoded import Tokens
-from tuning.training.likelihood import likelihood
+from tuning.training.likelihood import likelihood, packs
 from tuning.training.packed import Stack, packable
 from tuning.training.row_limits import encode_within, none_left, require_responses
 from tuning.training.steps import Steps
+from tuning.training.train_settings import TrainSettings
 from tuning.training.training_schedule import TrainingSchedule
 from tuning.types import Hyperparameters, Likelihood, Step, Trained, TrialError
 
@@ -36,22 +36,7 @@ if TYPE_CHECKING:
 
 Part = Literal["train", "validation", "test"]
 LEAST = 0.25  # of the validation rows
-
-
-@dataclass(frozen=True, slots=True)
-class TrainSettings:
-    """How training runs on this machine. Of these only `dtype`, `max_tokens`, `load_in_4bit` and `add_bos` belong to a
-    study's identity: the others change results by rounding only (and by which numbers dropout draws)."""
-
-    device: str = "cpu"
-    dtype: str | None = None  # of the base; None: float32 on a CPU, bfloat16 elsewhere. Adapters are float32
-    max_tokens: int = 512  # of prompt and response together; what is longer is cut, with a warning
-    micro_batch: int = 32  # rows in one pass; halved where memory does not suffice
-    packed_rows: bool = False  # rows one after the other without padding, for FlashAttention
-    gradient_checkpointing: bool = False
-    load_in_4bit: bool = False  # NVIDIA and bitsandbytes
-    add_bos: bool = False  # put one before each row, where the tokenizer does not
-    processes: int = 1  # of a data-parallel trial
+_PADDED = "Rows are padded: packed one after the other, this base gives them another likelihood than alone."
 
 
 DEFAULT = TrainSettings()
@@ -92,7 +77,7 @@ class Trainer:
         if self.settings.processes > 1:
             from tuning.training.data_parallel import launch
 
-            return launch(self, hyper, fraction, seed, to, on_step)
+            return launch(self.checkpoint, self.splits, self.settings, hyper, fraction, seed, to, on_step)
         tell = None if on_step is None else lambda _, step: on_step(step)
         (result,) = self._train([hyper], fraction, [seed], [to], tell)
         if isinstance(result, TrialError):
@@ -146,7 +131,8 @@ class Trainer:
         for part in ("train", "validation", "test"):
             self._rows(part)
         of_rows = (f"{part}: {warning}" for part, found in self._warnings.items() for warning in found)
-        return (*bos.warnings(self._tokenizer, self.checkpoint.path), *of_rows)
+        padded = [_PADDED] if self.settings.packed_rows and not self._packed_rows else []
+        return (*bos.warnings(self._tokenizer, self.checkpoint.path), *of_rows, *padded)
 
     def close(self) -> None:
         """Free the base. It is loaded again when it is needed again."""
@@ -206,12 +192,17 @@ class Trainer:
         """UsageError where no trial could learn from the rows of a part, or be measured on them."""
         require_responses(part, self._rows(part), self.settings.max_tokens, *self._positions)
 
+    @cached_property
+    def _packed_rows(self) -> bool:
+        """Whether rows go through this base one after the other: where that was asked for and changes nothing."""
+        return self.settings.packed_rows and packs(self.model, self._rows("train") or self._rows("validation"))
+
     @property
     def _steps(self) -> Steps:
-        return Steps(self.settings.micro_batch, self.settings.packed_rows, self._workers)
+        return Steps(self.settings.micro_batch, self._packed_rows, self._workers)
 
     def _likelihood(self, model: Any, rows: Sequence[Tokens]) -> tuple[Likelihood, int, int]:
-        return likelihood(model, rows, self.settings.micro_batch, self.settings.packed_rows)
+        return likelihood(model, rows, self.settings.micro_batch, self._packed_rows)
 
     def _train(
         self,
@@ -233,10 +224,11 @@ class Trainer:
             schedules = [
                 TrainingSchedule(hyper, seed, len(rows), guess) for hyper, seed in zip(hypers, seeds, strict=True)
             ]
+            steps = self._steps  # before adapters are on: it may ask the bare base
             with self._carried(hypers, seeds) as (model, adapters):
                 for k, schedule in enumerate(schedules):
                     schedule.begin(*adapters.parameters(k))
-                micro = self._steps.run(model, adapters, schedules, rows, on_step)
+                micro = steps.run(model, adapters, schedules, rows, on_step)
                 states = [
                     {name: t.detach().clone() for name, t in adapters.state(k).items()} for k in range(len(hypers))
                 ]

@@ -42,8 +42,8 @@ class Plain:
     def _scored(self, call: Scoring) -> Scored:
         rows = self._logits(call.ids, call.tail + 1).log_softmax(-1)
         ids = call.ids[len(call.ids) - call.tail :]
-        tail = [row[token].item() for row, token in zip(rows, ids)]
-        greedy = [int(row.argmax()) == token for row, token in zip(rows, ids)]
+        tail = [row[token].item() for row, token in zip(rows, ids, strict=False)]
+        greedy = [int(row.argmax()) == token for row, token in zip(rows, ids, strict=False)]
         return Scored({token: rows[-1, token].item() for token in call.targets}, int(rows[-1].argmax()), tail, greedy)
 
     def _written(self, call: Writing) -> Written:

@@ -10,7 +10,7 @@ from harness.cli.options import DEFAULT_DB, Db
 def latest(db: Db = DEFAULT_DB) -> None:
     """Print the newest run's name and its overall scores."""
     from harness.errors import UsageError
-    from harness.store import Store
+    from tuning.store import Store
 
     store = Store(db)
     runs = store.runs() if store.exists() else []

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.store import Store
 from leaderboard.app import store_cache
 from leaderboard.html import empty, markup
 from leaderboard.pages import Page
+from tuning.store import Store
 
 
 def history(store: Store) -> list[tuple[str, str, str, float]]:

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from example_plugin import backend, command, judge, objective, optimizer, page, task
+
 from harness.models.checkpoint import resolve
 from harness.models.loading import load_model, load_tokenizer
 from harness.testing import BackendContract, CommandContract, TaskContract

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -41,7 +41,11 @@ _CONTROL = re.compile(
 
 def names_in_prompt(prompt: Prompt) -> list[str]:
     """Names of well-known control tokens in what is asked, each once."""
-    texts = (*prompt.earlier, prompt.shared + prompt.own)
+    return control_names((*prompt.earlier, prompt.shared + prompt.own))
+
+
+def control_names(texts: Iterable[str]) -> list[str]:
+    """Names of well-known control tokens in texts, each once."""
     return list(dict.fromkeys(name for text in texts for name in _CONTROL.findall(text)))
 
 

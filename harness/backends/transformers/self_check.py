@@ -7,7 +7,8 @@ window and limit in its configuration, with prefixes cut as runs cut them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.backends.limits import window_of
 from harness.backends.transformers.attention_hook import UnsupportedError
@@ -18,14 +19,41 @@ from harness.errors import ModelError
 if TYPE_CHECKING:
     import torch
 
-    from harness.backends.transformers.engines import PlainEngine, SharedEngine
-
 SHORT = 37  # tokens of the longest row of the check that every model gets
-BEYOND = 26  # tokens that a row of the check goes beyond a limit
+BEYOND = 40  # tokens that a row of the check goes beyond a limit: its trunk and its leaf, and a dozen more
 STEPS = 3  # tokens decoded after it
-# multiply-adds that the check at one limit may take: a few seconds
-WORK = {"cpu": 3e11}
-WORK_ELSEWHERE = 3e13
+# multiply-adds that the check at one limit may take: one or two seconds
+WORK = {"cpu": 5e10}
+WORK_ELSEWHERE = 1e13
+# leaves of the check's tree, by number (see _compare)
+EVERY_LEAF, FEW_LEAVES, LONG_LEAF = (0, 1, 2, 3), (0, 2), 3
+
+
+class Plain(Protocol):
+    """Of engines.PlainEngine, what is checked."""
+
+    model: Any
+    together: int
+
+    def find_options(self, ids: list[int]) -> None: ...
+    def logits(self, rows: Sequence[list[int]], reads: int) -> torch.Tensor: ...
+
+
+class Decoder(Protocol):
+    def step(self, tokens: list[int]) -> torch.Tensor: ...
+
+
+class Shared(Protocol):
+    """Of engines.SharedEngine, what is checked."""
+
+    model: Any
+    computed: int
+    windows: dict[int, int | None]
+
+    def learn_windows(self, trunk: Segment) -> None: ...
+    def prefill(self, segments: list[Segment], keep_rows: bool) -> torch.Tensor: ...
+    def decode(self, segments: list[Segment]) -> Decoder: ...
+    def plain_logits(self, ids: list[int], reads: int) -> torch.Tensor: ...
 
 
 def tolerance(model: Any) -> float:
@@ -61,7 +89,7 @@ def vocabulary_of(model: Any) -> int:
 # plainly
 
 
-def check_plain(engine: PlainEngine) -> None:
+def check_plain(engine: Plain) -> None:
     """Raises ModelError for a model that cannot be measured from token ids alone. Sets how `engine` calls it."""
     try:
         _check_plain(engine)
@@ -75,7 +103,7 @@ def check_plain(engine: PlainEngine) -> None:
         ) from error
 
 
-def _check_plain(engine: PlainEngine) -> None:
+def _check_plain(engine: Plain) -> None:
     model = engine.model
     config = model.config.get_text_config()
     window = window_of(config)
@@ -130,7 +158,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 # over the prefix tree
 
 
-def check_shared(engine: SharedEngine) -> None:
+def check_shared(engine: Shared) -> None:
     """Raises UnsupportedError unless it agrees with plain passes at every length; leaves the layers' windows there."""
     model, config = engine.model, engine.model.config.get_text_config()
     window = window_of(config)
@@ -143,17 +171,20 @@ def check_shared(engine: SharedEngine) -> None:
             out_of_reach.append(limit)
     for limit in out_of_reach:
         _check_reduced(engine, limit)
-    for length in sorted({SHORT, longest}):
-        _compare(engine, min(length, window - STEPS), SHORT if length == longest else 0)
+    _compare(engine, min(SHORT, window - STEPS), FEW_LEAVES if out_of_reach else EVERY_LEAF)
+    if longest > SHORT:
+        length = min(longest, window - STEPS)
+        # the branch alone is longer than the limit, unless the model's window ends before
+        _compare(engine, length, FEW_LEAVES if length == longest else (*FEW_LEAVES, LONG_LEAF))
 
 
 def _affordable(model: Any, limit: Limit) -> bool:
-    """Whether a check beyond this limit takes seconds: about five rows of its length, in weights alone."""
+    """Whether a check beyond this limit takes seconds: about two rows of its length, in weights alone."""
     weights = sum(p.numel() for n, p in model.named_parameters() if "embed" not in n)
-    return 5.0 * weights * (limit.tokens + BEYOND) <= WORK.get(model.device.type, WORK_ELSEWHERE)
+    return 2.2 * weights * (limit.tokens + BEYOND) <= WORK.get(model.device.type, WORK_ELSEWHERE)
 
 
-def _check_reduced(engine: SharedEngine, limit: Limit) -> None:
+def _check_reduced(engine: Shared, limit: Limit) -> None:
     """At a limit too long to be reached in a check: made small, it must change what plain passes give, and ours with
     them. Where it changes nothing it cannot be checked, unless all layers' masks say that there is no window."""
     model, config = engine.model, engine.model.config.get_text_config()
@@ -164,36 +195,36 @@ def _check_reduced(engine: SharedEngine, limit: Limit) -> None:
         # as far from the usual logits as rounding never takes them
         changes = not gap(after, before) <= tolerance(model) / 10
         if changes:
-            _compare(engine, SHORT, SHORT)
+            _compare(engine, SHORT, EVERY_LEAF)
     if not changes:
-        _compare(engine, SHORT, 0)
+        _compare(engine, SHORT, FEW_LEAVES)
         if "window" not in limit.name or any(w is not None for w in engine.windows.values()):
             raise UnsupportedError(
                 f"its configuration has {limit.name} = {limit.tokens}, which is too long to be checked here"
             )
 
 
-def _compare(engine: SharedEngine, length: int, short: int) -> None:
-    """A small tree of rows of `length` tokens, against plain passes: a trunk, a branch as long as a window, short and
-    long leaves, and some tokens decoded. `short`: one more leaf that leaves the trunk that early."""
+def _compare(engine: Shared, length: int, which: Sequence[int]) -> None:
+    """A small tree of rows of `length` tokens, against plain passes: a trunk, a long branch, `which` leaves, and some
+    tokens decoded. Each leaf beside the first costs a plain pass more."""
     model = engine.model
     ids = random_ids(model, length + 40, seed=length)
     trunk_end, branch_end = min(20, length // 2), max(length // 2 + 1, length - 8)
     trunk = Segment(ids[:trunk_end], 0, None, None)
     branch = Segment(ids[trunk_end:branch_end], trunk_end, trunk, None)
-    rows = [
-        Row(ids[:branch_end] + ids[length : length + 7], 0, 0),
-        Row(ids[:branch_end] + ids[length + 7 : length + 10], 0, 1),
-        Row(ids[:trunk_end] + ids[length + 10 : length + 15], 0, 2),
+    every = [
+        (branch, ids[length : length + 7]),
+        (branch, ids[length + 7 : length + 10]),
+        (trunk, ids[length + 10 : length + 15]),
+        (trunk, ids[trunk_end + 1 : length]),  # its own tokens are further apart than the window
     ]
-    starts = [branch_end, branch_end, trunk_end]
-    if short:  # a long leaf: its own tokens are further apart than the window
-        rows.append(Row(ids[:trunk_end] + ids[trunk_end + 1 : length], 0, 3))
-        starts.append(trunk_end)
-    for row, start in zip(rows, starts, strict=True):
-        row.reads = min(8, len(row.ids) - start)
-    parents = [branch, branch, trunk, trunk]
-    leaves = [Segment(r.ids[s:], s, p, r) for r, s, p in zip(rows, starts, parents, strict=False)]
+    rows, leaves = [], []
+    for n, number in enumerate(which):
+        parent, own = every[number]
+        start = branch_end if parent is branch else trunk_end
+        row = Row(ids[:start] + own, min(8, len(own)), 0, n)
+        rows.append(row)
+        leaves.append(Segment(own, start, parent, row))
     new = random_ids(model, STEPS * len(rows), seed=1)
     tokens = [new[n * STEPS : (n + 1) * STEPS] for n in range(len(rows))]
 

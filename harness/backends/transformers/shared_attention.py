@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness.compat import flash_attention
+
 if TYPE_CHECKING:
     import torch
 
@@ -30,20 +32,13 @@ def attend_plain(
     return torch.matmul(weights.to(v.dtype), v), lse
 
 
-def _flash(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float, causal: bool) -> tuple[Any, Any]:
-    import torch
-
-    op = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    return op(q, k, v, 0.0, causal, scale=scale)
-
-
 def _attend_all(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Every query sees every key. q [heads, n, d], k and v [kv_heads, m, d]."""
     heads, n, d = q.shape
     kv = k.shape[0]
     folded = q.reshape(kv, heads // kv * n, d)  # the heads of one key head side by side: no copy of keys
     if q.device.type == "cpu" and folded.shape[1] >= 64:
-        out, lse = _flash(folded.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0), scale, False)
+        out, lse = flash_attention(folded.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0), scale, False)
         return out[0].reshape(heads, n, d), lse[0].reshape(heads, n)
     parts = [attend_plain(p, k, v, scale) for p in folded.split(4096, dim=1)]
     out, lse = parts[0] if len(parts) == 1 else _cat(parts)
@@ -185,7 +180,7 @@ def _attend_self(
         k, v = k.repeat_interleave(repeat, 0), v.repeat_interleave(repeat, 0)
     length = q.shape[2]
     if q.device.type == "cpu" and (window is None or length <= window):
-        out, lse = _flash(q.transpose(0, 1), k.transpose(0, 1), v.transpose(0, 1), scale, True)
+        out, lse = flash_attention(q.transpose(0, 1), k.transpose(0, 1), v.transpose(0, 1), scale, True)
         return out.transpose(0, 1), lse.transpose(0, 1)
     at = torch.arange(length, device=q.device)
     distance = at[:, None] - at[None, :]

@@ -11,13 +11,19 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from harness.tasks.lm_eval_bridge.metrics import key
-from harness.types import Score
+from harness.tasks.lm_eval_bridge.scoring_version import version_end
+from harness.types import Score, Task
 
-if TYPE_CHECKING:
-    from harness.tasks.lm_eval_bridge.tasks import LmEvalTask
+
+class Member(Task, Protocol):
+    """A task of a group."""
+
+    def declared(self) -> list[str]:
+        """Its metrics, as scores name them."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +85,8 @@ def _mean(label: str, scores: Sequence[Score], weights: Sequence[int]) -> Score:
     return Score("all", label, value, value - below, value + above, n, "mover")
 
 
-def aggregate_of(group: Any, tasks: Mapping[str, LmEvalTask]) -> Aggregate:
+def aggregate_of(group: Any, tasks: Mapping[str, Member]) -> Aggregate:
     """`group` is lm-eval's, with an `aggregate_metric_list`; `tasks` by lm-eval's own names."""
-    from harness.tasks.lm_eval_bridge.tasks import version_end
-
     members = [tasks[task.task_name] for task in group.get_all_tasks()]
     declared = {task.name: tuple(task.declared()) for task in members}
     entries = [

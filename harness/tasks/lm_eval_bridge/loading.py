@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError, suggest
+from harness.tasks import declared
 
 SEED, OTHER_SEED = 0, 1234  # of lm-eval's command line: Python's generator; numpy's and the shots'
 
@@ -56,11 +57,11 @@ def manager_of(name: str, folder: Path | None) -> Any:
 
 def _broken_yaml(folder: Path) -> str:
     """lm-eval passes over files that it cannot read; here they are the likely reason."""
-    from lm_eval.tasks._yaml_loader import load_yaml
+    from harness.compat import load_lm_eval_yaml
 
     for path in sorted(folder.glob("**/*.yaml")):
         try:
-            load_yaml(path, resolve_func=False)
+            load_lm_eval_yaml(path)
         except Exception as error:
             return f"{path} could not be read: {error}"
     return ""
@@ -72,7 +73,7 @@ def refuse_unsafe(name: str, manager: Any) -> None:
         if config.get("unsafe_code"):
             raise UsageError(
                 f"lm-eval's task {task!r} runs code that a model wrote, without a sandbox, so it is refused. "
-                "Use the native task `humaneval`, which runs programs in ours."
+                f"Use the native task `{'` or `'.join(declared.running_programs())}`, which runs programs in ours."
             )
 
 

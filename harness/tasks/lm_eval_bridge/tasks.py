@@ -19,19 +19,11 @@ from typing import Any
 from harness.evaluation.no_answer import NOT_A_NUMBER, REASONS, why_no_choice, why_none
 from harness.tasks.lm_eval_bridge import loading, metrics, prompts
 from harness.tasks.lm_eval_bridge.groups import Aggregate, aggregate_of
+from harness.tasks.lm_eval_bridge.scoring_version import version_end
 from harness.types import Item, Request, Response, Sample, Score
 
 # Of a task's configuration, what does not make the score, or has its own place in the record (the rows, by digest).
 LEFT_OUT = {"task_alias", "tag", "dataset_kwargs", "should_decontaminate", "doc_to_decontamination_query", "metadata"}
-
-SCORING = "2"  # changes whenever our part of the scoring does
-
-
-def version_end() -> str:
-    """What a task's version has of the programs that score it."""
-    from importlib.metadata import version
-
-    return f"+lm_eval-{version('lm_eval')}+{SCORING}"
 
 
 def load_lm_eval(

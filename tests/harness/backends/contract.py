@@ -13,6 +13,8 @@ from harness.testing.answers import asked as general
 from harness.types import Backend, Choice, Generate, Prompt, Request, Response, Rolling
 from tests.models import make_model
 
+__all__ = ["answers", "check_scored", "sampled", "text", "with_stops"]
+
 WINDOW = 2048
 TIE = 1e-3  # two tokens with logits so near may be chosen either way
 ENDS_AT_ONCE = "Say nothing at all.\nAnswer:"

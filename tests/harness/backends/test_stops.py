@@ -39,7 +39,7 @@ WORDS = st.text(st.sampled_from("ab1 \nQ:.é🙂"), max_size=10)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A model whose tokenizer has PLAIN and SPECIAL; its template opens a thought where the system text is "think"."""
+    """A model whose tokenizer has PLAIN and SPECIAL; its template opens a thought where there is a system text."""
     from transformers import AddedToken, AutoModelForCausalLM, AutoTokenizer
 
     folder = make_model(tmp_path_factory.mktemp("scripted") / "model", "llama", "llama3", window=contract.WINDOW)
@@ -48,7 +48,8 @@ def folder(tmp_path_factory) -> Path:
     tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in PLAIN])
     tokenizer.chat_template = (
         "{% for m in messages %}{% if m['role'] == 'user' %}{{ m['content'] }}\n{% endif %}{% endfor %}A: "
-        "{% if messages[0]['role'] == 'system' %}{{ messages[0]['content'] }}\n{% endif %}"
+        "{% if messages[0]['content'] == 'plain' %}<think>\n{% elif messages[0]['content'] == 'special' %}[THINK]\n"
+        "{% endif %}"
     )
     model = AutoModelForCausalLM.from_pretrained(folder)
     model.resize_token_embeddings(len(tokenizer))
@@ -74,10 +75,14 @@ class Backends:
         return {name: contract.answers(backend, [request])[0] for name, backend in named}
 
 
+# system text: the tag that the template opens a thought with
+OPENED: dict[str | None, str] = {None: "", "plain": "<think>", "special": "[THINK]"}
+
+
 @pytest.fixture(params=["", "<think>", "[THINK]"])
 def backends(request, folder, monkeypatch) -> Iterator[Backends]:
     """With a chat template that opens a thought by this tag."""
-    chat: dict[str, Any] = {"chat": True, "system": request.param or None}
+    chat: dict[str, Any] = {"chat": True, "system": next(text for text, tag in OPENED.items() if tag == request.param)}
     model = Scripted(folder)
     for name in ("vllm", "vllm.sampling_params"):
         module = ModuleType(name)
@@ -136,7 +141,7 @@ def cut(answer: str, stop: Sequence[str]) -> str:
 )
 def test_an_answer_ends_before_its_first_stop(backends, tags, thought, answer, behind, rest, lead, stop, cuts):
     """Whatever the thought, its tags, the answer, the stops and the tokens: alike on all backends."""
-    opened = backends.tokens["transformers"].encoder.system or ""
+    opened = OPENED[backends.tokens["transformers"].encoder.system]
     tags = next((pair for pair in TAGS if pair[0] == opened), tags)
     tokenizer = backends.model.tokenizer
     first = [] if opened else tokenizer.encode(tags[0], add_special_tokens=False)
@@ -160,7 +165,7 @@ def test_an_answer_ends_before_its_first_stop(backends, tags, thought, answer, b
 @pytest.mark.parametrize("tags", TAGS)
 @pytest.mark.parametrize("most", [2, 5, 12])
 def test_a_thought_that_never_ends_is_no_answer(backends, tags, most):
-    opened = backends.tokens["transformers"].encoder.system or ""
+    opened = OPENED[backends.tokens["transformers"].encoder.system]
     text = ("" if opened else tags[0]) + "\nIt is 42.\n\n[[A]] 43 and then 44"
     backends.say([*chunks(backends.model.tokenizer, text, set()), backends.model.tokenizer.eos_token_id])
     for response in backends.answers(Generate(Prompt("", "?"), ("\n",), most, after_thinking=True)).values():
@@ -171,7 +176,7 @@ def test_a_thought_that_never_ends_is_no_answer(backends, tags, most):
 
 
 def test_text_that_a_server_gives_is_read_alike(backends):
-    opened = backends.tokens["transformers"].encoder.system or ""
+    opened = OPENED[backends.tokens["transformers"].encoder.system]
     tokenizer = backends.model.tokenizer
     request = Generate(Prompt("", "?"), ("\n",), 100, after_thinking=True)
     if opened != "[THINK]":  # these are in no text
@@ -212,7 +217,7 @@ def test_a_special_token_stops_without_the_option_too(backends):
 
 
 def test_what_thoughts_do_without_the_option_is_said(backends):
-    opened = backends.tokens["transformers"].encoder.system or ""
+    opened = OPENED[backends.tokens["transformers"].encoder.system]
     tokenizer = backends.model.tokenizer
     backends.say([*tokenizer.encode(("" if opened else "[THINK]") + "a\nb", add_special_tokens=False), 2])
     for response in backends.answers(Generate(Prompt("", "?"), ("\n",), 100)).values():

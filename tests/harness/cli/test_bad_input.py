@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from data.sources import SAMPLE
-from harness.store import Store
+from harness.results import Store
 from tests.harness.runs import MMLU, ROOT, cli, lines, nursery
 from tests.models import make_model
 

@@ -14,7 +14,7 @@ import pytest
 
 from harness.evaluation.planning import Options
 from harness.evaluation.run import run
-from harness.store import RunRow, Store
+from harness.results import RunRow, Store
 from harness.types import Generate
 from tests.harness.runs import BBH, MMLU, Scripted, child, cli, json_of
 from tests.models import make_model
@@ -238,7 +238,7 @@ def test_flips_are_where_one_is_right(second, store):
 
 def test_flips_belong_to_their_task_and_repeat(model, tmp_path):
     """Two tasks whose items have the same names, and repeats of which one flips."""
-    from tests.harness.store import make
+    from tests.harness.results import make
 
     store = Store(tmp_path / "s.duckdb")
     runs = [make.run(name=name) for name in ("a", "b")]
@@ -254,7 +254,7 @@ def test_flips_belong_to_their_task_and_repeat(model, tmp_path):
 
 
 def test_flips_of_runs_that_share_no_task_are_refused(tmp_path):
-    from tests.harness.store import make
+    from tests.harness.results import make
 
     store = Store(tmp_path / "s.duckdb")
     for name, task in (("a", "one"), ("b", "two")):

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from harness.cli.gate import overall, sentence, verdict
 from harness.evaluation.compare import Comparison
-from harness.store import Store
+from harness.results import Store
+from tests.harness.results import make
 from tests.harness.runs import cli, json_of
-from tests.harness.store import make
 
 
 def measured(store: Store, name: str, tasks: dict[str, list[float]], **columns: Any) -> None:

@@ -161,7 +161,7 @@ def test_no_arguments_show_the_help():
 
 
 def test_a_defect_of_ours_is_called_one(monkeypatch):
-    from harness.store import Store
+    from harness.results import Store
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError("what")
@@ -174,7 +174,7 @@ def test_a_defect_of_ours_is_called_one(monkeypatch):
 
 
 def test_ctrl_c_is_130_with_a_sentence(monkeypatch):
-    from harness.store import Store
+    from harness.results import Store
 
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
@@ -186,8 +186,8 @@ def test_ctrl_c_is_130_with_a_sentence(monkeypatch):
 @pytest.mark.parametrize("words", [["--help"], ["show", "--json"]])
 def test_a_closed_pipe_is_no_error(words, tmp_path):
     """`harness … | head -0`: the reader is gone before anything is written."""
-    from harness.store import Store
-    from tests.harness.store import make
+    from harness.results import Store
+    from tests.harness.results import make
 
     make.stored(Store(tmp_path / "s.duckdb"))
     reading, writing = os.pipe()

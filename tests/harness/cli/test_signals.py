@@ -16,11 +16,11 @@ from typing import Any
 import psutil
 import pytest
 
-from harness.store import Store
+from harness.results import Store
 from tests.harness.servers import HANG, Server, serving
 from tests.judges.judging.test_judge import store_of
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def lm_eval_model(folder: Path, **options: Any) -> Any:
 
 def test_token_ids_of_all_mmlu_prompts(shared_data: Path, tmp_path: Path) -> None:
     """What our backend would send, against lm-eval's encoding of its own contexts and options."""
-    task = Mmlu(load("mmlu", shared_data))
+    task = Mmlu(load(Mmlu.rows, shared_data))
     items = task.items()
     requests = [task.requests(item)[0] for item in items]
     contexts = {
@@ -76,7 +76,7 @@ def test_letters_and_log_probabilities_on_whole_subjects(
 ) -> None:
     """Every item of the subjects: the same letter, log-probabilities within 1e-4 (float32)."""
     peer = lm_eval_model(model, batch_size=4)
-    task = Mmlu(load("mmlu", shared_data))
+    task = Mmlu(load(Mmlu.rows, shared_data))
     items = [item for item in task.items() if item.group in subjects]
     found = answers(model, [task.requests(item)[0] for item in items])
     theirs = []
@@ -96,7 +96,7 @@ def test_letters_and_log_probabilities_on_whole_subjects(
 def test_generated_text_of_bbh(shared_data: Path, model: Path) -> None:
     """Greedy chain of thought on three tasks: the same text as lm-eval's `generate_until`, before its filter."""
     peer = lm_eval_model(model, batch_size=8)
-    task = Bbh(load("bbh", shared_data))
+    task = Bbh(load(Bbh.rows, shared_data))
     names = ("boolean_expressions", "navigate", "word_sorting")
     items = [i for name in names for i in [i for i in task.items() if i.group == name][:12]]
     requests = []

@@ -12,9 +12,9 @@ from rich.console import Console
 
 from harness.cli.tables import interval, plain, print_run, tokens_line
 from harness.evaluation.report import leaderboard, run_document
-from harness.store import RunRow, Store
+from harness.results import RunRow, Store
+from tests.harness.results import make
 from tests.harness.runs import cli
-from tests.harness.store import make
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -17,7 +17,7 @@ import pytest
 
 from harness.evaluation.planning import Options
 from harness.evaluation.run import Result, run
-from harness.store import Store
+from harness.results import Store
 from tests.harness.exchange import lm_eval_samples
 from tests.harness.runs import MMLU, Scripted, assert_same, child, lines, nursery
 from tests.models import make_model

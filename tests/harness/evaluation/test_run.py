@@ -17,7 +17,7 @@ from harness.errors import IncompleteError, ModelError, StoreError, UsageError
 from harness.evaluation.planning import Options, Plan
 from harness.evaluation.run import Result, run
 from harness.prompting.thinking import SCORED, UNFINISHED
-from harness.store import Store
+from harness.results import Store
 from harness.types import Request, Response
 from tests.harness.runs import MMLU, Scripted, cli, nursery
 from tests.models import make_model
@@ -175,7 +175,7 @@ def test_ctrl_c_says_how_much_is_stored(model, store):
 
 def test_ctrl_c_inside_the_store_waits_for_its_end(model, store, monkeypatch):
     """It strikes in the middle of a batch's transaction: the batch is stored, and then the run stops."""
-    from harness.store import answers
+    from harness.results import answers
 
     add, struck = answers._add, []
 

@@ -25,8 +25,8 @@ from harness.errors import UsageError
 from harness.exchange import export, import_results
 from harness.exchange.files import Batch
 from harness.exchange.tables import FORMULA, cell
-from harness.store import Store
-from harness.store.rows import ResponseRow, RunRow, SampleRow, ScoreRow, TaskRow
+from harness.results import Store
+from harness.results.rows import ResponseRow, RunRow, SampleRow, ScoreRow, TaskRow
 from harness.tasks.lm_eval_bridge import metrics as lm_eval_metrics
 from harness.tasks.lm_eval_bridge.metrics import key, pack, stored_values
 from harness.tasks.lm_eval_bridge.tasks import load_lm_eval

@@ -16,7 +16,7 @@ from harness.evaluation.planning import Options, make_plan
 from harness.evaluation.run import run
 from harness.prompting import chat_templates
 from harness.prompting.chat_templates import DATE, ChatTemplate, conversation
-from harness.store import Store
+from harness.results import Store
 from tests.models import CHAT_TEMPLATE, make_model, make_tokenizer
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import tempfile
 import time
 
 from harness.errors import StoreError
-from harness.store import Store
-from tests.harness.store import make
+from harness.results import Store
+from tests.harness.results import make
 
 
 def write(path: str, run_id: str, start: str, size: str, seconds: str, work: str) -> None:

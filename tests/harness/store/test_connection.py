@@ -6,13 +6,13 @@ import threading
 
 import pytest
 
-from harness.store import Store
+from harness.results import Store
 from harness.store import connection as the_door
-from tests.harness.store import make
+from tests.harness.results import make
 
 PANDAS = """
 import sys
-from harness.store import Store
+from harness.results import Store
 Store(sys.argv[1]).tasks("none")
 assert "pandas" not in sys.modules
 import pandas

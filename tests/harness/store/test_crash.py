@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StoreError
-from harness.store import RunRow, Store
-from tests.harness.store import make
+from harness.results import RunRow, Store
+from tests.harness.results import make
 
 
 @pytest.fixture

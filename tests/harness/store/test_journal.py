@@ -13,8 +13,10 @@ import duckdb
 import pytest
 
 from harness.errors import StoreError
-from harness.store import Store, journal
-from tests.harness.store import make, torn
+from harness.results import Store
+from harness.store import journal
+from tests.harness.results import make
+from tests.harness.store import torn
 
 HERE = Path(__file__).parent
 

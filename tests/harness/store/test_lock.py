@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StoreError
-from harness.store import Store, lock
+from harness.results import Store
+from harness.store import lock
 from harness.store.lock import locked
-from tests.harness.store import make
+from tests.harness.results import make
 
 
 @pytest.fixture

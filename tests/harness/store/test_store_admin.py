@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from harness.cli import store_admin
 from harness.errors import UsageError
-from harness.store import Store
-from tests.harness.store import make
+from harness.results import Store
+from tests.harness.results import make
 
 app = typer.Typer()
 app.add_typer(store_admin.db, name="db")
@@ -84,6 +84,6 @@ def test_db(store: Store, tmp_path: Path) -> None:
 
 
 def test_nothing_heavy_at_start() -> None:
-    code = "import sys, harness.cli.store_admin, harness.store as s; s.Store('x').find('y');"
+    code = "import sys, harness.cli.store_admin, harness.results as s; s.Store('x').find('y');"
     code += "print({'duckdb', 'pyarrow', 'numpy'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-P", "-c", code], text=True) == "set()\n"

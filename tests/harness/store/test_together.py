@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import Store
-from tests.harness.store import make
+from harness.results import Store
+from tests.harness.results import make
 from tests.harness.store.test_crash import acknowledged, whole
 
 BATCH = 48

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StoreError, UsageError
-from harness.store import RunRow, Store, migrations
-from tests.harness.store import make
+from harness.results import RunRow, Store
+from harness.store import migrations
+from tests.harness.results import make
 
 
 @pytest.fixture
@@ -218,5 +219,5 @@ def test_info(store: Store) -> None:
     make.stored(store, 3)
     found = store.info()
     assert (found["runs"], found["samples"], found["responses"], found["prompts"]) == (1, 3, 3, 1)
-    assert found["version"] == len(migrations.FILES)
+    assert found["version"] == len(migrations.steps())
     assert found["bytes"] == store.path.stat().st_size

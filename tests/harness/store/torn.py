@@ -14,8 +14,8 @@ from pathlib import Path
 
 import duckdb  # noqa: F401 - once, before there are children
 
-from harness.store import Store
-from tests.harness.store import make
+from harness.results import Store
+from tests.harness.results import make
 
 NAME = "s.duckdb"
 BATCH = range(1000, 1030)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from data import benchmarks
 from harness.errors import UsageError
-from harness.tasks.bbh import THINK, Bbh
-from harness.tasks.bbh_answer import LM_EVAL_STOPS, extract, lm_eval_answer, lm_eval_exact_match, matches
+from harness.tasks.bbh import LM_EVAL_STOPS, THINK, Bbh, lm_eval_answer, lm_eval_exact_match
+from harness.tasks.cot_answer import extract, matches
 from harness.types import Generate, Item, Response
 from tests.harness.tasks.lm_eval_bridge import lm_eval_local as reference
 
@@ -26,12 +26,14 @@ PROMPT = "Sort.\n\nRead with care.\n\nQ: one\nA: Let's think step by step.\nIt i
 
 def small(task: str = "word_sorting", targets: tuple[str, ...] = ("a b", "(A)", "No", "7")) -> Any:
     rows = [{"task": task, "input": f"question {i}", "target": target} for i, target in enumerate(targets)]
-    return SimpleNamespace(name="bbh", source="folder:x", digest="d", splits={"test": rows}, prompts={task: PROMPT})
+    return SimpleNamespace(
+        name="bbh", source="folder:x", digest="d", splits={"test": rows}, prompts={task: PROMPT}, notes=()
+    )
 
 
 @pytest.fixture(scope="module")
 def real(shared_data: Path) -> Any:
-    return benchmarks.load("bbh", str(shared_data))
+    return benchmarks.load(Bbh.rows, str(shared_data))
 
 
 def ask(task: Bbh, item: Item) -> Generate:

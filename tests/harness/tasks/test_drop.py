@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from data import benchmarks
 from harness.errors import UsageError
 from harness.tasks.drop import Drop, single_answers, spans
-from harness.tasks.drop_metric import best, exact_match_and_f1, normalize
+from harness.tasks.span_f1 import best, exact_match_and_f1, normalize
 from harness.types import Generate, Item, Response
 from tests.harness.tasks.lm_eval_bridge import lm_eval_local as reference
 
@@ -35,12 +35,12 @@ def small(*test: Row, train: list[Row] | None = None) -> Any:
     splits = {"test": list(test) or [row(p, q, answer(number=f"{p}{q}")) for p in range(5) for q in range(2)]}
     if train is not None:
         splits["train"] = train
-    return SimpleNamespace(name="drop", source="folder:x", digest="d", splits=splits, prompts={})
+    return SimpleNamespace(name="drop", source="folder:x", digest="d", splits=splits, prompts={}, notes=())
 
 
 @pytest.fixture(scope="module")
 def real(shared_data: Path) -> Any:
-    return benchmarks.load("drop", str(shared_data))
+    return benchmarks.load(Drop.rows, str(shared_data))
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +244,8 @@ def test_without_train_three_dev_rows_stand_in_and_are_recorded(real: Any) -> No
     assert task.settings["shot_ids"] == task.settings["excluded_ids"] == ids
     assert not {item.id for item in task.items()} & set(ids)
     assert len(task.items()) == 47
-    (warning,) = task.warnings
+    *notes, warning = task.warnings
+    assert notes == list(real.notes)
     assert all(one in warning for one in ids)
     fewer = Drop(real, shots=1)
     assert fewer.settings["shot_ids"] == ids[:1]

@@ -47,7 +47,7 @@ def tasks() -> dict[str, Humaneval]:
 
 @pytest.fixture(scope="module")
 def real(shared_data: Path) -> Humaneval:
-    return Humaneval(benchmarks.load("humaneval", str(shared_data)))
+    return Humaneval(benchmarks.load(Humaneval.rows, str(shared_data)))
 
 
 def score(task: Humaneval, text: str) -> Sample:

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from data import benchmarks
 from harness.errors import UsageError
 from harness.evaluation.no_answer import ALL_IMPOSSIBLE
-from harness.tasks.mmlu import Mmlu
-from harness.tasks.mmlu_categories import CATEGORIES
+from harness.tasks.mmlu import CATEGORIES, Mmlu
 from harness.types import Choice, Generate, Item, Response
 from tests.harness.tasks.lm_eval_bridge import lm_eval_local as reference
 
@@ -32,12 +31,12 @@ def small(dev: int = 5) -> Any:
         "dev": rows("college_physics", dev) + rows("anatomy", dev),
         "test": rows("college_physics", 3) + rows("anatomy", 1),
     }
-    return SimpleNamespace(name="mmlu", source="folder:x", digest="d", splits=splits, prompts={})
+    return SimpleNamespace(name="mmlu", source="folder:x", digest="d", splits=splits, prompts={}, notes=())
 
 
 @pytest.fixture(scope="module")
 def real(shared_data: Path) -> Any:
-    return benchmarks.load("mmlu", str(shared_data))
+    return benchmarks.load(Mmlu.rows, str(shared_data))
 
 
 def text(task: Mmlu, item: Item) -> str:

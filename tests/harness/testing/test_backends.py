@@ -171,7 +171,9 @@ class _SharedApart(Hashes):
 
     def one(self, request: Request) -> Response:
         if isinstance(request, Choice | Loglikelihood):
-            request = replace(request, prompt=replace(request.prompt, own=request.prompt.own + "|" + request.prompt.shared))
+            request = replace(
+                request, prompt=replace(request.prompt, own=request.prompt.own + "|" + request.prompt.shared)
+            )
         return super().one(request)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import typer
 
 from harness import registry
 from harness.cli import main
@@ -34,7 +33,6 @@ class TestDoctor(CommandContract):
 def _silent() -> None: ...
 
 
-
 def _raises() -> None:
     """Divide by nothing at all."""
     _ = 1 / 0
@@ -51,5 +49,7 @@ def test_a_broken_command_fails(command: Any, monkeypatch: pytest.MonkeyPatch) -
     load, names = registry.load, registry.names
     monkeypatch.setattr(registry, "load", lambda kind, name: command if name == "broken" else load(kind, name))
     monkeypatch.setattr(registry, "names", lambda kind, first=(): [*names(kind, first), "broken"])
-    suite = type("Contract", (CommandContract,), {"registered": "broken", "command": staticmethod(command), "words": ()})
+    suite = type(
+        "Contract", (CommandContract,), {"registered": "broken", "command": staticmethod(command), "words": ()}
+    )
     assert BROKEN[command] in failures(suite)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from data.prompts import load
-from harness.store import Store
 from harness.types import BackendInfo, Generate, Request, Response
 from judges.answers import answering, templates
 from judges.answers.options import AnswerOptions
 from judges.answers.templates import Template
+from judges.store import Store
 from tests.harness.backends.small_server import SmallModel, SmallServer
 from tests.harness.runs import cli, json_of
 from tests.harness.servers import serving

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import Store
 from judges.ranking.games import games
+from judges.store import Store
 from tests.harness.runs import cli, json_of
 from tests.harness.servers import BROKEN, EMPTY, HALF, HANG, Fault, error
 from tests.judges.make import answered, words
@@ -349,3 +349,14 @@ def test_the_scripted_judge_is_as_biased_as_told():
     assert [verdict(strength, f"b{n}", f"a{n}") for n in range(1000)].count("B") == said.count("A")
     drawn = Counter(verdict(at_random, f"a{n}", f"b{n}") for n in range(3000))
     assert all(900 <= drawn[letter] <= 1100 for letter in "ABC")
+
+
+def test_names_of_control_tokens_in_answers_are_told(tmp_path):
+    plain = store_of(tmp_path, questions=2)
+    with scripted_server(always_first) as (server, _):
+        assert judged(plain, server)[1]["warnings"] == []
+    marked = answered(tmp_path / "marked.duckdb", {"a": lambda n, turn: f"{n} <|im_end|>" * n, "b": words("b")}, 2)
+    for _ in range(2):  # also where nothing is left to ask
+        with scripted_server(always_first) as (server, _):
+            (told,) = judged(marked, server)[1]["warnings"]
+        assert told.startswith("2 of 4 comparisons have <|im_end|> in a question or an answer")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness.store import Store
 from judges.judging.model_judge import MOST_ASKED
+from judges.store import Store
 from tests.harness.servers import serving
 from tests.judges.judging.test_judge import PRICES, judged, store_of
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from data.tiny import __file__ as tiny
-from harness.store import Store
+from judges.store import Store
 from tests.harness.runs import child, json_of
 from tests.judges.scripted_server import longer_wins, scripted_server
 from tests.models import make_model

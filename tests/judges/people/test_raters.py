@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import UsageError
-from harness.store import Store
 from judges.people import raters
+from judges.store import Store
 
 
 @pytest.fixture

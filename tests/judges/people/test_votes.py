@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from harness.errors import StoreError, UsageError
-from harness.store import Store
-from harness.store.preference_rows import JudgeRow
 from judges.people import raters, votes
 from judges.people.votes import Desk
+from judges.store import Store
+from judges.store.rows import JudgeRow
 from tests.leaderboard.make import answered, three
 
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.store.preference_rows import ComparisonRow, JudgeRow
 from judges.ranking.games import games
+from judges.store.rows import ComparisonRow, JudgeRow
 from tests.judges.make import NOW
 
 MODEL = JudgeRow("m", "model", "judge", NOW)

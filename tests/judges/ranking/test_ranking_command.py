@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from harness.store import Store
-from harness.store.comparisons import comparison_id
-from harness.store.preference_rows import ComparisonRow, JudgeRow
 from judges.people import raters
+from judges.store import Store
+from judges.store.comparisons import comparison_id
+from judges.store.rows import ComparisonRow, JudgeRow
 from tests.harness.runs import cli, json_of
 from tests.judges import scripted_server as scripted
 from tests.leaderboard.make import NOW, answered

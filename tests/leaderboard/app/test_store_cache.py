@@ -8,9 +8,10 @@ import time
 import pytest
 
 from harness.errors import StoreError
-from harness.store import Store, connection
-from leaderboard.app import server, state, store_cache
-from tests.harness.store import make
+from harness.store import connection
+from leaderboard.app import server_settings, state, store_cache
+from tests.harness.results import make
+from tuning.store import Store
 
 asked: list[object] = []
 LONGEST = store_cache.LONGEST  # before the fixture of all tests
@@ -36,7 +37,10 @@ def failing(store: Store) -> None:
 def store(tmp_path, monkeypatch) -> Store:
     asked.clear()
     path = tmp_path / "s.duckdb"
-    monkeypatch.setenv(server._VARIABLE, server.environment(server.Settings(str(path)))[server._VARIABLE])
+    monkeypatch.setenv(
+        server_settings.VARIABLE,
+        server_settings.environment(server_settings.Settings(str(path)))[server_settings.VARIABLE],
+    )
     made = Store(path)
     made.create(make.run(name="first"), [])
     return made
@@ -100,8 +104,8 @@ def test_results_are_bounded(store):
 
 
 def test_a_store_that_is_not_there_has_a_stamp(tmp_path, monkeypatch):
-    told = server.Settings(str(tmp_path / "none.duckdb"))
-    monkeypatch.setenv(server._VARIABLE, server.environment(told)[server._VARIABLE])
+    told = server_settings.Settings(str(tmp_path / "none.duckdb"))
+    monkeypatch.setenv(server_settings.VARIABLE, server_settings.environment(told)[server_settings.VARIABLE])
     assert store_cache.stamp() == ((0, 0, 0), (0, 0, 0))
 
 

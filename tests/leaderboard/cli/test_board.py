@@ -6,14 +6,14 @@ import socket
 
 import pytest
 
-from harness.store import Store
 from judges.people import raters
-from leaderboard.app import server
+from leaderboard.app import server, server_settings
 from leaderboard.app.shell import names
 from tests.harness.plugged import forget, install
+from tests.harness.results import make
 from tests.harness.runs import cli
-from tests.harness.store import make
 from tests.leaderboard.make import three
+from tuning.store import Store
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_it_serves_all_pages_on_loopback(tmp_path, served):
     code, _, said = cli("board", "--db", tmp_path / "none.duckdb", "--port", 8123)
     assert code == 0
     ((settings, host, port),) = served
-    assert settings == server.Settings(str(tmp_path / "none.duckdb"), names=True)
+    assert settings == server_settings.Settings(str(tmp_path / "none.duckdb"), names=True)
     assert (host, port) == ("127.0.0.1", 8123)
     assert "http://127.0.0.1:8123" in said
     assert "whole store" not in said
@@ -83,8 +83,8 @@ def test_every_page_has_an_address_and_the_first_is_the_leaderboard(tmp_path, mo
     from streamlit.testing.v1 import AppTest
 
     assert names() == ["leaderboard", "run", "compare", "studies", "preference", "rate"]
-    told = server.Settings(str(tmp_path / "none.duckdb"), names=True)
-    monkeypatch.setenv(server._VARIABLE, server.environment(told)[server._VARIABLE])
+    told = server_settings.Settings(str(tmp_path / "none.duckdb"), names=True)
+    monkeypatch.setenv(server_settings.VARIABLE, server_settings.environment(told)[server_settings.VARIABLE])
     test = AppTest.from_function(shell, default_timeout=60).run()
     assert not test.exception
     assert any("Leaderboard" in str(each.proto.body) for each in test.get("html"))
@@ -114,8 +114,8 @@ def test_an_error_is_a_sentence_on_the_page(tmp_path, monkeypatch):
 
     path = tmp_path / "not-a-store.duckdb"
     path.write_text("this is no database, but it is long enough to be looked at " * 100)
-    told = server.Settings(str(path))
-    monkeypatch.setenv(server._VARIABLE, server.environment(told)[server._VARIABLE])
+    told = server_settings.Settings(str(path))
+    monkeypatch.setenv(server_settings.VARIABLE, server_settings.environment(told)[server_settings.VARIABLE])
     test = AppTest.from_function(shell, default_timeout=60).run()
     assert not test.exception
     assert "is not a DuckDB file" in test.error[0].value.replace("\\", "")

@@ -6,10 +6,10 @@ import socket
 
 import pytest
 
-from harness.store import Store
 from judges.people import raters
 from tests.harness.runs import cli, json_of
 from tests.leaderboard.make import answered, three
+from tuning.store import Store
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from harness.store import Store
 from leaderboard.runs import compare_table, comparing, sample_cards
+from tests.harness.results import make
 from tests.harness.runs import cli, json_of
-from tests.harness.store import make
 from tests.leaderboard.hostile import hostile
 from tests.leaderboard.page_runner import draw
+from tuning.store import Store
 
 
 def measured(store: Store, name: str, tasks: dict[str, str], **columns) -> str:

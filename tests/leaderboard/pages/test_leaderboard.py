@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from harness.cli.tables import interval
-from harness.store import Store
-from leaderboard.app import server
+from leaderboard.app import server_settings
 from leaderboard.pages import leaderboard
 from leaderboard.ranking import board_table
 from leaderboard.ranking.board import boards
+from tests.harness.results import make
 from tests.harness.runs import json_of
-from tests.harness.store import make
 from tests.leaderboard.hostile import SHOWN, hostile
 from tests.leaderboard.make import NOW
 from tests.leaderboard.page_runner import draw
+from tuning.store import Store
 
 
 def scored(store: Store, name: str, value: float = 0.5, tasks=("mmlu",), minutes: int = 0, task=None, **columns) -> str:
@@ -191,7 +191,10 @@ def test_what_is_read_ahead_is_all_that_the_page_reads_at_first(tmp_path, monkey
     store = judged(tmp_path / "s.duckdb")
     for name in ("one", "two"):
         scored(store, name, tasks=("mmlu", "drop"))
-    monkeypatch.setenv(server._VARIABLE, server.environment(server.Settings(str(store.path)))[server._VARIABLE])
+    monkeypatch.setenv(
+        server_settings.VARIABLE,
+        server_settings.environment(server_settings.Settings(str(store.path)))[server_settings.VARIABLE],
+    )
     leaderboard.ahead()
 
     def door(*_):

@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness.store import Store
-from leaderboard.app import server, shell, state
+from leaderboard.app import server_settings, shell, state
 from tests.harness.runs import json_of
 from tests.leaderboard.browser import Watched, chromium
 from tests.leaderboard.hostile import SHOWN, hostile
@@ -23,6 +22,7 @@ from tests.leaderboard.judged import judged
 from tests.leaderboard.make import ROOT, Serving, serving
 from tests.leaderboard.searched import searched
 from tests.leaderboard.shots import SHOTS
+from tuning.store import Store
 
 NAMES = tuple(shell.names())
 HEADINGS = {name: shell.page(name).title for name in NAMES}
@@ -46,7 +46,7 @@ def demo(tmp_path_factory) -> Store:
 
 @contextmanager
 def board(store: Store) -> Iterator[Serving]:
-    with serving(server.Settings(str(store.path), names=True)) as started:
+    with serving(server_settings.Settings(str(store.path), names=True)) as started:
         yield started
 
 
@@ -122,7 +122,7 @@ def test_every_page_opens_on_the_demo_store_narrow_and_dark_too(demo, browser):
 
 @pytest.mark.full
 def test_every_page_opens_on_the_big_store(tmp_path, browser):
-    from bench.big_store import build
+    from bench.big.store import build
 
     store = build(tmp_path / "big.duckdb")
     texts = opened(browser, store, [shot.address(store) for shot in SHOTS])
@@ -268,7 +268,7 @@ def test_hostile_text_is_text_on_every_page(tmp_path, browser):
 
 
 def test_a_page_follows_a_run_that_is_being_stored(tmp_path, browser):
-    from tests.harness.store import make
+    from tests.harness.results import make
 
     store = Store(tmp_path / "s.duckdb")
     make.stored(store, name="there", status="finished")
@@ -284,7 +284,7 @@ def test_a_page_follows_a_run_that_is_being_stored(tmp_path, browser):
 
 
 def _score(store: Store, name: str) -> None:
-    from tests.harness.store import make
+    from tests.harness.results import make
 
     run = store.resolve(name).id
     store.save_scores(run, [make.score(run)])
@@ -306,14 +306,14 @@ class Waits:
 _WORK = """
 import contextlib, sys, time
 from pathlib import Path
-from harness.store import door
-waits, real = [], door.locked
+from harness.store import connection
+waits, real = [], connection.locked
 @contextlib.contextmanager
 def counted(home, *, exclusive):
     with real(home, exclusive=exclusive) as seconds:
         waits.append(seconds)
         yield seconds
-door.locked = counted
+connection.locked = counted
 out, end, kind, db, tasks, budget = sys.argv[1], time.time() + float(sys.argv[2]), *sys.argv[3:7]
 began, rounds = time.perf_counter(), 0
 while time.time() < end:
@@ -322,7 +322,7 @@ while time.time() < end:
         from harness.evaluation.run import run
         run(Options(model="tiny", tasks=tasks, db=db, data="sample", fresh=True, name=f"round {rounds}"))
     else:
-        from tuning import session
+        from tuning.study import session
         from tuning.study.options import Options
         given = {"model": "tiny", "data": "sample", "db": db, "budget": int(budget), "no_merge": True}
         session.run(Options(**given, optimizer="random", seed=rounds, max_tokens=64, set={"epochs": 0.5}))

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from harness.store import Store
 from judges.ranking.pair_report import pair_report, question_report
 from judges.ranking.report import gather
-from leaderboard.app import server
+from leaderboard.app import server_settings
 from tests.harness.runs import cli, json_of
 from tests.leaderboard.judged import judged
 from tests.leaderboard.make import three
+from tuning.store import Store
 
 WHOSE = {"people": "people", "judges": "judges", "both": "people and judges together"}
 _TAG = re.compile(r"<[^>]+>")
@@ -36,8 +36,8 @@ def store(tmp_path_factory) -> Store:
 def app(store: Store, monkeypatch, **query: str) -> Any:
     from streamlit.testing.v1 import AppTest
 
-    told = server.Settings(str(store.path))
-    monkeypatch.setenv(server._VARIABLE, server.environment(told)[server._VARIABLE])
+    told = server_settings.Settings(str(store.path))
+    monkeypatch.setenv(server_settings.VARIABLE, server_settings.environment(told)[server_settings.VARIABLE])
     test = AppTest.from_function(script, default_timeout=60)
     for name, value in query.items():
         test.query_params[name] = value

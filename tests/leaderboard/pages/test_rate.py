@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import Store
 from judges.people import raters, votes
-from leaderboard.app import server
+from leaderboard.app import server_settings
 from tests.leaderboard.make import three
+from tuning.store import Store
 
 
 def script() -> None:
@@ -27,8 +27,8 @@ def app(store: Store, monkeypatch, **query: str):
     from streamlit.testing.v1 import AppTest
 
     plan = votes.make_plan(store, store.answer_sets())
-    told = server.Settings(str(store.path), ("rate",), plan.id, names=False)
-    monkeypatch.setenv(server._VARIABLE, server.environment(told)[server._VARIABLE])
+    told = server_settings.Settings(str(store.path), ("rate",), plan.id, names=False)
+    monkeypatch.setenv(server_settings.VARIABLE, server_settings.environment(told)[server_settings.VARIABLE])
     # the runner has no cookies
     monkeypatch.setattr("leaderboard.pages.rate._kept", lambda store: "")
     test = AppTest.from_function(script, default_timeout=60)

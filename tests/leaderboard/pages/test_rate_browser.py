@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from harness.store import Store
 from judges.people import raters as people
 from judges.people import votes as human
-from leaderboard.app import server
+from leaderboard.app import server, server_settings
 from tests.leaderboard.browser import Watched, chromium
 from tests.leaderboard.make import ROOT, Serving, answered, free_port, serving, three
+from tuning.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def browser() -> Iterator[Any]:
 @contextmanager
 def rating(store: Store, names: bool = True, **plan: Any) -> Iterator[Serving]:
     made = human.make_plan(store, store.answer_sets(), **plan)
-    with serving(server.Settings(str(store.path), ("rate",), made.id, names)) as started:
+    with serving(server_settings.Settings(str(store.path), ("rate",), made.id, names)) as started:
         yield started
 
 

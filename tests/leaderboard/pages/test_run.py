@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from harness.cli.tables import interval
-from harness.store import Store
 from leaderboard.runs.sample_cards import code
+from tests.harness.results import make
 from tests.harness.runs import json_of
-from tests.harness.store import make
 from tests.leaderboard.hostile import SHOWN, hostile
 from tests.leaderboard.make import NOW
 from tests.leaderboard.page_runner import draw
+from tuning.store import Store
 
 ITEMS = 24
 

@@ -6,14 +6,15 @@ import math
 
 import pytest
 
-from harness.store import StepRow, Store
 from tests.harness.runs import json_of
 from tests.leaderboard.hostile import hostile
 from tests.leaderboard.judged import judged
 from tests.leaderboard.page_runner import draw
 from tests.leaderboard.searched import measure, searched
+from tuning.report.documents import view_of
 from tuning.report.findings import in_words, predictions
-from tuning.report.trial_scores import under_way, view_of
+from tuning.report.trial_scores import under_way
+from tuning.store import StepRow, Store
 
 
 @pytest.fixture(scope="module")
@@ -239,3 +240,14 @@ def test_the_sentence_of_a_prediction_turns_with_its_interval():
     assert "worse" in verdict(agreement(order, order[::-1]))
     assert "told from chance" in verdict(agreement(order, [n % 3 for n in range(12)]))
     assert verdict(agreement(order[:5], order[:5])) == ""
+
+
+def test_why_a_study_ended_and_what_it_warned_of_is_shown(tmp_path, monkeypatch):
+    study = searched(tmp_path, optimizer="list", budget=9)
+    store = Store(tmp_path / "s.duckdb")
+    warnings = json_of("tune", "show", study.name, "--db", store.path)["study"]
+    assert "no more points" in warnings["ended"]
+    store.update_study(study.id, warnings=["12 rows <b>are</b> cut"])
+    page = draw("studies", store.path, monkeypatch, study=study.id)
+    assert "The list has no more points: " in page.html
+    assert "12 rows &lt;b&gt;are&lt;/b&gt; cut" in page.html

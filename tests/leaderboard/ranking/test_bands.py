@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from harness.evaluation.compare import compare, results
-from harness.store import Store
 from leaderboard.ranking.bands import Band, bands, differences, placed
-from tests.harness.store import make
+from tests.harness.results import make
+from tuning.store import Store
 
 
 def measured(

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness.store import Store
 from tests.harness.runs import cli, json_of
 from tests.tuning import fakes
+from tuning.store import Store
 from tuning.study import session
 
 
@@ -40,6 +40,9 @@ def test_a_study_and_what_is_asked_of_it(folder: Path) -> None:
     db = ["--db", folder / "s.duckdb"]
     assert json_of("tune", "list", *db)["studies"][0]["name"] == "mine"
     assert json_of("tune", "show", "mine", *db)["trials"] == document["trials"]
+    assert json_of("show", "mine", *db)["trials"] == document["trials"]
+    code, _, errors = cli("show", "other", *db)
+    assert (code, "no run 'other'" in errors) == (2, True)
     code, out, _ = cli("tune", "show", "mine", *db)
     assert code == 0
     assert "paper-default" in out
@@ -100,7 +103,7 @@ def test_mistakes_are_sentences(words: list[object], code: int, says: str, folde
 def _study() -> Any:
     from datetime import UTC, datetime
 
-    from harness.store import StudyRow
+    from tuning.store import StudyRow
 
     config = {"fractions": [1.0], "start": [], "objectives": ["validation"], "constraints": []}
     return StudyRow(

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from harness.errors import UsageError
-from harness.store import Store
 from tests.harness.runs import cli, json_of
 from tests.harness.servers import error, serving
 from tests.judges.scripted_server import Bias, Seen, always_tie, scripted_server
 from tuning.objectives.win_rate_objective import WinRate
+from tuning.store import Store
 
 COUNT = 4
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import optimizers as bench
+from bench.training import optimizers as bench
 from harness.errors import UsageError
 from harness.stats.paired import Paired
 from tuning.search import blackbox

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from harness.errors import MissingError, StoreError
-from harness.store import Store
 from tests.tuning import fakes
 from tests.tuning.child import nursery
 from tests.tuning.fakes import run
 from tuning import optimizers
 from tuning.report.documents import study_document
+from tuning.store import Store
 from tuning.types import Measured, TrialError
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from harness.errors import IncompleteError
-from harness.store import AttemptRow, Store
 from tests.harness.runs import cli
 from tests.tuning import fakes
 from tuning.search.failures import FEW, one_reason
+from tuning.store import AttemptRow, Store
 from tuning.study import session
 
 ALL = [2**n for n in range(2, 9)]  # the ranks of the space

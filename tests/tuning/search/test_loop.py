@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from harness.errors import StoreError, UsageError
-from harness.store import Store
 from tests.tuning import fakes
 from tests.tuning.fakes import run
 from tuning import optimizers
 from tuning.report.documents import study_document
 from tuning.search import rungs
+from tuning.store import Store
 from tuning.study import session
 
 

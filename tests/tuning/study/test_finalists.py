@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from harness.errors import UsageError
-from harness.store.study_rows import BASE
+from harness.errors import MissingError, UsageError
 from tests.harness.runs import json_of
 from tests.tuning import fakes
+from tuning.store import Store
+from tuning.store.rows import BASE
 from tuning.study import finalist_evaluation, finalists, session
 
 
@@ -118,3 +120,34 @@ def test_the_whole_way_on_the_embedded_model(tmp_path: Path) -> None:
     assert len(found["runs"]) == 1 + 2 * (len(found["finalists"]) - 1)
     assert all(run["scores"] for run in found["runs"])
     assert all((Path(path) / "harness_merge.json").exists() for path in found["merged"])
+
+
+def test_what_the_new_trainings_warned_of_is_said_once(tmp_path: Path) -> None:
+    found = study(tmp_path, budget=3)
+    ledger = found.ledger
+    chosen = finalists.choose(found.row, ledger, best=1)
+    trained = [finalist for finalist in chosen if finalist.trial != BASE]
+    for finalist in trained:
+        for seed in (1, 2):
+            one = ledger.whole(finalist.trial)
+            assert one is not None
+            texts = ("every one",) if finalist is not trained[0] else ("every one", "its own")
+            key = (finalist.trial, "final", ledger.fractions[-1], seed)
+            ledger.attempts[key] = replace(one, purpose="final", seed=seed, warnings=texts)
+    key = (trained[-1].trial, "final", ledger.fractions[-1], 2)
+    ledger.attempts[key] = replace(ledger.attempts[key], failed=True, reason="out of memory")
+    assert finalists.remarks(chosen, seeds=2) == [
+        "every one",
+        f"{trained[0].name}: its own",
+        f"{trained[-1].name}: a training failed: out of memory",
+    ]
+
+
+def test_a_device_that_is_not_there_is_refused_before_a_study(tmp_path: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has the device")
+    with pytest.raises(MissingError, match="no cuda device"):
+        study(tmp_path, device="cuda")
+    assert not Store(tmp_path / "s.duckdb").exists()

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
-from harness.store import Store
 from tests.harness.runs import cli
 from tests.tuning import fakes
+from tuning.store import Store
 from tuning.study import session
 from tuning.study.options import Options, read_file
 from tuning.study.row_options import mix_of, sizes_of

@@ -8,7 +8,8 @@ import pytest
 
 from harness.models.checkpoint import Checkpoint
 from tests.tuning.models import hyper, small_base, small_splits
-from tuning.training.train import Trainer, TrainSettings
+from tuning.training.train import Trainer
+from tuning.training.train_settings import TrainSettings
 from tuning.types import Step, TrialError
 
 
@@ -56,7 +57,9 @@ def test_stopping_a_trial_ends_its_processes(base: Checkpoint, tmp_path: Path) -
     with pytest.raises(Enough):
         trainer.train(hyper(epochs=50.0), 1.0, 0, tmp_path / "a", stop)
     assert not [
-        child for child in psutil.Process().children(recursive=True) if "train_child" in " ".join(child.cmdline())
+        child
+        for child in psutil.Process().children(recursive=True)
+        if "data_parallel_worker" in " ".join(child.cmdline())
     ]
     assert list(tmp_path.iterdir()) == []
 

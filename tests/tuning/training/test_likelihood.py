@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from data.instructions import Instruction, prompt_of
@@ -9,9 +12,12 @@ from harness.models.checkpoint import Checkpoint, resolve
 from harness.models.loading import load_model, load_tokenizer
 from tests.models import make_model
 from tests.tuning.models import instruction_rows, small_splits
+from tuning.training import encoded
+from tuning.training import likelihood as likelihood_module
 from tuning.training.encoded import Tokens, batch, by_length, encode
 from tuning.training.likelihood import likelihood
 from tuning.training.train import Trainer
+from tuning.training.train_settings import TrainSettings
 from tuning.types import TrialError
 
 SIZES = (1, 4, 20)
@@ -164,3 +170,20 @@ def test_rows_that_say_nothing_are_no_part_to_evaluate(base: Checkpoint) -> None
     trainer = Trainer(base, dataclasses.replace(small_splits(), test=()))
     with pytest.raises(UsageError, match="no test rows"):
         trainer.evaluate(None, "test")
+
+
+def test_rows_that_see_each_other_are_not_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the positions of packed rows away, as an architecture that does not read them would."""
+    folder = resolve(str(make_model(tmp_path / "model")))
+    real = encoded.batch
+
+    def without_positions(rows: list[Tokens], packed: bool, device: str) -> encoded.Batch:
+        return replace(real(rows, packed, device), positions=None)
+
+    trainer = Trainer(folder, small_splits(), TrainSettings(packed_rows=True))
+    assert trainer._packed_rows
+    assert not any("padded" in warning for warning in trainer.warnings)
+    monkeypatch.setattr(likelihood_module, "batch", without_positions)
+    other = Trainer(folder, small_splits(), TrainSettings(packed_rows=True))
+    assert not other._packed_rows
+    assert any(warning.startswith("Rows are padded") for warning in other.warnings)

@@ -165,7 +165,7 @@ def test_dropout_is_each_trials_own(base: Checkpoint) -> None:
 
 def test_memory_that_runs_out_is_shared(base: Checkpoint, tmp_path: Path) -> None:
     from tests.tuning.training.test_train import Fake
-    from tuning.training.train import TrainSettings
+    from tuning.training.train_settings import TrainSettings
 
     trainer = Trainer(base, small_splits(), TrainSettings(micro_batch=8))
     with Fake(trainer, limit=2) as fake:

@@ -15,11 +15,12 @@ from data.instructions import Instruction
 from harness.backends.limits import positions_of
 from harness.errors import UsageError
 from harness.models.checkpoint import resolve
-from harness.store import Store
 from tests.harness.runs import cli, json_of
 from tests.models import make_model
 from tests.tuning.models import hyper, small_base
-from tuning.training.train import Trainer, TrainSettings
+from tuning.store import Store
+from tuning.training.train import Trainer
+from tuning.training.train_settings import TrainSettings
 
 
 def row(number: int, prompt: int, response: int = 3) -> Instruction:
@@ -48,6 +49,7 @@ def config(**values: Any) -> Any:
         ({"max_position_embeddings": 64, "rope_parameters": {"rope_theta": 1e4}}, (64, False)),
         ({"max_position_embeddings": 64, "rope_scaling": None}, (64, True)),
         ({"max_position_embeddings": 64, "model_type": "jamba"}, (64, False)),
+        ({"max_position_embeddings": 514, "model_type": "xlm-roberta", "pad_token_id": 1}, (512, True)),
         ({}, (None, True)),
     ],
 )
@@ -116,7 +118,7 @@ def tune(folder: Path, *words: object) -> list[object]:
 
 
 def test_rows_without_a_response_are_counted_wherever_the_study_is_shown(tmp_path: Path) -> None:
-    from tuning.report.trial_scores import view_of
+    from tuning.report.documents import view_of
 
     rows(tmp_path / "rows", 12, 12)
     code, out, _ = cli(*tune(tmp_path, "--name", "s"))

@@ -46,7 +46,7 @@ def test_targets_are_of_the_language_model(kind: str, tmp_path: Path) -> None:
 def test_what_is_no_causal_model_begins_no_study(tmp_path: Path) -> None:
     import transformers as tf
 
-    from harness.store import Store
+    from tuning.store import Store
 
     config = tf.BertConfig(
         vocab_size=2000, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64

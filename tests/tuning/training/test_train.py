@@ -17,7 +17,8 @@ from harness.errors import ModelError, UsageError
 from harness.models.checkpoint import Checkpoint, resolve
 from harness.stats.paired import paired
 from tests.tuning.models import hyper, small_base, small_splits, snapshot, weights
-from tuning.training.train import Trainer, TrainSettings
+from tuning.training.train import Trainer
+from tuning.training.train_settings import TrainSettings
 from tuning.training.training_schedule import TrainingSchedule, batches, rate
 from tuning.types import Hyperparameters, Step, TrialError
 

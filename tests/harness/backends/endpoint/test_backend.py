@@ -17,7 +17,7 @@ from harness.errors import ModelError, UsageError
 from harness.evaluation.planning import Options, make_plan
 from harness.evaluation.run import run
 from harness.models.served import UNVERIFIED
-from harness.store import Store
+from harness.results import Store
 from harness.types import BackendInfo, Choice, Generate, Loglikelihood, Prompt, Rolling
 from tests.harness.backends import contract
 from tests.harness.backends.small_server import SmallModel, SmallServer

@@ -16,7 +16,7 @@ pytest.importorskip("vllm", reason="vLLM is in an environment of its own: make t
 import psutil
 
 from harness.backends.vllm.engine import CALLS, GPU_CALLS
-from harness.store import Store
+from harness.results import Store
 from tests.harness.backends import contract
 from tests.harness.runs import ROOT, lines
 

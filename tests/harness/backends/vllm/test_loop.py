@@ -117,7 +117,7 @@ def test_an_engine_that_does_not_start_leaves_nothing() -> None:
 
 PARENT = """
 import subprocess, sys
-from harness.backends import guard
+from harness.backends.vllm import guard
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 guard.start()
 print(child.pid, flush=True)

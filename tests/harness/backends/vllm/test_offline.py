@@ -14,7 +14,7 @@ from harness import backends
 from harness.backends.vllm.engine import PROMPT_LOGPROBS
 from harness.evaluation.planning import Options, make_plan
 from harness.evaluation.run import run
-from harness.store import Store
+from harness.results import Store
 from harness.types import Choice, Prompt
 from tests.harness.backends import contract
 from tests.harness.backends.vllm.counters import computed

@@ -19,7 +19,7 @@ from harness.evaluation.report import leaderboard, run_document
 from harness.evaluation.run import run
 from harness.exchange.files import Batch
 from harness.exchange.lm_eval_layout import write
-from harness.store import Store
+from harness.results import Store
 from harness.tasks.lm_eval_bridge.groups import Aggregate, Averaged
 from harness.tasks.lm_eval_bridge.tasks import load_lm_eval
 from harness.types import Response, Score

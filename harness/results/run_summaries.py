@@ -1,0 +1,94 @@
+"""Looking over many runs at once: headline scores, what is going on, and items by runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.results.fields import FIELDS
+from harness.results.rows import ScoreRow
+from harness.store import codec
+from harness.store.connection import StoreConnection
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_HEADLINES = """
+SELECT s.* FROM scores s JOIN tasks t ON t.run = s.run AND t.task = s.task AND t.metric = s.metric
+WHERE s.grp = 'all' ORDER BY s.run, s.task, s.protocol
+"""
+_GOING_ON = """
+SELECT t.run, t.task, t.items, count(s.task) AS done
+FROM tasks t JOIN runs r ON r.id = t.run LEFT JOIN samples s ON s.task = t.key
+WHERE r.status = 'running' AND t.items > 0 GROUP BY t.run, t.task, t.items, t.key ORDER BY t.key
+"""
+_OF_COLUMN = """
+WITH v AS (
+    SELECT t.run, s.item, avg(s.metrics[$metric]) AS value, any_value(s.grp) AS grp, any_value(s.cluster) AS cluster
+    FROM samples s JOIN tasks t ON t.key = s.task
+    WHERE list_contains($runs::VARCHAR[], t.run) AND t.task = $task GROUP BY t.run, s.item)
+"""
+_SAME_ITEMS = (
+    _OF_COLUMN
+    + """
+SELECT run, count(*) AS n, md5(string_agg(item, chr(31) ORDER BY item)) AS items FROM v
+GROUP BY run HAVING count(value) = count(*) ORDER BY run
+"""
+)
+_MATRIX = _OF_COLUMN + "SELECT value FROM v ORDER BY run, item"  # noqa: S608
+_ITEMS = (
+    _OF_COLUMN  # noqa: S608
+    + "SELECT grp, if(cluster = '', 'i' || item, 'c' || cluster) AS cluster FROM v ORDER BY run, item"
+)
+_GROUPS = """
+SELECT DISTINCT grp FROM samples WHERE task = (SELECT key FROM tasks WHERE run = ? AND task = ?) ORDER BY grp
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """One metric of one task over several runs that answered the same items."""
+
+    runs: tuple[str, ...]
+    values: NDArray[np.float64]  # [runs, items]: means over repeats
+    groups: tuple[str, ...]  # of each item
+    clusters: tuple[str, ...]  # of each item; an item that stands alone has one of its own
+
+
+class RunSummaries(StoreConnection):
+    def headlines(self) -> list[ScoreRow]:
+        """The overall score of each task of each run, under the metric that leaderboards show."""
+        with self.read() as connection:
+            return FIELDS.rows(ScoreRow, connection.execute(_HEADLINES))
+
+    def going_on(self) -> list[dict[str, Any]]:
+        """Of runs that are not finished: run, task, items (samples expected), done (samples stored)."""
+        with self.read() as connection:
+            return FIELDS.records(connection.execute(_GOING_ON))
+
+    def matrix(self, runs: Sequence[str], task: str, metric: str) -> Matrix | None:
+        """Of these runs those that have this metric for every item, on one set of items: the one that most of them
+        share (of two as frequent, the larger). None where no run has it."""
+        import numpy as np
+
+        asked = {"runs": list(runs), "task": codec.encode(task), "metric": codec.encode(metric)}
+        with self.read() as connection:
+            found = connection.execute(_SAME_ITEMS, asked).fetchall()
+            if not found:
+                return None
+            often = Counter((n, items) for _, n, items in found)
+            n, items = max(often, key=lambda each: (often[each], each))
+            kept = [run for run, *own in found if own == [n, items]]
+            values = connection.execute(_MATRIX, {**asked, "runs": kept}).fetchnumpy()["value"]
+            places = connection.execute(_ITEMS, {**asked, "runs": kept[:1]}).fetchall()
+        groups, clusters = zip(*places, strict=True)
+        return Matrix(tuple(kept), np.asarray(values, dtype=float).reshape(len(kept), n), groups, clusters)
+
+    def groups(self, run_id: str, task: str) -> list[str]:
+        """The groups (subjects) that a task's stored samples are of, in the order of their names."""
+        with self.read() as connection:
+            found = connection.execute(_GROUPS, [run_id, codec.encode(task)]).fetchall()
+        return [codec.decode(group) for (group,) in found]

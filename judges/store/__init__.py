@@ -1,0 +1,12 @@
+"""Preference in the store: prompt sets, answers, comparisons and rating plans."""
+
+from harness import results
+from judges.store.answer_sets import AnswerSets
+from judges.store.comparisons import Comparisons
+from judges.store.rating_plans import RatingPlans
+
+__all__ = ["Store"]
+
+
+class Store(results.Store, AnswerSets, Comparisons, RatingPlans):
+    """`Store(path)`: runs, and what checkpoints answered and who preferred what. All methods raise StoreError."""

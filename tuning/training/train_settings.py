@@ -1,0 +1,21 @@
+"""How training runs on a machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """How training runs on this machine. Of these only `dtype`, `max_tokens`, `load_in_4bit` and `add_bos` belong to a
+    study's identity: the others change results by rounding only (and by which numbers dropout draws)."""
+
+    device: str = "cpu"
+    dtype: str | None = None  # of the base; None: float32 on a CPU, bfloat16 elsewhere. Adapters are float32
+    max_tokens: int = 512  # of prompt and response together; what is longer is cut, with a warning
+    micro_batch: int = 32  # rows in one pass; halved where memory does not suffice
+    packed_rows: bool = False  # rows one after the other without padding, for FlashAttention; where the base can
+    gradient_checkpointing: bool = False
+    load_in_4bit: bool = False  # NVIDIA and bitsandbytes
+    add_bos: bool = False  # put one before each row, where the tokenizer does not
+    processes: int = 1  # of a data-parallel trial
