@@ -99,8 +99,8 @@ def test_plugins_bring_pages_and_a_broken_one_is_a_sentence(tmp_path, monkeypatc
     assert names()[-3:] == ["broken", "hello", "odd"]
     shown = {}
     for name in names()[-3:]:
-        told = server.Settings(str(tmp_path / "none.duckdb"), pages=(name,))
-        monkeypatch.setenv(server._VARIABLE, server.environment(told)[server._VARIABLE])
+        told = server_settings.Settings(str(tmp_path / "none.duckdb"), pages=(name,))
+        monkeypatch.setenv(server_settings.VARIABLE, server_settings.environment(told)[server_settings.VARIABLE])
         test = AppTest.from_function(shell, default_timeout=60).run()
         assert not test.exception
         shown[name] = " ".join(each.value for each in (*test.markdown, *test.error)).replace("\\", "")
