@@ -14,10 +14,11 @@ PACKAGES = ("data", "harness", "judges", "tuning", "leaderboard")
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| (?!term|---)(.+?) \| (.+?) \| (.+?) \|$", GLOSSARY, re.MULTILINE)
 REPLACED = {"door", "causes", "tally", "crew", "course", "prose", "stepwise", "told"}  # as names of modules, classes
-CONTRACTS = ("harness/types.py", "tuning/types.py")
+CONTRACTS = ("harness/types.py", "tuning/types.py", "judges/types.py")
 BESIDE = {  # parts of a contract that are explained by what they belong to
     *("BackendInfo", "Request", "Outcome", "Step", "Likelihood", "Compute", "Trained", "TrialError", "Value"),
-    *("Prompt", "Sampling"),
+    *("Prompt", "Sampling", "TaskFactory", "BackendFactory", "JudgeFactory", "ObjectiveFactory"),
+    *("Measured", "Surroundings", "JudgedPair", "Verdict"),
 }
 
 

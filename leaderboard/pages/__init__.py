@@ -9,8 +9,8 @@ from typing import NamedTuple
 class Page(NamedTuple):
     """A part of the kind `harness.pages`.
 
-    `render` is called for each view and draws with Streamlit; `leaderboard.app.server_settings.current().db` is the store. A
-    HarnessError that it raises is shown as a sentence. Text of models and people is shown escaped."""
+    `render` is called for each view and draws with Streamlit; `leaderboard.app.server_settings.current().db` is the
+    store. A HarnessError that it raises is shown as a sentence. Text of models and people is shown escaped."""
 
     title: str  # in the bar of pages
     render: Callable[[], None]
