@@ -128,7 +128,7 @@ class Compared(Shown):
 @takes(RunOptions)
 def evaluate(
     model: str | os.PathLike[str],
-    tasks: str | Task | Sequence[str | Task] = (),
+    tasks: str | Task | Sequence[str | Task] | None = None,
     *,
     db: str | os.PathLike[str] | None = None,
     progress: bool = True,
@@ -146,7 +146,7 @@ def evaluate(
     from harness.evaluation.run import run
     from harness.results import Store
 
-    names, objects = _split(tasks)
+    names, objects = _split(() if tasks is None else tasks)
     check(objects, ())
     if objects and not names:
         defaults = {name: RunOptions.model_fields[name].default for name in _BY_NAME}
@@ -156,7 +156,7 @@ def evaluate(
     if isinstance(given.get("tags"), str):
         given["tags"] = (given["tags"],)
     path = os.fspath(db or default_db())
-    if names or objects:
+    if tasks is not None:
         given["tasks"] = names
     options = RunOptions(model=os.fspath(model), db=path, **given)
     command = [call_text("evaluate", **{"model": options.model, **given, "tasks": [*filter(None, [names]), *objects]})]

@@ -7,7 +7,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin
 
 from harness.errors import UsageError, suggest
 
@@ -33,7 +33,8 @@ def takes(*declared: Callable[..., Any]) -> Callable[[Callable[..., R]], Callabl
         known = {p.name: p for p in own}
         for options in declared:
             for p in inspect.signature(options).parameters.values():
-                known.setdefault(p.name, p.replace(kind=p.KEYWORD_ONLY))
+                kind = get_args(p.annotation)[0] if get_origin(p.annotation) is Annotated else p.annotation
+                known.setdefault(p.name, p.replace(kind=p.KEYWORD_ONLY, annotation=kind))
 
         @functools.wraps(function)
         def call(*args: Any, **given: Any) -> R:

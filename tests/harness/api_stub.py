@@ -50,6 +50,7 @@ def _function(name: str, function: Any) -> str:
 def _type(annotation: Any) -> str:
     """As written; several texts may come as one or as a list too."""
     written = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    written = written.replace("collections.abc.", "").replace("typing.", "")
     return "str | Sequence[str]" if written == "tuple[str, ...]" else written
 
 

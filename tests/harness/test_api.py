@@ -65,7 +65,7 @@ class Sums:
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Scripted:
     """Every run is answered by this, and by no model."""
     backend = Scripted()
-    monkeypatch.setattr("harness.backends.make", lambda plan: (backend, []))
+    monkeypatch.setattr("harness.backends.make", lambda *needed: (backend, []))
     return backend
 
 
@@ -138,7 +138,7 @@ def test_every_option_of_a_command_is_an_argument(name, place):
         each.rstrip("_") for each in inspect.signature(getattr(importlib.import_module(module), function)).parameters
     }
     taken = set(inspect.signature(getattr(harness, name)).parameters)
-    of_a_terminal = {"json", "more", "context"}
+    of_a_terminal = {"json", "more", "context", "samples"}  # the last is the word of before for repeats
     of_files = {"import", "votes_by"}  # what is taken in, and no search or judging
     other = {"tag": "tags", "file": "study", "sweep_validation": "sizes"}
     assert {other.get(option, option) for option in options - of_a_terminal - of_files} <= taken

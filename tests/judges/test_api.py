@@ -20,7 +20,7 @@ from tests.judges.scripted_server import longer_wins, scripted_server
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Scripted:
     """Every answer is by this, and by no model."""
     backend = Scripted()
-    monkeypatch.setattr("harness.backends.make", lambda plan: (backend, []))
+    monkeypatch.setattr("harness.backends.make", lambda *needed: (backend, []))
     return backend
 
 

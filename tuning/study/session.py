@@ -147,7 +147,6 @@ def _session(
     study, ledger = made.study, ledger_of(store, row)
     ledger.try_again()
     done = {trial.number for trial in ledger.trials if trial.state != "running"}
-    progress("trials", len(done), row.budget)
 
     def settled(trial: TrialRow) -> None:
         done.add(trial.number)
@@ -170,6 +169,7 @@ def _session(
         settled=settled,
     )
     try:
+        progress("trials", len(done), row.budget)
         ending = search.run()
         merged = None if ending == "halted" or options.no_merge else _merge_best(store, row, ledger, study)
     except BaseException as error:

@@ -16,9 +16,9 @@ from typing import Any
 import psutil
 import pytest
 
-from harness.results import Store
 from tests.harness.servers import HANG, Server, serving
 from tests.judges.judging.test_judge import store_of
+from tuning.store import Store
 
 ROOT = Path(__file__).resolve().parents[3]
 
