@@ -119,7 +119,7 @@ def test_the_task_and_the_backend_make_a_run(made: Environment, db: Path) -> Non
     shown = json.loads(made.harness("show", "plain-tiny", "--db", db, "--json"))
     assert (shown["name"], shown["backend"]) == ("plain-tiny", "plain")
     assert {(score["task"], score["metric"]) for score in shown["scores"]} == {("capitals", "acc")}
-    assert {score["grp"] for score in shown["scores"]} >= {"all", "Africa", "Asia", "Europe"}
+    assert {score["group"] for score in shown["scores"]} >= {"all", "Africa", "Asia", "Europe"}
     refused = made.run("-P", "-m", "harness", "run", "--model", "tiny", "--tasks", "capitols", "--db", db)
     assert refused.returncode == 2
     assert "Did you mean capitals?" in refused.stderr
