@@ -45,8 +45,10 @@ class Drawn:
 
     @property
     def elements(self) -> list[Any]:
-        """Whatever stands on the page."""
-        return [element for element in self.test.main if hasattr(element, "proto")]
+        """Whatever stands on the page, without the blocks that it stands in."""
+        from streamlit.testing.v1.element_tree import Element
+
+        return [node for node in self.test.main if isinstance(node, Element)]
 
     def rows(self) -> list[list[str]]:
         """The cells' text of every table's rows, headings too."""

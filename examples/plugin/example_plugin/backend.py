@@ -12,6 +12,7 @@ from harness.backends.limits import end_ids, window_of
 from harness.backends.transformers.decoding import choose
 from harness.errors import UsageError
 from harness.models.loading import load_model, load_tokenizer
+from harness.options import BackendSettings, ResolvedModel
 from harness.prompting.tokens import Encoder
 from harness.types import BackendInfo, Request
 
@@ -36,8 +37,7 @@ class Plain:
         import torch
 
         with torch.inference_mode():
-            inputs = torch.tensor([ids], device=self.model.device)
-            return self.model(inputs, logits_to_keep=last).logits[0].float().cpu()
+            return self.model(torch.tensor([ids]).to(self.model.device), logits_to_keep=last).logits[0].float().cpu()
 
     def _scored(self, call: Scoring) -> Scored:
         rows = self._logits(call.ids, call.tail + 1).log_softmax(-1)
@@ -53,7 +53,7 @@ class Plain:
         return Written(tuple(output.tokens), ended)
 
 
-def make(model: Any, settings: Any = None) -> tuple[Plain, list[str]]:
-    if model.checkpoint.base is not None or (settings or model.options).chat:
+def make(model: ResolvedModel, settings: BackendSettings) -> tuple[Plain, list[str]]:
+    if model.checkpoint.base is not None or settings.chat:
         raise UsageError("The backend plain takes whole checkpoints, and no --chat: use --backend transformers.")
     return Plain(load_model(model.checkpoint, model.dtype, model.device), load_tokenizer(model.checkpoint)), []

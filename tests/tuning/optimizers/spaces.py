@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from tuning.optimizers import make
 from tuning.study.space import Space
-from tuning.testing import SMALL, START, Loop, loss
-from tuning.testing import outcome_of as told
+from tuning.testing.optimizers import SMALL, START, Loop, loss
+from tuning.testing.optimizers import outcome_of as told
 from tuning.types import Outcome, Point
 
 __all__ = ["SMALL", "START", "Loop", "loss", "search", "told"]

@@ -1,9 +1,8 @@
-"""One contract, all optimizers."""
+"""What all our optimizers do beyond the public suite (tuning/testing, called in tests/tuning/test_testing.py)."""
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
-from tests.tuning.optimizers.spaces import SMALL, START, Loop, loss, search, told
+from tests.tuning.optimizers.spaces import SMALL, START, loss, search, told
 from tests.tuning.spaces import spaces
 from tuning.optimizers import make, names
 from tuning.study.parameters import Choice
@@ -19,49 +18,6 @@ from tuning.study.space import Space
 from tuning.types import Outcome, Point
 
 SEARCHES = [name for name in names() if name != "list"]
-BLOCKS = {1: 18, 4: 6}  # past every warm-up of ten; that of NNI, of twenty, has its own test
-
-
-def _blocks(name: str, block: int) -> int:
-    """A Gaussian process takes its time."""
-    return BLOCKS[block] - (6 if block == 1 else 2) if name == "gp" else BLOCKS[block]
-
-
-@pytest.mark.parametrize("block", BLOCKS)
-@pytest.mark.parametrize("name", names())
-def test_start_points_come_first_and_blocks_keep_their_size(name: str, block: int):
-    blocks = search(name, 4, block=block).blocks
-    assert [point for each in blocks for point in each][:2] == START
-    assert all(len(each) <= block for each in blocks)
-    for point in (point for each in blocks for point in each):
-        assert point == SMALL.canonical(point)
-        assert list(point) == list(SMALL.names)
-
-
-@pytest.mark.parametrize("block", BLOCKS)
-@pytest.mark.parametrize("name", SEARCHES)
-def test_a_seed_gives_one_sequence_and_another_seed_another(name: str, block: int):
-    first, again, other = (search(name, _blocks(name, block), seed=seed, block=block).blocks for seed in (3, 3, 4))
-    assert first == again
-    assert first != other
-
-
-@pytest.mark.parametrize("block", BLOCKS)
-@pytest.mark.parametrize("name", names())
-def test_replay_goes_on_bit_identically(name: str, block: int):
-    """Told the recorded outcomes in mid-search, a fresh one proposes what the unbroken one did; and what it proposes
-    does follow from the outcomes."""
-    whole = search(name, _blocks(name, block), block=block)
-    half = len(whole.outcomes) // 2
-    fresh = make(name, SMALL, 0, START, block)
-    for blocks, outcomes in zip(whole.blocks[:half], whole.outcomes, strict=False):
-        assert fresh.ask() == blocks
-        fresh.tell(outcomes)
-    rest = Loop(fresh).run(len(whole.blocks) - half)
-    fresh.close()
-    assert rest == whole.blocks[half:]
-    if name not in ("random", "list", "nni-tpe"):
-        assert search(name, _blocks(name, block), lambda p: Outcome((-loss(p),)), block=block).blocks != whole.blocks
 
 
 def test_nni_replays_past_its_warm_up():
@@ -88,15 +44,6 @@ def test_failures_are_survived(name: str, which: str):
     assert len(good) >= (0 if which == "all" else asked // 3)
     for odd in (math.nan, math.inf):
         assert search(name, asked, failing(Outcome((odd,)))).blocks == loop.blocks
-
-
-@pytest.mark.parametrize("name", names())
-def test_close_twice_and_at_any_time(name: str):
-    for asked in (0, 1, 3):
-        optimizer = make(name, SMALL, 0, START)
-        Loop(optimizer).run(asked)
-        optimizer.close()
-        optimizer.close()
 
 
 @pytest.mark.parametrize("name", SEARCHES)
@@ -139,14 +86,6 @@ def test_any_space(name: str, data: st.DataObject):
     assert all(point == space.canonical(point) for point in first.points)
 
 
-@pytest.mark.parametrize("name", names())
-def test_nothing_is_said_and_nothing_written(name: str, capfd: pytest.CaptureFixture, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    search(name, 6, block=2)
-    assert capfd.readouterr() == ("", "")
-    assert not os.listdir(tmp_path)
-
-
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
@@ -162,14 +101,3 @@ def test_nothing_is_said_and_nothing_written(name: str, capfd: pytest.CaptureFix
 def test_what_cannot_be_is_a_sentence(name: str, options: dict, sentence: str):
     with pytest.raises(UsageError, match=sentence):
         make(**{"name": name, "space": SMALL, "seed": 0, "start": START, **options})
-
-
-@pytest.mark.parametrize("name", names())
-def test_misuse_is_an_error(name: str):
-    optimizer = make(name, SMALL, 0, START)
-    optimizer.ask()
-    with pytest.raises(RuntimeError):
-        optimizer.ask()
-    with pytest.raises(ValueError, match="1 points were asked"):
-        optimizer.tell([])
-    optimizer.close()
