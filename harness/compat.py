@@ -20,12 +20,12 @@ def flash_attention(
     return op(q, k, v, 0.0, causal, scale=scale)
 
 
-def load_lm_eval_yaml(path: Path) -> dict[str, Any]:
-    """An lm-eval task's YAML file as lm-eval reads it, its functions left as names. Any exception of PyYAML, OSError,
-    or lm-eval's own for a file that includes one that is not there."""
+def load_lm_eval_yaml(path: Path, functions: bool = False) -> dict[str, Any]:
+    """An lm-eval task's YAML file as lm-eval reads it, its functions imported or left as names. Any exception of
+    PyYAML, OSError, or lm-eval's own for a file that includes one that is not there."""
     from lm_eval.tasks._yaml_loader import load_yaml
 
-    return load_yaml(path, resolve_func=False)
+    return load_yaml(path, resolve_func=functions)
 
 
 def bad_option(error: Exception) -> str | None:

@@ -56,7 +56,7 @@ def lm_eval_task(yaml: str, splits: dict[str, list[Row]], **changes: Any) -> Any
     from harness.compat import load_lm_eval_yaml
 
     data = datasets.DatasetDict({split: datasets.Dataset.from_list(rows) for split, rows in splits.items()})
-    config = dict(load_lm_eval_yaml(Path(lm_eval.tasks.__file__).parent / yaml))
+    config = dict(load_lm_eval_yaml(Path(lm_eval.tasks.__file__).parent / yaml, functions=True))
     config.pop("include", None)
     logging.getLogger("lm_eval").setLevel(logging.ERROR)  # it warns about every custom_dataset
     return ConfigurableTask(config={**config, "custom_dataset": lambda **_: data, **changes})
