@@ -19,7 +19,7 @@ from typing import Any
 from harness.evaluation.no_answer import NOT_A_NUMBER, REASONS, why_no_choice, why_none
 from harness.tasks.lm_eval_bridge import loading, metrics, prompts
 from harness.tasks.lm_eval_bridge.groups import Aggregate, aggregate_of
-from harness.tasks.lm_eval_bridge.scoring_version import version_end
+from harness.tasks.lm_eval_bridge.scoring_version import SCORING, version_end
 from harness.types import Item, Request, Response, Sample, Score
 
 # Of a task's configuration, what does not make the score, or has its own place in the record (the rows, by digest).
@@ -64,6 +64,7 @@ class LmEvalTask:
             **{name: _plain(v) for name, v in vars(config).items() if v is not None and name not in LEFT_OUT},
             "higher_is_better": dict(task.higher_is_better()),
             "fewshot_seed": loading.OTHER_SEED,
+            "scoring": SCORING,
             "fewshot_digest": digest(getattr(getattr(task, "sampler", None), "df", [])) if self.shots else "",
             **({"lm_eval_group": group} if group != config.task else {}),
         }
