@@ -40,7 +40,7 @@ WHERE a.status = 'running' AND o.status <> 'running'"""
 # An error of a judge that was asked again there, and gave a verdict.
 _ASKED_AGAIN = (
     "DELETE FROM comparisons WHERE verdict = 'error' "
-    "AND id IN (SELECT id FROM other.comparisons WHERE verdict <> 'error')"
+    "AND id IN (SELECT id FROM other_comparisons WHERE verdict <> 'error')"
 )
 _COPY = {
     "prompt_sets": "INSERT INTO prompt_sets BY NAME SELECT o.* FROM other_prompt_sets o ANTI JOIN prompt_sets u "
