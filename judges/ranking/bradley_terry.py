@@ -41,6 +41,20 @@ class Table:
         return np.minimum(self.a, self.b) * self.models + np.maximum(self.a, self.b)
 
 
+def of_models(table: Table) -> list[float]:
+    """Of each covariate, the share of its squares that the models of a game explain: R² of x = m_a - m_b."""
+    import numpy as np
+
+    games = np.arange(len(table.a))
+    design = np.zeros((len(games), table.models))
+    design[games, table.a], design[games, table.b] = 1.0, -1.0
+    found = []
+    for x in table.style.T:
+        left = x - design @ np.linalg.lstsq(design, x, rcond=None)[0]
+        found.append(1 - float(left @ left) / float(x @ x))
+    return found
+
+
 @dataclass(frozen=True)
 class Fit:
     """`strengths` have mean zero. `root` @ `root`.T is the inverse of the information `bread`, in the free parameters;

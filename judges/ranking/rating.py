@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from judges.ranking.bradley_terry import Fit, Floats, Table
 
 Method = Literal["sandwich", "bootstrap"]
+OF_MODELS = 0.8  # a weight's variance is five times what it were if styles did not go with models
 RESAMPLES = 2000
 
 
@@ -105,9 +106,15 @@ def rank(
     covariates, kept = _standardised(inside, style)
     if len(kept) < len(style):
         notes.append(f"Every game is alike in {_list(sorted(set(style) - set(kept)), names)}: left out.")
-    from judges.ranking.bradley_terry import fit
+    from judges.ranking.bradley_terry import fit, of_models
 
     table = _table(inside, models, covariates)
+    for name, share in zip(kept, of_models(table), strict=True):
+        if share > OF_MODELS:
+            notes.append(
+                f"{share:.0%} of what games differ by in {name} is which models play: what {name} is worth, and what a "
+                "model is worth, can hardly be told apart, and intervals are wide for it."
+            )
     fitted = fit(table)
     ends = _Ends(fitted, table, method, seed)
     if fitted.separated:

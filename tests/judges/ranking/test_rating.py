@@ -203,3 +203,17 @@ def test_any_games_make_a_ranking(games: Sequence[tuple[int, int, int, float]]):
     assert all(m.low <= m.strength <= m.high for m in joined)
     assert strengths(turned) == pytest.approx(strengths(ranking), abs=1e-5, nan_ok=True)
     assert {m.name for m in ranking.models} == {name for g in played for name in (g.a, g.b)}
+
+
+@pytest.mark.parametrize(("noise", "told"), [(0.005, True), (0.3, False)])
+def test_a_style_that_goes_with_the_models_is_told(noise: float, told: bool):
+    """Lengths that are nearly each model's own: ranks are wide, and the reader is told of what."""
+    rng = np.random.default_rng(0)
+    length = {"a": 0.1, "b": 0.0, "c": -0.1}
+    games = [
+        Match(f"q{n}", a, b, float(rng.random() < 0.7), (length[a] - length[b] + float(rng.normal(0, noise)),))
+        for n in range(40)
+        for a, b in (("a", "b"), ("a", "c"), ("b", "c"))
+    ]
+    notes = " ".join(rank(games, ("length",)).notes)
+    assert ("of what games differ by in length is which models play" in notes) == told

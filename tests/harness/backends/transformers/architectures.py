@@ -142,5 +142,5 @@ def _sizes(config: Any) -> dict[str, Any]:
         sizes["num_key_value_heads"] = 4
     for part in getattr(config, "sub_configs", {}):
         if (inner := getattr(config, part, None)) is not None:
-            sizes[part] = _sizes(inner)
+            sizes[part] = {**_sizes(inner), **OVERRIDES.get(inner.model_type, {})}
     return sizes
