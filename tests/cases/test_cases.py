@@ -51,6 +51,7 @@ def case(tmp_path: Path):
             env={**os.environ, **own},
             capture_output=True,
             text=True,
+            errors="replace",  # run.sh cuts lines at bytes
             cwd=tmp_path,
             timeout=590,
         )
@@ -163,10 +164,7 @@ def test_gpt2_default_targets(case):
 
 @pytest.mark.full
 def test_rows_longer_than_positions(case):
-    printed = case("rows_longer_than_positions")
-    assert codes(printed) == [0]
-    assert "longer than 128 tokens and are cut there" in " ".join(printed.split())
-    assert "failed" not in printed
+    refused(case("rows_longer_than_positions"), "None of 12 train rows", "128 positions of the base")
 
 
 @pytest.mark.full
