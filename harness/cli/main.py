@@ -14,8 +14,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from harness import registry
-from harness.cli import signals
+from harness import registry, signals
 from harness.errors import HarnessError, MissingError, UsageError, suggest
 
 # the order of ours and the first sentence of each one's help, so that help imports none of them

@@ -17,8 +17,8 @@ from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from harness.cli.signals import ENDING
 from harness.errors import StoreError
+from harness.signals import ENDING
 from harness.store import journal, migrations
 from harness.store.error_messages import sentence
 from harness.store.lock import leased, locked

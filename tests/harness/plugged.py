@@ -95,6 +95,14 @@ def hello(word: str = "you") -> None:
     """Greet somebody."""
     print("hello", word)
 '''
+FUNCTION = """
+def greet(word: str = "you") -> str:
+    return f"hello {word}"
+"""
+SCHEMA = """
+class Schema:
+    steps, take, orphans = {}, None, {}
+"""
 MODULES = {
     "task": TASK,
     "backend": BACKEND,
@@ -103,6 +111,8 @@ MODULES = {
     "objective": OBJECTIVE,
     "page": PAGE,
     "command": COMMAND,
+    "function": FUNCTION,
+    "schema": SCHEMA,
 }
 PARTS = {  # one of each kind
     "tasks": {"capitals": "plugged_task:Capitals.load"},
@@ -112,6 +122,8 @@ PARTS = {  # one of each kind
     "objectives": {"steps": "plugged_objective:Steps"},
     "pages": {"hello": "plugged_page:PAGE"},
     "commands": {"hello": "plugged_command:hello"},
+    "api": {"greet": "plugged_function:greet"},
+    "schemas": {"greetings": "plugged_schema:Schema"},  # known, and not taken: the store's versions are one sequence
 }
 
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.cli import signals
+from harness import signals
 from harness.errors import MissingError, UsageError
 from tuning.search.worker_pool import WorkerPool
 from tuning.search.workers import (

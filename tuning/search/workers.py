@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.cli import signals
+from harness import signals
 from harness.errors import HarnessError, MissingError
 from tuning.types import Hyperparameters, Likelihood, Step, Trained, TrialError
 
@@ -172,6 +173,7 @@ class Child:
 
     def __init__(self, setup: Setup, environment: dict[str, str] | None = None) -> None:
         self._pipe, theirs = Pipe()
+        self._closing = threading.Lock()
         command = [sys.executable, "-P", "-m", "tuning.search.workers", str(theirs.fileno())]
         own = {**os.environ, **(environment or {})}
         self._process = subprocess.Popen(
@@ -208,9 +210,11 @@ class Child:
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._pipe.close()
+        """May be called twice, and by two threads: by who ends all workers, and by who met the end of this one."""
+        with self._closing:
+            self._process.kill()
+            self._process.wait()
+            self._pipe.close()
 
 
 def serve(descriptor: int) -> None:

@@ -93,7 +93,7 @@ class Studies(StoreConnection):
             _insert(connection, "trials", changed)
             for trial in new:
                 query = "SELECT 1 FROM trials WHERE study = $1 AND (number = $2 OR digest = $3)"
-                if connection.execute(query, [study_id, trial.number, trial.digest]).fetchone():
+                if connection.execute(query, [study_id, trial.number, codec.encode(trial.digest)]).fetchone():
                     raise StoreError(f"Trial {trial.number} of the study {study_id[:12]} is there already.")
             _insert(connection, "trials", new)
             for point in taken:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import pytest
 
 from tuning.search.worker_pool import WorkerPool
-from tuning.search.workers import Batch, Job, NoRoomError, OnStep, Reply, Worker, WorkerDiedError
+from tuning.search.workers import Batch, Child, Job, NoRoomError, OnStep, Reply, Worker, WorkerDiedError
 from tuning.types import Hyperparameters
 
 HYPER = Hyperparameters(8, 16.0, 0.0, 1e-3)
@@ -100,3 +102,25 @@ def test_no_room_at_all_is_an_error(workers: int) -> None:
 
     with pytest.raises(NoRoomError, match="no room"):
         done(make, workers, 1, 1)
+
+
+def test_a_worker_is_closed_by_two_threads_in_turn() -> None:
+    """By who ends all workers, and by who met the end of this one: two at once closed one pipe twice (EBADF)."""
+    child = Child.__new__(Child)
+    child._closing = threading.Lock()
+    child._process = create_autospec(subprocess.Popen, instance=True)
+    second = threading.Thread(target=child.close)
+    waiting: list[bool] = []
+
+    class Pipe:
+        def close(self) -> None:
+            if not waiting:
+                waiting.append(True)
+                second.start()
+                second.join(0.05)
+                waiting[0] = second.is_alive()
+
+    child._pipe = Pipe()
+    child.close()
+    second.join()
+    assert waiting == [True]
