@@ -120,7 +120,7 @@ def test_a_worker_is_closed_by_two_threads_in_turn() -> None:
                 second.join(0.05)
                 waiting[0] = second.is_alive()
 
-    child._pipe = Pipe()
+    child._pipe = Pipe()  # type: ignore[assignment]
     child.close()
     second.join()
     assert waiting == [True]
