@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.prompting.tokens import Encoder
@@ -24,11 +24,12 @@ def encoder(request) -> Encoder:
     owns=st.lists(st.text(min_size=1, max_size=60), min_size=1, max_size=4),
     ending=st.sampled_from(["\n\n", "\n", " ", "", ":", "\n\n\n", "é", "12", "-"]),
 )
+@example(owns=["<s>", "a</s>b"], ending="\n\n")  # names of control tokens, which are text
 @settings(max_examples=150, deadline=None)
 def test_joined_ids_are_those_of_the_whole_text(encoder: Encoder, owns: list[str], ending: str) -> None:
     shared = HEADER + SHOT * 2 + "Answer: B" + ending
     for own, encoded in zip(owns, encoder.prompts([Prompt(shared, o) for o in owns], [1] * len(owns)), strict=True):
-        assert encoded.ids == encoder.tokenizer.encode(shared + own)
+        assert encoded.ids == encoder.tokenizer.encode(shared + own, split_special_tokens=True)
         assert encoded.text == shared + own
 
 
