@@ -1,23 +1,12 @@
 """How results show themselves: as text, and as a table in a notebook. Whatever a model, a file or a user wrote is
-escaped there (jinja2 with autoescape)."""
+escaped there (display.html)."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-_PAGE = """\
-<div class="harness">
-<p><b>{{ title }}</b></p>
-{% if rows %}<table>
-<thead><tr>{% for column in columns %}<th>{{ column }}</th>{% endfor %}</tr></thead>
-<tbody>
-{% for row in rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
-{% endfor %}</tbody>
-</table>
-{% endif %}{% if notes %}<ul>{% for note in notes %}<li>{{ note }}</li>{% endfor %}</ul>
-{% endif %}</div>"""
+from harness import html_templates
 
 
 class Content(NamedTuple):
@@ -55,8 +44,10 @@ def text(content: Content) -> str:
 def html(content: Content) -> str:
     rows = [[visible(cell) for cell in row] for row in content.rows]
     notes = [visible(note) for note in content.notes]
-    return _template().render(
-        title=visible(content.title), columns=[*map(visible, content.columns)], rows=rows, notes=notes
+    return (
+        html_templates.environment("harness")
+        .get_template("display.html")
+        .render(title=visible(content.title), columns=[*map(visible, content.columns)], rows=rows, notes=notes)
     )
 
 
@@ -64,10 +55,3 @@ def visible(value: object) -> str:
     """Text on one line, with what cannot be printed (control and direction characters) as its escape."""
     shown = "" if value is None else str(value)
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in shown)
-
-
-@functools.cache
-def _template() -> Any:
-    from jinja2 import Environment
-
-    return Environment(autoescape=True).from_string(_PAGE)

@@ -1,8 +1,9 @@
 """What is used of Streamlit that its documentation does not promise; no other file of this package may.
 
-The HTML that pages begin with is Streamlit's own, told where its server is. Its client otherwise looks for the server
-below the page's address first, and a tenth of a second later above it (1.67, measured on an idle machine, where a page
-takes 0.3 to 0.5 s; docs/benchmarks.md holds pages to three times an empty one)."""
+The HTML that pages below the root begin with is Streamlit's own, told where its server is. Its client (1.67) otherwise
+looks for the server below the page's address first, and only then above it. Measured in Chromium on two busy cores, the
+page `run` opened 50 times with this and without, in turn: complete after 0.86 s and 0.98 s (medians), sooner with it in
+38 of 50 pairs, by 0.17 s in the median. The page at the root is the same either way."""
 
 from __future__ import annotations
 

@@ -52,10 +52,10 @@ class Drawn:
 
     def rows(self) -> list[list[str]]:
         """The cells' text of every table's rows, headings too."""
-        found = re.findall(r"<tr[^>]*>(.*?)</tr>", self.html, flags=re.S)
+        rows = re.findall(r"<tr[^>]*>(.*?)</tr>", self.html, flags=re.S)
         return [
             [html.unescape(_TAG.sub("", cell)) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, flags=re.S)]
-            for row in found
+            for row in rows
         ]
 
     def data(self, *fields: str) -> list[tuple[Any, ...]]:
@@ -83,7 +83,7 @@ def draw(
     charts: list[dict[str, Any]] = []
     # the runner knows no components, and of a chart no more than that there is one
     monkeypatch.setattr("leaderboard.html.markup.show", lambda body, key: st.html(body))
-    monkeypatch.setattr("leaderboard.theme.charts.show", lambda chart, said, key=None: charts.append(chart))
+    monkeypatch.setattr("leaderboard.theme.charts.show", lambda chart, description, key=None: charts.append(chart))
     lived: list[int] = []
 
     def live(shown: Any) -> None:
@@ -213,5 +213,5 @@ def stored(path: Path, models: tuple[str, ...], text: str = "a text") -> Store:
 def _rows(value: Any) -> list[dict[str, Any]]:
     if isinstance(value, dict):
         own = value["values"] if isinstance(value.get("values"), list) else []
-        return [row for row in own if isinstance(row, dict)] + [r for each in value.values() for r in _rows(each)]
-    return [row for each in value for row in _rows(each)] if isinstance(value, list) else []
+        return [row for row in own if isinstance(row, dict)] + [r for part in value.values() for r in _rows(part)]
+    return [row for part in value for row in _rows(part)] if isinstance(value, list) else []

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from harness.store import codec
+from leaderboard.html.templates import visible
 
 if TYPE_CHECKING:
     from leaderboard.compat import StreamlitPage
@@ -53,8 +54,8 @@ def put(name: str, value: str | Sequence[str], default: str | Sequence[str] = ""
 
 
 def link(page: str, /, **params: str | int | Sequence[str]) -> str:
-    """A relative address of a page, by its url path, with its state; what is "" or None is left out. Not escaped for
-    HTML: `html.escape` it in an attribute (`markup.link` does)."""
+    """A relative address of a page, by its url path, with its state; what is "" or None is left out. Not escaped:
+    templates do that."""
     kept = {name: _encoded(value) for name, value in params.items() if value not in ("", None, [], ())}
     return f"{page}?{urlencode(kept, doseq=True)}" if kept else page
 
@@ -78,8 +79,8 @@ def pages() -> dict[str, StreamlitPage]:
     """Those that this server shows, the first one first; by url path."""
     import streamlit as st
 
-    found: dict[str, StreamlitPage] = st.session_state.get(_PAGES, {})
-    return found
+    registered: dict[str, StreamlitPage] = st.session_state.get(_PAGES, {})
+    return registered
 
 
 def follow(address: str) -> None:
@@ -139,7 +140,7 @@ def many(
     import streamlit as st
 
     asked = get_all(name)
-    given = [each for each in dict.fromkeys(asked) if each in options] if asked else list(default)
+    given = [option for option in dict.fromkeys(asked) if option in options] if asked else list(default)
     key = _set(name, given)
     shown: dict[str, Any] = {"format_func": lambda option: _shown(show(option))}
     return st.multiselect(label, options, key=key, on_change=_push, args=(name, list(default)), **shown, **more)
@@ -172,23 +173,19 @@ def page_number(name: str, pages: int, **more: Any) -> int:
 
 def plain(text: str) -> str:
     """Text for a label that Streamlit reads as Markdown: shown as it is, on one line."""
-    from leaderboard.html import sanitize
-
-    return _MARKDOWN.sub(r"\\\1", sanitize.visible(" ".join(text.split())))
+    return _MARKDOWN.sub(r"\\\1", visible(" ".join(text.split())))
 
 
 def _shown(text: str) -> str:
     """An option of a select box, which shows text as text."""
-    from leaderboard.html import sanitize
-
-    return sanitize.visible(text)
+    return visible(text)
 
 
 def _encoded(value: Any) -> Any:
     """As the store has it: an address holds no half of a surrogate pair."""
     if isinstance(value, str):
         return codec.encode(value)
-    return [_encoded(each) for each in value] if isinstance(value, list | tuple) else value
+    return [_encoded(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _key(name: str) -> str:
@@ -220,5 +217,5 @@ def _word(value: Any) -> str | list[str]:
         return "1" if value else "0"
     if isinstance(value, Iterable) and not isinstance(value, str):
         # an empty choice where the default is not empty has to stand in the address too
-        return [str(each) for each in value] or [""]
+        return [str(part) for part in value] or [""]
     return "" if value is None else str(value)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from tuning.store import Store
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 Given = ParamSpec("Given")
 Stamp = tuple[tuple[int, int, int], ...]
 
@@ -80,18 +80,18 @@ _looking = threading.Lock()
 
 def _stamp(path: os.PathLike[str]) -> tuple[int, int, int]:
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return 0, 0, 0
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def read(function: Callable[Concatenate[Store, Given], Found], *args: Given.args, **named: Given.kwargs) -> Found:
+def read(function: Callable[Concatenate[Store, Given], Result], *args: Given.args, **named: Given.kwargs) -> Result:
     """`function(store, …)`, kept as long as the file does not change."""
     return _by_stamp.get(stamp(), function, args, named)
 
 
-def settled(function: Callable[Concatenate[Store, Given], Found], *args: Given.args, **named: Given.kwargs) -> Found:
+def settled(function: Callable[Concatenate[Store, Given], Result], *args: Given.args, **named: Given.kwargs) -> Result:
     """Likewise, and kept when the file changes: for what is a function of finished runs or studies, by their ids."""
     return _for_good.get(stamp()[0][:1], function, args, named)
 
@@ -136,21 +136,21 @@ class _Kept:
             raise ValueError(f"{function.__qualname__} is not a module's function or a method")
         key = (str(the_store.path), version, function.__module__, function.__qualname__, args, *sorted(named.items()))
         with self._lock:
-            found = self._results.get(key)
-            mine = found is None
-            if found is None:
-                found = self._results[key] = Future()
+            result = self._results.get(key)
+            mine = result is None
+            if result is None:
+                result = self._results[key] = Future()
                 while len(self._results) > self.most:
                     self._results.popitem(last=False)
             self._results.move_to_end(key)
         if mine:
             try:
-                found.set_result(function(the_store, *args, **named))
+                result.set_result(function(the_store, *args, **named))
             except BaseException as error:
                 with self._lock:
                     self._results.pop(key, None)
-                found.set_exception(error)
-        return found.result()
+                result.set_exception(error)
+        return result.result()
 
 
 _by_stamp, _for_good = _Kept(MOST), _Kept(MOST)

@@ -37,7 +37,7 @@ def board(
 
     # as with `harness rate`: by name on this machine, unless there are invitations
     invited = store.exists() and any(rater.token and not rater.revoked for rater in raters.raters(store))
-    told = server_settings.Settings(str(store.path.resolve()), names=host in server_settings.LOCAL and not invited)
+    settings = server_settings.Settings(str(store.path.resolve()), names=host in server_settings.LOCAL and not invited)
 
     def ready() -> None:
         shown = f"[{host}]" if ":" in host else host
@@ -45,4 +45,4 @@ def board(
         if host not in server_settings.LOCAL:
             typer.echo("Whoever reaches this address reads the whole store.", err=True)
 
-    server.serve(told, host, port, ready)
+    server.serve(settings, host, port, ready)

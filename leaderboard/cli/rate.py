@@ -28,7 +28,9 @@ def rate(
         str | None, typer.Option(help="A plan's name: go on with it, or what to call a new one.", rich_help_panel=PLAN)
     ] = None,
     ratings: Annotated[int, typer.Option(help="Votes wanted for each pair.", min=1, rich_help_panel=PLAN)] = 1,
-    each: Annotated[int | None, typer.Option(help="Pairs one rater is asked for.", min=1, rich_help_panel=PLAN)] = None,
+    pairs: Annotated[
+        int | None, typer.Option("--each", help="Pairs one rater is asked for.", min=1, rich_help_panel=PLAN)
+    ] = None,
     sample: Annotated[
         int | None, typer.Option(help="So many of the prompts, drawn by --seed.", min=1, rich_help_panel=PLAN)
     ] = None,
@@ -76,7 +78,7 @@ def rate(
         _print_raters(store, json)
     if revoke or raters:
         return
-    chosen = _plan(store, words(models, more), plan, ratings, each, sample, telling, seed)
+    chosen = _plan(store, words(models, more), plan, ratings, pairs, sample, telling, seed)
     seen = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     address = (url or f"http://{seen}:{port}").rstrip("/")
     if invite:
@@ -93,13 +95,13 @@ def rate(
             return
     invited = any(rater.token and not rater.revoked for rater in people.raters(store))
     names = host in server_settings.LOCAL and url is None and not invited
-    told = server_settings.Settings(str(store.path.resolve()), ("rate",), chosen.id, names)
+    settings = server_settings.Settings(str(store.path.resolve()), ("rate",), chosen.id, names)
 
     def ready() -> None:
         who = "anyone at this machine, by name" if names else "invited raters only"
         typer.echo(f"Rating plan {chosen.name} at {address} ({who}). Ctrl-C ends it.", err=True)
 
-    server.serve(told, host, port, ready)
+    server.serve(settings, host, port, ready)
 
 
 def _plan(
@@ -107,7 +109,7 @@ def _plan(
     models: list[str],
     name: str | None,
     ratings: int,
-    each: int | None,
+    pairs: int | None,
     sample: int | None,
     telling: bool,
     seed: int,
@@ -121,13 +123,13 @@ def _plan(
     if models:
         sets = [store.resolve_answers(word) for word in models]
     else:
-        newest = {each.identity: each for each in reversed(store.answer_sets())}
+        newest = {row.identity: row for row in reversed(store.answer_sets())}
         sets = list(newest.values())
-        if len({found.prompt_set for found in sets}) > 1:
+        if len({answers.prompt_set for answers in sets}) > 1:
             raise UsageError("The store has answers to several prompt sets: name the models with --models.")
         if len(sets) < 2:
             raise UsageError(f"{store.path} has answers of {len(sets)} models: `harness answer` makes them.")
-    return make_plan(store, sets, name or "", ratings, each, sample, "telling" if telling else "even", seed)
+    return make_plan(store, sets, name or "", ratings, pairs, sample, "telling" if telling else "even", seed)
 
 
 def _print_raters(store: Store, json: bool) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leaderboard.html import markup
+from leaderboard.html.templates import macros
 
 
-def state(title: str, said: str, commands: Sequence[str] = ()) -> None:
-    """An empty page's words; commands stand in a box that can be copied from. All are text."""
+def state(title: str, words: str, commands: Sequence[str] = ()) -> None:
+    """An empty page's words; commands stand in a box that can be copied from."""
     import streamlit as st
 
     with st.container(key="empty"):
-        st.html(f"<h3>{markup.text(title)}</h3><p>{markup.text(said)}</p>")
+        st.html(macros("shared").empty(title, words))
         if commands:
             st.code("\n".join(commands), language=None)
 

@@ -1,19 +1,22 @@
-"""HTML of our own making on a page: tables, cards, marks. Values come in through `text`, and nothing else does.
+"""HTML on a page, with links that are followed inside the app: no page is loaded anew for them, and in every other way
+(a new tab, the address copied) they work as links. The same HTML stands in the static site (`leaderboard.site`).
 
-    show(f'<p>{text(model)} {link("its run", "run", run=run_id)}</p>', key="intro")
+    show(macros("run").head(run, marks, tags), key="head")
 
-Links inside the app are followed without loading the page anew, and work as links in every other way (a new tab, the
-address copied). The same strings stand in the static site (`leaderboard.site`)."""
+A plug-in's page may make its HTML by hand: `text` and `link` escape what they are given."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leaderboard.app import state
-from leaderboard.html import sanitize
+from leaderboard.html.templates import macros
+from leaderboard.html.templates import text as text  # for plug-ins' pages
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 _SCRIPT = """
 // On its way to another page Streamlit makes two entries of the browser's history, the new state on the old page and
@@ -55,21 +58,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
 """
 
 
-def text(value: object, most: int = 2000) -> str:
-    """Any text as HTML that is nothing but text; past `most` characters it is cut, with an ellipsis."""
-    shown = sanitize.visible(str(value))
-    return html.escape(shown if len(shown) <= most else shown[: most - 1] + "…")
-
-
-def link(label: object, page: str, title: str = "", **params: str | int | Sequence[str]) -> str:
+def link(label: object, page: str, title: str = "", **params: str | int | Sequence[str]) -> Markup:
     """A link inside the app; `label` and `title` are any text."""
-    hint = f' title="{text(title)}"' if title else ""
-    return f'<a href="{html.escape(state.link(page, **params))}"{hint}>{text(label)}</a>'
+    return macros("shared").link(state.link(page, **params), str(label), title)
 
 
 def show(body: str, key: str) -> None:
     """Put HTML on the page. `key` is unique on the page."""
-    chosen = _component()(data=body, key=key, on_go_change=_nothing).go
+    chosen = _component()(data=str(body), key=key, on_go_change=_nothing).go
     if chosen:
         state.follow(chosen)
 

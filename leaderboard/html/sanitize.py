@@ -16,67 +16,47 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from leaderboard.html.templates import macros, visible
+
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
+    from markupsafe import Markup
 
 # A Markdown reader's time grows with the square of what is left open: past these a text is shown as it is
 LONGEST, MARKS = 60_000, 4_000
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-_BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")  # would turn what follows, past the end of the answer
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _TAG = re.compile("<[^>]*>")
 _IMAGE = "[image: "
 _SYNTAX = dict.fromkeys(map(ord, string.punctuation + string.whitespace + "\u00a0"))
 
 
-def visible(text: str) -> str:
-    """The text with nothing in it that a page cannot carry: control characters as their pictures (␀), halves of
-    surrogate pairs as U+FFFD, marks that turn the direction of writing as their code."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    text = _CONTROL.sub(_picture, text)
-    text = _BIDI.sub(lambda match: f"[U+{ord(match[0]):04X}]", text)
-    return _SURROGATE.sub("\ufffd", text)
-
-
-def _picture(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    if code < 0x20:
-        return chr(0x2400 + code)
-    return "\u2421" if code == 0x7F else f"[U+{code:04X}]"
-
-
 @lru_cache(maxsize=256)
-def answer_html(turns: tuple[str, ...]) -> str:
+def answer_html(turns: tuple[str, ...]) -> Markup:
     """One answer (its turns, one below the other) as HTML."""
-    parts = [_rendered(turn) for turn in turns]
-    if len(parts) > 1:
-        parts = [f'<div class="turn">Turn {number}</div>{part}' for number, part in enumerate(parts, 1)]
-    return f'<div class="answer">{"".join(parts)}</div>' if parts else '<div class="answer empty">(no answer)</div>'
+    return macros("answers").answer([_rendered(turn) for turn in turns])
 
 
-def question_html(turns: Sequence[str]) -> str:
+def question_html(turns: Sequence[str]) -> Markup:
     """A question as plain text."""
-    parts = [f'<div class="plain" dir="auto">{html.escape(visible(turn))}</div>' for turn in turns]
-    if len(parts) > 1:
-        parts = [f'<div class="turn">Turn {number}</div>{part}' for number, part in enumerate(parts, 1)]
-    return f'<div class="question">{"".join(parts)}</div>'
+    return macros("answers").question([_plain(visible(turn)) for turn in turns])
 
 
-def _rendered(text: str) -> str:
+def _rendered(text: str) -> Markup:
+    from markupsafe import Markup
+
     text = visible(text)
     if not text.strip():
-        return '<p class="empty">(empty)</p>'
+        return macros("answers").empty()
     if len(text) > LONGEST or sum(map(text.count, "*_`[]!<>&~|")) > MARKS:
         return _plain(text)
     env: dict[str, Any] = {}
     rendered: str = _reader().render(text, env)
     # an image is announced by a word of ours
-    return rendered if _letters(_shown(rendered), env.get("images", 0)) == _letters(text) else _plain(text)
+    return Markup(rendered) if _letters(_shown(rendered), env.get("images", 0)) == _letters(text) else _plain(text)
 
 
-def _plain(text: str) -> str:
-    return f'<div class="plain" dir="auto">{html.escape(text)}</div>'
+def _plain(text: str) -> Markup:
+    return macros("answers").plain(text)
 
 
 def _shown(rendered: str) -> str:
@@ -117,40 +97,35 @@ def _link_open(renderer: Any, tokens: Sequence[Token], at: int, options: Any, en
     # the address of <https://…> is its text
     own = tokens[at].info != "auto"
     env.setdefault("links", []).append(_address(tokens[at], "href") if own else "")
-    return '<span class="link">'
+    return macros("answers").link_open()
 
 
 def _link_close(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: dict[str, Any]) -> str:
-    address = env["links"].pop()
-    return f'</span> <span class="address">({address})</span>' if address else "</span>"
+    return macros("answers").link_close(env["links"].pop())
 
 
 def _image(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: dict[str, Any]) -> str:
     env["images"] = env.get("images", 0) + 1
-    return f'<span class="address">{_IMAGE}{html.escape(tokens[at].content)} ({_address(tokens[at], "src")})]</span>'
+    return macros("answers").image(_IMAGE, tokens[at].content, _address(tokens[at], "src"))
 
 
 def _fence(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: dict[str, Any]) -> str:
-    language = html.escape(tokens[at].info.strip())
-    above = f'<div class="language" dir="ltr">{language}</div>' if language else ""
-    return f'{above}<pre dir="ltr"><code>{html.escape(tokens[at].content)}</code></pre>'
+    return macros("answers").program(tokens[at].info.strip(), tokens[at].content)
 
 
 def _list_open(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: dict[str, Any]) -> str:
-    return '<ol class="numbered">'
+    return macros("answers").list_open()
 
 
 def _item_open(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: dict[str, Any]) -> str:
     """An item with the number that was written: a reader of Markdown would count on from the first."""
-    direction = html.escape(str(tokens[at].attrGet("dir") or "auto"))
-    number = f'<span class="number">{html.escape(tokens[at].info + tokens[at].markup)}</span> '
-    return f'<li dir="{direction}">{number if tokens[at].info else ""}'
+    token = tokens[at]
+    return macros("answers").item_open(token.attrGet("dir") or "auto", token.info + token.markup if token.info else "")
 
 
 def _address(token: Token, attribute: str) -> str:
     title = token.attrGet("title")
-    told = f"{token.attrGet(attribute) or ''}{f' {title}' if title else ''}"
-    return html.escape(told)
+    return f"{token.attrGet(attribute) or ''}{f' {title}' if title else ''}"
 
 
 _RULES: dict[str, Any] = {

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from leaderboard.app import state, store_cache
 from leaderboard.html import empty, markup
+from leaderboard.html.templates import macros
 from leaderboard.pages import Page
 from leaderboard.runs import compare_table, comparing
-from leaderboard.studies.study_charts import heading
 from leaderboard.theme import charts
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def page() -> None:
     store = store_cache.store()
     names = store_cache.read(comparing.names) if store.exists() else {}
     if len(names) < 2:
-        st.html('<h1 class="page-title">Compare</h1>')
+        st.html(macros("shared").title("Compare"))
         if names:
             empty.state("One run so far", "A comparison takes two, on the same tasks.", ["harness run --model …"])
         else:
@@ -46,7 +46,7 @@ def _seen() -> tuple[object, ...]:
         return ()
     chosen = set(_asked())
     runs = [(run.id, run.name, run.status) for run in store_cache.read(Store.runs)]
-    return *runs, *(tuple(each.values()) for each in store_cache.read(Store.going_on) if each["run"] in chosen)
+    return *runs, *(tuple(task.values()) for task in store_cache.read(Store.going_on) if task["run"] in chosen)
 
 
 def _asked() -> list[str]:
@@ -63,7 +63,7 @@ def _page(names: dict[str, str]) -> None:
     if asked != state.get_all("runs") and asked:
         state.put("runs", list(dict.fromkeys(asked)))
     with st.container(key="compare-head"):
-        st.html('<h1 class="page-title">Compare</h1><p class="page-under">The first run is the baseline.</p>')
+        st.html(macros("shared").title("Compare", "The first run is the baseline."))
         runs = state.many(
             "Runs",
             list(names),
@@ -78,25 +78,23 @@ def _page(names: dict[str, str]) -> None:
         return
     status = {run.id: run.status for run in store_cache.read(Store.runs)}
     keep = store_cache.read if any(status[run] == "running" for run in runs) else store_cache.settled
-    found = keep(comparing.compared, tuple(runs))
-    for sentence in dict.fromkeys(found.refused):
-        st.html(f'<p class="warned">{markup.text(sentence)}</p>')
-    rivals = {run: rows for run, rows in zip(runs[1:], found.rows, strict=True) if rows}
+    compared = keep(comparing.compared, tuple(runs))
+    if compared.refused:
+        st.html(macros("shared").warned(dict.fromkeys(compared.refused)))
+    rivals = {run: rows for run, rows in zip(runs[1:], compared.rows, strict=True) if rows}
     if not rivals:
         return
+    notes = dict(zip(runs[1:], compared.notes, strict=True))
     for run, rows in rivals.items():
-        _rival(names[runs[0]], names[run], comparing.headlines(rows), run)
+        _rival(names[runs[0]], names[run], comparing.headlines(rows), notes[run], run)
     _items(names, runs[0], rivals, keep)
 
 
-def _rival(a: str, b: str, rows: Sequence[Comparison], key: str) -> None:
+def _rival(a: str, b: str, rows: Sequence[Comparison], notes: Sequence[str], key: str) -> None:
     """One run against the baseline, task by task."""
     import streamlit as st
 
-    st.html(
-        f'<h2 class="section">{markup.text(b, 120)}</h2>'
-        f'<p class="said">against {markup.text(a, 120)}. {compare_table.verdict(rows)}</p>'
-    )
+    st.html(macros("compare").against(b, a, compare_table.verdict(rows), notes))
     points = [row for row in rows if compare_table.percent(row)]
     others = [row for row in rows if not compare_table.percent(row)]
     for part, scale, unit in ((points, 100.0, "points"), (others, 1.0, "as the metric is")):
@@ -118,7 +116,7 @@ def _items(
 
     from tuning.store import Store
 
-    heading("Item by item")
+    st.html(macros("shared").section("Item by item"))
     with st.container(key="items", horizontal=True, vertical_alignment="bottom", gap="small"):
         b = next(iter(rivals))
         if len(rivals) > 1:
@@ -134,12 +132,12 @@ def _items(
         first = [row for row in rows if row.metric == rows[0].metric]
         shown = [charts.Difference(r.group, r.difference, r.low, r.high, r.n, compare_table.tested(r)) for r in first]
         if shown:
-            worst_first = sorted(shown, key=lambda each: each.value)
+            worst_first = sorted(shown, key=lambda difference: difference.value)
             charts.show(
                 charts.difference_intervals(worst_first, "difference, points"), "Differences by subject.", "subjects"
             )
         else:
-            st.html('<p class="said none">This task has no subjects that could be compared.</p>')
+            st.html(macros("shared").nothing("This task has no subjects that could be compared."))
     if agreed["lost"] + agreed["gained"]:
         _flips(names, a, b, task)
 
@@ -159,11 +157,11 @@ def _flips(names: dict[str, str], a: str, b: str, task: str) -> None:
     place = st.container()
     at = state.get("page", "1")
     offset = FLIPS * (max(1, int(at)) - 1) if at.isascii() and at.isdecimal() and len(at) < 7 else 0
-    total, found = store_cache.read(comparing.flips, a, b, task, side, words, offset, FLIPS)
+    total, flips = store_cache.read(comparing.flips, a, b, task, side, words, offset, FLIPS)
     with place:
-        if found:
-            cards = "".join(card([(names[a], flip.a), (names[b], flip.b)]) for flip in found)
-            markup.show(f'<p class="said">{total:,} items</p>{cards}', key="flips")
+        if flips:
+            cards = [card([(names[a], flip.a), (names[b], flip.b)]) for flip in flips]
+            markup.show(macros("sample_cards").cards(f"{total:,} items", cards), key="flips")
         else:
-            st.html('<p class="said none">Nothing of this kind.</p>')
+            st.html(macros("shared").nothing("Nothing of this kind."))
     state.page_number("page", -(-total // FLIPS))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from leaderboard.app import state, store_cache
 from leaderboard.html import empty, markup
+from leaderboard.html.templates import macros
 from leaderboard.pages import Page
 from leaderboard.ranking import bands
 
@@ -24,12 +25,12 @@ def page() -> None:
 
     store_cache.live(_seen)  # first: what changes while this page is drawn is seen
     store = store_cache.store()
-    found = store_cache.read(boards) if store.exists() else []
+    by_protocol = {board.protocol: board for board in store_cache.read(boards)} if store.exists() else {}
     going = store_cache.read(Store.going_on) if store.exists() else []
-    if found:
-        _board(found, going)
+    if by_protocol:
+        _board(by_protocol, going)
     else:
-        st.html('<h1 class="page-title">Leaderboard</h1>')
+        st.html(macros("shared").title("Leaderboard"))
         _going_on(going)
         if not going:
             empty.no_runs(str(store.path))
@@ -58,23 +59,22 @@ def _seen() -> tuple[object, ...]:
     if not store_cache.store().exists():
         return ()
     rows = [(row.key, row.name, *row.runs, *row.tags) for board in store_cache.read(boards) for row in board.rows]
-    going = [tuple(each.values()) for each in store_cache.read(Store.going_on)]
+    going = [tuple(task.values()) for task in store_cache.read(Store.going_on)]
     return *rows, *going, store_cache.read(Store.verdicts)
 
 
-def _board(found: Sequence[Board], going: Sequence[dict[str, object]]) -> None:
+def _board(by_protocol: dict[str, Board], going: Sequence[dict[str, object]]) -> None:
     import streamlit as st
 
     from leaderboard.ranking import board_table
 
-    by_protocol = {board.protocol: board for board in found}
     with st.container(key="board-head", horizontal=True, vertical_alignment="bottom", gap="medium"):
         title = st.empty()
         protocol = next(iter(by_protocol))
         if len(by_protocol) > 1:
             protocol = state.one("Protocol", list(by_protocol), "protocol", tabs=True, width="content")
     board = by_protocol[protocol]
-    title.html(f'<h1 class="page-title">Leaderboard</h1>{_summary(board)}')
+    title.html(macros("shared").title("Leaderboard", _summary(board)))
     _going_on(going)
     preference = _preference(state.get("prompts"))
     rows, columns, extras = _filters(board, preference)
@@ -88,9 +88,8 @@ def _board(found: Sequence[Board], going: Sequence[dict[str, object]]) -> None:
 
 def _summary(board: Board) -> str:
     partial = sum(row.partial for row in board.rows)
-    said = [f"{len(board.rows) - partial} checkpoints", f"protocol {board.protocol}"]
-    said += [f"{partial} partial"] if partial else []
-    return f'<p class="page-under">{" · ".join(map(markup.text, said))}</p>'
+    parts = [f"{len(board.rows) - partial} checkpoints", f"protocol {board.protocol}"]
+    return " · ".join([*parts, f"{partial} partial"] if partial else parts)
 
 
 def _going_on(going: Sequence[dict[str, object]]) -> None:
@@ -101,16 +100,12 @@ def _going_on(going: Sequence[dict[str, object]]) -> None:
 
     names = {run.id: run.name for run in store_cache.read(Store.runs)}
     lines = []
-    for run in dict.fromkeys(str(each["run"]) for each in going):
-        own = [each for each in going if each["run"] == run]
-        done, items = (sum(int(str(each[key])) for each in own) for key in ("done", "items"))
-        share = 100 * done / max(1, items)
-        lines.append(
-            f'<div class="going"><span class="title">{markup.link(names.get(run, run), "run", run=run)}</span>'
-            f'<span class="track"><i style="width:{share:.1f}%"></i></span>'
-            f"<span>{done:,} of {items:,} items scored</span></div>"
-        )
-    markup.show(f'<div class="going-on"><b>Not finished</b>{"".join(lines)}</div>', key="going")
+    for run in dict.fromkeys(str(task["run"]) for task in going):
+        own = [task for task in going if task["run"] == run]
+        done, items = (sum(int(str(task[key])) for task in own) for key in ("done", "items"))
+        words = f"{done:,} of {items:,} items scored"
+        lines.append((names.get(run, run), state.link("run", run=run), 100 * done / max(1, items), words))
+    markup.show(macros("shared").going_on(lines), key="going")
 
 
 def _preference(prompts: str) -> Preferences | None:
@@ -217,14 +212,14 @@ def _sorter(view: View) -> Callable[[str], str]:
 def _legend(view: View, preference: Preferences | None) -> None:
     import streamlit as st
 
-    said = {
+    paragraphs = {
         "Scores": "in points of a hundred, with 95% intervals; the bars of a column share one axis, whose ends stand "
         "under its name.",
         "Ranks": f"{bands.RULE} Lines part the bands of the column that sorts; partial runs have no rank.",
     }
     if preference and {"people", "judges"} & set(view.extras):
-        said["People and judges"] = (
+        paragraphs["People and judges"] = (
             f"Bradley-Terry strengths on the prompts “{preference.names[preference.prompts]}”, in log-odds about the "
             "mean of the models compared: +0.69 wins two games of three. Two rankings, never mixed."
         )
-    st.html(f'<div class="legend">{"".join(f"<p><b>{k}</b> {markup.text(v)}</p>" for k, v in said.items())}</div>')
+    st.html(macros("leaderboard").legend(paragraphs))

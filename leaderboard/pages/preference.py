@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from leaderboard.app import state, store_cache
-from leaderboard.html import empty, markup, sanitize
+from leaderboard.html import empty, sanitize
+from leaderboard.html.templates import macros, visible
 from leaderboard.pages import Page
 from leaderboard.theme import charts
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from judges.ranking.report import Evidence
     from tuning.store import Store
 
@@ -30,10 +33,10 @@ def page() -> None:
     store = store_cache.store()
     prompts = store_cache.read(Store.compared_prompts) if store.exists() else []
     if not prompts:
-        st.html('<h1 class="page-title">Preference</h1>')
+        st.html(macros("shared").title("Preference"))
         empty.no_comparisons(str(store.path))
     else:
-        _preference({each["digest"]: each["name"] for each in prompts})
+        _preference({prompt_set["digest"]: prompt_set["name"] for prompt_set in prompts})
 
 
 PAGE = Page("Preference", page)
@@ -77,10 +80,10 @@ def pair_of(store: Store, version: object, prompts: str, a: str, b: str) -> dict
     """`judges.ranking.pair_report.pair_report` by the questions' places in the prompt set, with their first words."""
     from judges.ranking.pair_report import pair_report
 
-    asked = {each.question: each for each in store.questions(prompts)}
-    found = pair_report(store_cache.settled(evidence_of, version, prompts), a, b)
-    placed = [(asked[each["question"]], each) for each in found if each["question"] in asked]
-    return {str(q.place + 1): {**each, "words": q.turns[0] if q.turns else ""} for q, each in placed}
+    questions = {row.question: row for row in store.questions(prompts)}
+    games = pair_report(store_cache.settled(evidence_of, version, prompts), a, b)
+    placed = [(questions[of_one["question"]], of_one) for of_one in games if of_one["question"] in questions]
+    return {str(q.place + 1): {**of_one, "words": q.turns[0] if q.turns else ""} for q, of_one in placed}
 
 
 def question_of(store: Store, version: object, prompts: str, a: str, b: str, question: str) -> dict[str, Any]:
@@ -117,7 +120,7 @@ def _preference(names: Mapping[str, str]) -> None:
         )
     report = store_cache.settled(report_of, version, digest, source, style)
     under = f"Ranked {view.heading(report)}" if source else "No game has a score yet, so there is no ranking."
-    title.html(f'<h1 class="page-title">Preference</h1><p class="page-under">{markup.text(under)}</p>')
+    title.html(macros("shared").title("Preference", under))
     shown = state.one(
         "View",
         list(VIEWS) if source else ["judges"],
@@ -139,24 +142,29 @@ def _ranking(report: Mapping[str, Any]) -> None:
 
     from leaderboard.ranking import preference_view as view
 
+    shared = macros("shared")
     for note in report["notes"]:
-        st.html(f'<p class="remark">{markup.text(note)}</p>')
+        st.html(shared.remark(note))
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.html('<h2 class="section">Strength</h2>')
+        st.html(shared.section("Strength"))
         if any(math.isfinite(model["strength"]) for model in report["models"]):
             charts.show(view.strengths(report), "Strengths of the models with their intervals.", key="strengths")
-        st.html(view.ranking_table(report) + view.style_table(report))
+        st.html(view.ranking_table(report))
+        if style := view.style_table(report):
+            st.html(style)
         st.html(
-            '<p class="said">Bradley–Terry strengths, natural log-odds about their mean. Models that share a rank'
-            " cannot be told apart. Intervals are at 95%, clustered by prompt.</p>"
+            shared.sentence(
+                "Bradley–Terry strengths, natural log-odds about their mean. Models that share a rank cannot be told "
+                "apart. Intervals are at 95%, clustered by prompt."
+            )
         )
     with right:
-        st.html('<h2 class="section">Who wins against whom</h2>')
+        st.html(shared.section("Who wins against whom"))
         charts.show(
             view.win_matrix(report), "How often the model of the row wins against that of the column.", key="wins"
         )
-        st.html('<p class="said">Percent of games that the row wins against the column; a tie is half a win.</p>')
+        st.html(shared.sentence("Percent of games that the row wins against the column; a tie is half a win."))
 
 
 def _quality(quality: Mapping[str, Any]) -> None:
@@ -164,18 +172,12 @@ def _quality(quality: Mapping[str, Any]) -> None:
 
     from leaderboard.ranking import preference_view as view
 
-    judged = view.quality_table(quality)
-    agreed = view.agreement_table(quality)
-    if judged:
-        st.html(
-            f'<h2 class="section">How good the judges are</h2>{judged}'
-            '<p class="said">In percent, with 95% intervals.</p>'
-        )
-    if agreed:
-        st.html(
-            f'<h2 class="section">How far they agree</h2>{agreed}<p class="said">Over the pairs that both judged; 1 is'
-            " full agreement, 0 what chance gives.</p>"
-        )
+    part = macros("preference").part
+    if judged := view.quality_table(quality):
+        st.html(part("How good the judges are", judged, "In percent, with 95% intervals."))
+    if agreed := view.agreement_table(quality):
+        below = "Over the pairs that both judged; 1 is full agreement, 0 what chance gives."
+        st.html(part("How far they agree", agreed, below))
 
 
 def _pair(version: object, digest: str, names: Sequence[str]) -> None:
@@ -189,69 +191,69 @@ def _pair(version: object, digest: str, names: Sequence[str]) -> None:
         others = [key for key in called if key != a]
         b = state.one("Model B", others, "b", show=lambda key: _short(called[key]), width=240)
         disagree = state.flag("Only where a judge and a person disagree", "disagree")
-    found = store_cache.settled(pair_of, version, digest, a, b)
-    shown = {place: each for place, each in found.items() if each["disagree"] or not disagree}
+    games = store_cache.settled(pair_of, version, digest, a, b)
+    shown = {place: of_one for place, of_one in games.items() if of_one["disagree"] or not disagree}
     if not shown:
-        st.html('<p class="remark">These two were not compared on such a prompt.</p>')
+        st.html(macros("shared").remark("These two were not compared on such a prompt."))
         return
 
     def label(place: str) -> str:
         own = shown[place]
-        said = [
+        counts = [
             f"{whose} {own[whose]['a']}–{own[whose]['tie']}–{own[whose]['b']}"
             for whose in ("people", "judges")
             if any(own[whose].values())
         ]
-        return f"{_short(own['question'])} · {_short(own['words'])} · {', '.join(said) or 'no game'}"
+        return f"{_short(own['question'])} · {_short(own['words'])} · {', '.join(counts) or 'no game'}"
 
     place = state.one("Prompt (games that A won, ties, games that B won)", list(shown), "question", show=label)
     question = shown[place]["question"]
     _answers(store_cache.settled(question_of, version, digest, a, b, question), called[a], called[b])
 
 
-def _answers(found: Mapping[str, Any], a: str, b: str) -> None:
+def _answers(compared: Mapping[str, Any], a: str, b: str) -> None:
     import streamlit as st
 
+    answered = macros("preference").answered
     with st.container(key="question"):
-        st.html(sanitize.question_html(found["turns"]))
+        st.html(sanitize.question_html(compared["turns"]))
     for column, side, name in zip(st.columns(2), "ab", (a, b), strict=True):
         with column.container(border=True):
-            heading = f'<div class="side-name">{side.upper()}: {markup.text(name, 200)}</div>'
-            st.html(heading + sanitize.answer_html(tuple(found["answers"][side])))
-    if any(found["reference"]):
+            st.html(answered(f"{side.upper()}: {name}", sanitize.answer_html(tuple(compared["answers"][side]))))
+    if any(compared["reference"]):
         with st.expander("Reference answer"):
-            st.html(sanitize.answer_html(tuple(found["reference"])))
-    st.html(_verdicts(found["verdicts"], a, b))
-    said = [each for each in found["verdicts"] if each["text"]]
-    if said:
-        with st.expander(f"What the judges wrote ({len(said)})"):
-            for each in said:
-                who = f"{each['judge']}, {each['shown_first'].upper()} shown first: {_verdict(each, a, b)}"
-                st.html(f'<div class="side-name">{markup.text(who)}</div>{sanitize.answer_html((each["text"],))}')
+            st.html(sanitize.answer_html(tuple(compared["reference"])))
+    st.html(_verdicts(compared["verdicts"], a, b))
+    written = [verdict for verdict in compared["verdicts"] if verdict["text"]]
+    if written:
+        with st.expander(f"What the judges wrote ({len(written)})"):
+            for verdict in written:
+                who = f"{verdict['judge']}, {verdict['shown_first'].upper()} shown first: {_verdict(verdict, a, b)}"
+                st.html(answered(who, sanitize.answer_html((verdict["text"],))))
 
 
-def _verdicts(verdicts: Sequence[Mapping[str, Any]], a: str, b: str) -> str:
+def _verdicts(verdicts: Sequence[Mapping[str, Any]], a: str, b: str) -> Markup:
     from leaderboard.ranking.preference_view import table
 
     rows = [
         [
-            each["judge"],
-            "person" if each["kind"] == "person" else "judge",
-            _verdict(each, a, b),
-            f"{each['shown_first'].upper()} first",
-            f"{each['turn']}" if each["turn"] else "whole",
-            f"{each['repeat'] + 1}",
-            each["note"] or each["error"],
+            verdict["judge"],
+            "person" if verdict["kind"] == "person" else "judge",
+            _verdict(verdict, a, b),
+            f"{verdict['shown_first'].upper()} first",
+            f"{verdict['turn']}" if verdict["turn"] else "whole",
+            f"{verdict['repeat'] + 1}",
+            verdict["note"] or verdict["error"],
         ]
-        for each in verdicts
+        for verdict in verdicts
     ]
     return table(("who", "", "better", "shown", "turn", "asked", "note"), rows, names=range(7))
 
 
-def _verdict(each: Mapping[str, Any], a: str, b: str) -> str:
-    return {"a": f"A: {a}", "b": f"B: {b}", **_VERDICTS}[each["verdict"]]
+def _verdict(verdict: Mapping[str, Any], a: str, b: str) -> str:
+    return {"a": f"A: {a}", "b": f"B: {b}", **_VERDICTS}[verdict["verdict"]]
 
 
 def _short(text: str) -> str:
-    words = " ".join(sanitize.visible(text).split())
+    words = " ".join(visible(text).split())
     return words if len(words) <= _LONGEST else words[: _LONGEST - 1] + "…"

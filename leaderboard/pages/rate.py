@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import html
-import json
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, StoreError
+from leaderboard.html.templates import macros
 from leaderboard.pages import Page
 
 if TYPE_CHECKING:
@@ -61,18 +60,18 @@ def _enter() -> Desk | None:
     from leaderboard.app import server_settings
     from leaderboard.html import empty
 
-    told = server_settings.current()
-    store = Store(told.db)
+    settings = server_settings.current()
+    store = Store(settings.db)
     try:
         if not _plan(store):
-            empty.no_plan(told.db)
+            empty.no_plan(settings.db)
             return None
         rater = _known(store)
         if rater is not None:
             return _sit(store, rater)
         if "invite" in st.query_params:
             _invited(store, st.query_params["invite"])
-        elif told.names and _on_this_machine():
+        elif settings.names and _on_this_machine():
             _ask_name(store)
         else:
             st.info("Raters come to this page by an invitation: open the link that you were given.")
@@ -85,8 +84,8 @@ def _plan(store: Store) -> str:
     """The plan's id: the one that the server was told of, or the newest that is open; "" where there is none."""
     from leaderboard.app import server_settings
 
-    if told := server_settings.current().plan:
-        return told
+    if chosen := server_settings.current().plan:
+        return chosen
     plans = store.plans() if store.exists() else []
     return next((plan.id for plan in plans if plan.closed is None), "")
 
@@ -113,9 +112,9 @@ def _sit(store: Store, rater: JudgeRow) -> Desk:
     st.session_state["desk"] = desk
     st.session_state["stored"] = ""
     if desk.last is not None:
-        said = f"{_label(desk.last.verdict)}, {desk.last.created:%d %B, %H:%M:%S} UTC"
+        vote = f"{_label(desk.last.verdict)}, {desk.last.created:%d %B, %H:%M:%S} UTC"
         st.session_state["stored"] = (
-            f"Welcome back. Your last vote in the store: {said}. A later one is not stored: please vote again."
+            f"Welcome back. Your last vote in the store: {vote}. A later one is not stored: please vote again."
         )
     _next_key()
     return desk
@@ -188,12 +187,8 @@ def _keep_key(store: Store) -> None:
     import streamlit as st
 
     if key := st.session_state.get("key"):
-        kept = f"{_cookie(store)}={key}; path=/; max-age=31536000; samesite=strict"
-        st.html(
-            f"<script>document.cookie = {json.dumps(kept)} + (location.protocol === 'https:' ? '; secure' : '')"
-            "</script>",
-            unsafe_allow_javascript=True,
-        )
+        cookie = f"{_cookie(store)}={key}; path=/; max-age=31536000; samesite=strict"
+        st.html(macros("rate").keep(cookie), unsafe_allow_javascript=True)
 
 
 # a pair
@@ -209,7 +204,7 @@ def _show(desk: Desk, pair: Pair) -> None:
         st.html(sanitize.question_html(pair.question))
     for column, name, turns in zip(st.columns(2), "AB", (pair.left, pair.right), strict=True):
         with column.container(border=True):
-            st.html(f'<div class="side-name">Answer {name}</div>{sanitize.answer_html(turns)}')
+            st.html(macros("preference").answered(f"Answer {name}", sanitize.answer_html(turns)))
     with st.container(key="bar"):
         # The buttons stay the same from pair to pair: no press falls between two of them. What they do is bound to the
         # pair that was sent: a second press on its way while the first is stored is the same vote again.
@@ -240,7 +235,7 @@ def _show(desk: Desk, pair: Pair) -> None:
             placeholder="A note to go with your vote, if you like",
             label_visibility="collapsed",
         )
-        st.html(f'<div class="stored" role="status">{html.escape(st.session_state["stored"]) or "&nbsp;"}</div>')
+        st.html(macros("rate").stored(st.session_state["stored"]))
     with top:  # last: once the count is there, the keys work
         _progress(desk)
     _keep_key(desk.store)
@@ -252,10 +247,7 @@ def _progress(desk: Desk) -> None:
     progress = desk.progress()
     share = 100 * progress.rated / max(1, progress.asked)
     skipped = f", {progress.skipped} skipped" if progress.skipped else ""
-    st.html(
-        f'<div class="progress"><span>{progress.rated} of {progress.asked} rated{skipped}</span>'
-        f'<div class="track"><div style="width: {share:.1f}%"></div></div></div>'
-    )
+    st.html(macros("rate").progress(f"{progress.rated} of {progress.asked} rated{skipped}", share))
 
 
 def _finished(desk: Desk) -> None:
@@ -263,7 +255,7 @@ def _finished(desk: Desk) -> None:
 
     _progress(desk)
     st.subheader("Thank you: nothing is left to rate.")
-    st.html(f'<div class="stored" role="status">{html.escape(st.session_state["stored"])}</div>')
+    st.html(macros("rate").stored(st.session_state["stored"]))
     if desk.last is not None:
         st.button("Undo the last vote", shortcut=UNDO, on_click=_undo, args=(desk,))
     _keep_key(desk.store)
@@ -277,8 +269,8 @@ def _vote(desk: Desk, pair: str, verdict: Verdict, key: str) -> None:
     except HarnessError as error:
         st.session_state["failed"] = f"This vote is not stored. {error}"
         return
-    said = "" if counted.id == key else " (an earlier vote on this pair, which stays)"
-    st.session_state["stored"] = f"Stored: {_label(counted.verdict)}{said}."
+    earlier = "" if counted.id == key else " (an earlier vote on this pair, which stays)"
+    st.session_state["stored"] = f"Stored: {_label(counted.verdict)}{earlier}."
     st.session_state["note"] = ""
     _next_key()
 

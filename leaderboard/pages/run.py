@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from leaderboard.app import state, store_cache
 from leaderboard.html import empty, markup
+from leaderboard.html.templates import macros
 from leaderboard.pages import Page
 from leaderboard.runs import comparing, run_tables
 
 if TYPE_CHECKING:
-    from harness.evaluation.compare import Comparison
     from harness.results import RunRow
     from tuning.store import Store
 
@@ -30,7 +29,7 @@ def page() -> None:
     if runs:
         _page(runs)
     else:
-        st.html('<h1 class="page-title">Run</h1>')
+        st.html(macros("shared").title("Run"))
         empty.no_runs(str(store.path))
 
 
@@ -45,7 +44,7 @@ def _seen() -> tuple[object, ...]:
         return ()
     runs = store_cache.read(Store.runs)
     chosen = _chosen({run.id: run for run in runs}) if runs else ""
-    going = [tuple(each.values()) for each in store_cache.read(Store.going_on) if each["run"] == chosen]
+    going = [tuple(task.values()) for task in store_cache.read(Store.going_on) if task["run"] == chosen]
     tags = store_cache.read(Store.tags).get(chosen, [])
     return *((run.id, run.name, run.status, len(run.warnings)) for run in runs), *going, *tags
 
@@ -69,10 +68,9 @@ def _page(runs: dict[str, RunRow]) -> None:
         run = runs[state.one("Run", list(runs), "run", show=names.__getitem__, width=420)]
         rivals = {key: names[key] for key in store_cache.read(rivals_of, run.id)}
         baseline = state.one("Against", ["", *rivals], "against", show=lambda key: rivals.get(key, _NONE), width=420)
-    going = [each for each in store_cache.read(Store.going_on) if each["run"] == run.id]
+    going = [task for task in store_cache.read(Store.going_on) if task["run"] == run.id]
     document = store_cache.read(document_of, run.id)
-    top = run_tables.head(run, document["tags"]) + run_tables.warnings(document["warnings"])
-    markup.show(top + (run_tables.progress(going) if going else ""), key="head")
+    markup.show(run_tables.head(run, document["tags"], document["warnings"], going), key="head")
     view = state.one("View", list(VIEWS), "view", show=VIEWS.__getitem__, tabs=True, label_visibility="collapsed")
     tasks = [task["task"] for task in document["tasks"]]
     if view == "scores":
@@ -102,7 +100,7 @@ def rivals_of(store: Store, run: str) -> list[str]:
         for task in store.tasks():
             tasks.setdefault(task.run, set()).add((task.task, task.protocol))
         runs = store.runs()
-    return [each.id for each in runs if each.id != run and tasks.get(each.id, set()) & tasks.get(run, set())]
+    return [other.id for other in runs if other.id != run and tasks.get(other.id, set()) & tasks.get(run, set())]
 
 
 def _scores(run: RunRow, document: dict[str, Any], baseline: str, names: dict[str, str]) -> None:
@@ -110,32 +108,29 @@ def _scores(run: RunRow, document: dict[str, Any], baseline: str, names: dict[st
 
     tasks = list(dict.fromkeys(score["task"] for score in document["scores"]))
     if not tasks:
-        st.html('<p class="said none">Scores come when every item is answered; samples can be read now.</p>')
+        st.html(macros("shared").nothing("Scores come when every item is answered; samples can be read now."))
         return
     task = state.get("task")
     task = task if task in tasks else tasks[0]
-    body = run_tables.cards(document, task, lambda name: state.here("run", task=name, sort=None))
-    rows: Sequence[Comparison] = ()
-    said = ""
-    if baseline:
-        rows, refused = _against(run, baseline, task)
-        said = "".join(f'<p class="warned">{markup.text(sentence)}</p>' for sentence in refused)
+    against = _against(run, baseline, task) if baseline else comparing.Compared()
+    rows = against.rows[0] if against.rows else ()
     sort = state.get("sort")
-    sorter = lambda key: state.here("run", sort=key or None)  # noqa: E731
-    overall = run_tables.overall(document, task, rows)
-    by_group = run_tables.groups(document, task, rows, sort, sorter)
-    against = f'<p class="said">Differences are this run less {markup.text(names[baseline], 200)}.</p>' if rows else ""
-    body += f'<h2 class="section">{markup.text(task, 120)}</h2>{said}{against}{overall}'
-    body += f'<h2 class="section">By subject</h2>{by_group}' if by_group else ""
-    speed = run_tables.throughput(document)
-    body += f'<h2 class="section">Throughput</h2>{speed}' if speed else ""
+    body = macros("run").view(
+        run_tables.cards(document, task, lambda name: state.here("run", task=name, sort=None)),
+        task,
+        against.refused,
+        against.notes[0] if rows else (),
+        names[baseline] if rows else "",
+        run_tables.overall(document, task, rows),
+        run_tables.groups(document, task, rows, sort, lambda key: state.here("run", sort=key or None)),
+        run_tables.throughput(document),
+    )
     markup.show(body, key="scores")
 
 
-def _against(run: RunRow, baseline: str, task: str) -> tuple[Sequence[Comparison], Sequence[str]]:
+def _against(run: RunRow, baseline: str, task: str) -> comparing.Compared:
     from tuning.store import Store
 
-    status = {each.id: each.status for each in store_cache.read(Store.runs)}
+    status = {row.id: row.status for row in store_cache.read(Store.runs)}
     keep = store_cache.read if "running" in (status[run.id], status[baseline]) else store_cache.settled
-    found = keep(comparing.compared, (baseline, run.id), (task,))
-    return (found.rows[0] if found.rows else ()), found.refused
+    return keep(comparing.compared, (baseline, run.id), (task,))

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from leaderboard.app import state, store_cache
-from leaderboard.html import empty, markup
+from leaderboard.html import empty, markup, tables
+from leaderboard.html.tables import Head
+from leaderboard.html.templates import macros
 from leaderboard.pages import Page
 from leaderboard.theme import charts
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from tuning.store import StudyRow
 
 VIEWS = {"scores": "Loss and scores", "search": "Search", "matters": "What matters", "trials": "Trials"}
+_COLUMNS = {"Study": "", "Search": "", "Objective": "", "Trials": "n", "Best": "n", "Status": "", "Begun": ""}
+TOGETHER = 8  # studies side by side, by the link below the list
 
 
 def page() -> None:
@@ -27,7 +31,7 @@ def page() -> None:
     rows = {row.id: row for row in store_cache.read(Store.studies)} if store.exists() else {}
     chosen = [key for key in dict.fromkeys(state.get_all("study")) if key in rows]
     if not rows:
-        st.html('<h1 class="page-title">Studies</h1>')
+        st.html(macros("shared").title("Studies"))
         empty.no_studies(str(store.path))
     elif not chosen:
         _all()
@@ -46,7 +50,7 @@ def _seen() -> tuple[object, ...]:
         return ()
     pulse = store_cache.read(Store.pulse)
     chosen = set(state.get_all("study"))
-    shown = [(key, *(found if not chosen or key in chosen else ())) for key, found in pulse.items()]
+    shown = [(key, *(counts if not chosen or key in chosen else ())) for key, counts in pulse.items()]
     measured = [(run.id, run.status) for run in store_cache.read(Store.runs)]
     return *shown, *measured, store_cache.read(Store.verdicts)
 
@@ -56,36 +60,27 @@ def _all() -> None:
 
     from tuning.report.documents import listed
 
-    found = store_cache.read(listed)
-    st.html(
-        '<h1 class="page-title">Studies</h1><p class="page-under">'
-        f"{len(found)} {'study' if len(found) == 1 else 'studies'} · open one, or lay several side by side</p>"
-    )
-    body = []
-    for row, started, best in found:
-        share = 100 * min(1.0, started / max(1, row.budget))
-        cells = (
-            f'<th scope="row" class="name">{markup.link(row.name, "studies", title=row.name, study=row.id)}'
-            f'<div class="under">{markup.text(row.model, 120)}</div></th>',
-            f"<td>{markup.text(row.optimizer)}, seed {row.seed}</td>",
-            f"<td>{markup.text(', '.join(row.config['objectives']), 80)}</td>",
-            f'<td class="n">{started} of {row.budget}<div class="track"><i style="width:{share:.0f}%"></i></div></td>',
-            f'<td class="n">{"" if best is None else f"{best:.4f}"}</td>',
-            f'<td><span class="state {markup.text(row.status)}">{markup.text(row.status)}</span></td>',
-            f"<td>{row.created:%Y-%m-%d %H:%M}</td>",
-        )
-        body.append(f"<tr>{''.join(cells)}</tr>")
-    head = ("Study", "Search", "Objective", "Trials", "Best", "Status", "Begun")
-    heads = "".join(f'<th scope="col"{" class=n" if t in ("Trials", "Best") else ""}>{t}</th>' for t in head)
-    markup.show(
-        f'<div class="board-scroll" tabindex="0"><table class="board"><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>",
-        key="studies",
-    )
-    if len(found) > 1:
-        ids = [each.row.id for each in found]
-        both = markup.link("Lay all of them side by side", "studies", study=ids[:8])
-        markup.show(f'<p class="after">{both}</p>', key="several")
+    listing = store_cache.read(listed)
+    count = f"{len(listing)} {'study' if len(listing) == 1 else 'studies'}"
+    st.html(macros("shared").title("Studies", f"{count} · open one, or lay several side by side"))
+    heads = [Head(words, css) for words, css in _COLUMNS.items()]
+    lines = []
+    for row, started, best in listing:
+        percent = 100 * min(1.0, started / max(1, row.budget))
+        cells = [
+            tables.name(row.name, address=state.link("studies", study=row.id), under=row.model, most=2000),
+            tables.words(f"{row.optimizer}, seed {row.seed}", most=2000),
+            tables.words(", ".join(row.config["objectives"]), most=80),
+            tables.track(f"{started} of {row.budget}", percent, "n"),
+            tables.number("" if best is None else f"{best:.4f}"),
+            tables.toned(row.status, f"state {row.status}"),
+            tables.words(f"{row.created:%Y-%m-%d %H:%M}"),
+        ]
+        lines.append(("", cells))
+    markup.show(tables.table("", heads, lines), key="studies")
+    if len(listing) > 1:
+        ids = [row.id for row, _, _ in listing]
+        markup.show(macros("studies").together(state.link("studies", study=ids[:TOGETHER])), key="several")
 
 
 def _some(rows: Sequence[StudyRow], known: Sequence[StudyRow]) -> None:
@@ -124,38 +119,36 @@ def _notes(views: Sequence[StudyView]) -> None:
     for view in views:
         for note in view.notes:
             whose.setdefault(note, []).append(view.name)
-    said = [note if len(names) == len(views) else f"{', '.join(names)}: {note}" for note, names in whose.items()]
-    if said:
-        st.html("".join(f'<p class="warned">{markup.text(note)}</p>' for note in said))
+    notes = [note if len(names) == len(views) else f"{', '.join(names)}: {note}" for note, names in whose.items()]
+    if notes:
+        st.html(macros("shared").warned(notes))
 
 
 def _trials(views: Sequence[StudyView]) -> None:
     """The table, sorted as the address says."""
     import streamlit as st
 
-    from leaderboard.studies import trials_table as tables
+    from leaderboard.studies import trials_table
 
-    rows = [tables.Row(view, trial) for view in views for trial in view.trials]
+    rows = [trials_table.Row(view, trial) for view in views for trial in view.trials]
     if not rows:
         return
-    columns = {column.key: column for column in tables.columns(views)}
+    columns = {column.key: column for column in trials_table.columns(views)}
     usual = views[0].objectives[0]
     sort = state.get("sort", usual)
     sort = sort if sort in columns else usual
     down = state.get("down", "0") == "1"
-    shown = tables.ordered(rows, columns[sort], down)
-    pages = -(-len(shown) // tables.PAGE)
+    shown = trials_table.ordered(rows, columns[sort], down)
+    pages = -(-len(shown) // trials_table.PAGE)
 
     def sorter(key: str) -> str:
         turned = "1" if key == sort and not down else None
         return state.here("studies", sort=None if key == usual else key, down=turned, page=None)
 
     best = {(view.name, view.ranked[0].number) for view in views if view.ranked}
-    st.html(
-        f'<h2 class="section">Trials</h2><p class="said">{len(rows)} trials; a number that is a link was measured.</p>'
-    )
+    st.html(macros("shared").section("Trials", f"{len(rows)} trials; a number that is a link was measured."))
     place = st.container()
     at = state.page_number("page", pages)
     with place:
-        part = shown[(at - 1) * tables.PAGE : at * tables.PAGE]
-        markup.show(tables.table(part, list(columns.values()), sort, down, sorter, best), key="trials")
+        part = shown[(at - 1) * trials_table.PAGE : at * trials_table.PAGE]
+        markup.show(trials_table.table(part, list(columns.values()), sort, down, sorter, best), key="trials")

@@ -121,5 +121,5 @@ def _macro(matrix: Matrix) -> Iterator[tuple[float, float]]:
     own = {group: [matrix.clusters[n] for n in at] for group, at in places.items()}
     split = [{group: row[at].tolist() for group, at in places.items()} for row in matrix.values]
     for a, b in combinations(split, 2):
-        found = paired_macro(a, b, own)
-        yield found.difference, found.p
+        test = paired_macro(a, b, own)
+        yield test.difference, test.p

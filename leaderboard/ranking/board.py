@@ -75,7 +75,7 @@ def boards(store: Store) -> list[Board]:
         tasks = {(task.run, task.task): task for task in store.tasks()}
         origins = lineages(store)
     protocols = sorted({document["protocol"] for document in documents}, key=lambda name: (name != "standard", name))
-    found = []
+    result: list[Board] = []
     for protocol in protocols:
         own = [document for document in documents if document["protocol"] == protocol]
         columns = _columns(own, runs, tasks)
@@ -90,8 +90,8 @@ def boards(store: Store) -> list[Board]:
             row.lineage = row.lineage or origins.get(run.id)
             for task, score in document["scores"].items():
                 row.cells.setdefault(columns[_way(tasks[run.id, task], run)].key, Cell(run.id, score))
-        found.append(Board(protocol, list(columns.values()), list(rows.values())))
-    return found
+        result.append(Board(protocol, list(columns.values()), list(rows.values())))
+    return result
 
 
 def _row(run: RunRow, document: Mapping[str, Any], quantised: bool) -> Row:
@@ -124,17 +124,17 @@ def _columns(
             counts[way] += 1
             an_example.setdefault(way, (task, run))
     ways = sorted(counts, key=lambda way: (_place(an_example[way][0].task), -counts[way], way))
-    found: dict[str, Column] = {}
+    columns: dict[str, Column] = {}
     firsts: dict[str, tuple[TaskRow, RunRow]] = {}
     for way in ways:
         task, run = an_example[way]
         first = firsts.setdefault(task.task, (task, run))
         other = _difference(*first, task, run) if first != (task, run) else ""
-        same = sum(column.task == task.task and column.other.startswith(other) for column in found.values())
+        same = sum(column.task == task.task and column.other.startswith(other) for column in columns.values())
         if other and same:  # the words were cut where the two ways differ
             other = f"{other}, {same + 1}"
-        found[way] = Column(f"{task.task} ({other})" if other else task.task, task.task, task.metric, other)
-    return found
+        columns[way] = Column(f"{task.task} ({other})" if other else task.task, task.task, task.metric, other)
+    return columns
 
 
 def _way(task: TaskRow, run: RunRow) -> str:
@@ -158,24 +158,24 @@ def _system(run: RunRow) -> str:
 
 def _difference(first: TaskRow, its_run: RunRow, other: TaskRow, run: RunRow) -> str:
     """In a few words."""
-    said = []
+    words = []
     if first.shots != other.shots:
-        said.append(f"{other.shots} shots")
+        words.append(f"{other.shots} shots")
     if first.chat != other.chat:
-        said.append("chat" if other.chat else "no chat template")
+        words.append("chat" if other.chat else "no chat template")
     if _system(its_run) != _system(run):
-        said.append("another system text" if _system(run) else "no system text")
+        words.append("another system text" if _system(run) else "no system text")
     if first.data_digest != other.data_digest:
-        said.append(f"rows {other.data_digest[:6]}")
+        words.append(f"rows {other.data_digest[:6]}")
     if first.version != other.version:
-        said.append(f"version {other.version}")
+        words.append(f"version {other.version}")
     if first.metric != other.metric:
-        said.append(other.metric)
+        words.append(other.metric)
     keys = sorted({*first.settings, *other.settings})
-    said += [
+    words += [
         f"{key} {_short(other.settings.get(key))}" for key in keys if first.settings.get(key) != other.settings.get(key)
     ]
-    return ", ".join(said)
+    return ", ".join(words)
 
 
 def _short(value: object) -> str:

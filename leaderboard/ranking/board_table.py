@@ -1,18 +1,24 @@
-"""The leaderboard as a table of HTML: on the page, and in the static site. Every value in it is text."""
+"""The leaderboard as a table of HTML (templates/tables.html): on the page, and in the static site."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.cli.tables import interval
-from leaderboard.html import markup
+from leaderboard.app import state
+from leaderboard.html import tables
+from leaderboard.html.tables import Cell, Head, Mark
 from leaderboard.ranking.bands import RULE, Band
 from leaderboard.ranking.board import Column, Row
+from leaderboard.ranking.lineage import Lineage
 from leaderboard.ranking.preferences import Strength
 from leaderboard.theme.bars import Axis, axis_of, axis_words, bar
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 # what may stand beside the benchmarks
 EXTRAS = {
@@ -58,8 +64,8 @@ class View:
 
         def value(row: Row) -> Any:
             if self.sort in PREFERENCE:
-                found = self.strength(self.sort, row)
-                return found and found.value
+                strength = self.strength(self.sort, row)
+                return strength and strength.value
             if self.sort == "name":
                 return row.name.casefold()
             if self.sort == "date":
@@ -73,7 +79,7 @@ class View:
         return sorted([*there, *absent], key=lambda row: row.partial)
 
 
-def table(rows: Sequence[Row], view: View, sorter: Callable[[str], str] | None = None, inside: bool = True) -> str:
+def table(rows: Sequence[Row], view: View, sorter: Callable[[str], str] | None = None, inside: bool = True) -> Markup:
     """`rows` in their order. `sorter` gives the address that sorts by a column, where headings are links; `inside` the
     app, names lead to runs."""
     axes = {
@@ -81,87 +87,73 @@ def table(rows: Sequence[Row], view: View, sorter: Callable[[str], str] | None =
         for column in view.columns
     }
     reach = {extra: _reach([s for row in rows if (s := view.strength(extra, row))]) for extra in PREFERENCE}
-    head = [_heading("name", "Checkpoint", view, sorter, css="name")]
-    head += [
-        _heading(c.key, c.task, view, sorter, axis_words(axes[c.key]), _note(c), f"{c.metric}. {RULE}")
+    heads = [_head("name", "Checkpoint", view, sorter, css="name")]
+    heads += [
+        _head(c.key, c.task, view, sorter, axis_words(axes[c.key]), _note(c), f"{c.metric}. {RULE}")
         for c in view.columns
     ]
-    head += [
-        _heading(
+    heads += [
+        _head(
             extra, EXTRAS[extra], view, sorter if extra in (*PREFERENCE, "date") else None, hint=_HINTS.get(extra, "")
         )
         for extra in view.extras
     ]
-    body: list[str] = []
+    lines: list[tuple[str, list[Cell]]] = []
     before: Any = None
     for row in rows:
         band = _sorted_band(row, view)
-        edge = bool(body) and band != before
+        edge = bool(lines) and band != before
         before = band
-        cells = [f'<th scope="row" class="name">{_name(row, inside)}</th>']
-        cells += [f"<td>{_score(row, c, view, axes[c.key])}</td>" for c in view.columns]
-        cells += [f'<td class="{extra}">{_extra(row, extra, view, reach, inside)}</td>' for extra in view.extras]
-        body.append(f'<tr class="{"partial " if row.partial else ""}{"edge" if edge else ""}">{"".join(cells)}</tr>')
-    return (
-        f'<div class="board-scroll" tabindex="0"><table class="board"><thead><tr>{"".join(head)}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
-    )
+        under = f"adapter on {row.base}" if row.base else row.model if row.model != row.name else ""
+        address = state.link("run", run=row.runs[0]) if inside else ""
+        cells = [tables.name(row.name, address=address, under=under, marks=_marks(row), most=2000)]
+        cells += [_score(row, c, view, axes[c.key]) for c in view.columns]
+        cells += [_extra(row, extra, view, reach, inside) for extra in view.extras]
+        lines.append((" ".join(filter(None, ("partial" * row.partial, "edge" * edge))), cells))
+    return tables.table("", heads, lines)
 
 
-def _heading(
+def _head(
     key: str,
-    label: str,
+    words: str,
     view: View,
     sorter: Callable[[str], str] | None,
-    axis: str = "",
+    axis: tuple[str, ...] = (),
     note: str = "",
     hint: str = "",
     css: str = "",
-) -> str:
+) -> Head:
     arrow = ("▴" if view.up else "▾") if key == view.sort else ""
-    shown = f'{markup.text(label, 60)}<span class="arrow">{arrow}</span>'
-    if sorter is not None:
-        shown = f'<a href="{markup.text(sorter(key))}">{shown}</a>'
-    order = {"▴": ' aria-sort="ascending"', "▾": ' aria-sort="descending"', "": ""}[arrow]
-    under = f'<div class="note">{markup.text(note, 80)}</div>' if note else ""
-    return f'<th scope="col" class="{css}" title="{markup.text(hint)}"{order}>{shown}{under}{axis}</th>'
+    return Head(words, css, sorter(key) if sorter else "", arrow, hint, note, axis)
 
 
 def _note(column: Column) -> str:
     return ", ".join(filter(None, (column.metric, column.other)))
 
 
-def _name(row: Row, inside: bool) -> str:
-    shown = markup.link(row.name, "run", title=row.name, run=row.runs[0]) if inside else markup.text(row.name)
+def _marks(row: Row) -> list[Mark]:
     marks = []
     if row.partial:
-        marks.append(_mark("partial", "warn", "Measured on a part of the items (--limit): not ranked with whole runs."))
+        marks.append(("partial", "warn", "Measured on a part of the items (--limit): not ranked with whole runs."))
     if row.unverified:
-        marks.append(_mark("unverified", "warn", row.unverified))
+        marks.append(("unverified", "warn", row.unverified))
     if row.quantised:
-        marks.append(_mark("4-bit", "", "Quantised when it was loaded."))
-    under = f"adapter on {row.base}" if row.base else row.model if row.model != row.name else ""
-    second = f'<div class="under">{markup.text(under, 200)}</div>' if under else ""
-    return f'<div class="title">{shown}</div>{"".join(marks)}{second}'
+        marks.append(("4-bit", "", "Quantised when it was loaded."))
+    return marks
 
 
-def _mark(word: str, kind: str, hint: str) -> str:
-    return f'<span class="mark {kind}" title="{markup.text(hint)}">{word}</span>'
-
-
-def _score(row: Row, column: Column, view: View, axis: Axis | None) -> str:
+def _score(row: Row, column: Column, view: View, axis: Axis | None) -> Cell:
     cell = row.cells.get(column.key)
     if cell is None:
-        return '<span class="none">–</span>'
+        return tables.absent()
     value, _, ends = interval(cell.score).partition(" ")
     band = view.bands.get(column.key, {}).get(cell.run)
-    low, high = (cell.score[end] for end in ("low", "high"))
-    hint = f"{value} {ends}, {cell.score['n']:,} items" + (f", rank {band} of {band.of}" if band else "")
-    return (
-        f'<div class="score" title="{markup.text(hint)}"><span class="value">{value}</span>{_band(band)}'
-        f"{bar(cell.score['value'], low, high, axis, 'first' if band and band.best == 1 else '')}"
-        f'<span class="ends">{ends.strip("[]").replace(", ", " – ")}</span></div>'
-    )
+    rank, kind, hint = "", "", f"{value} {ends}, {cell.score['n']:,} items"
+    if band:
+        rank, kind = str(band), "first" if band.best == 1 else ""
+        hint += f", rank {rank} of {band.of}"
+    drawn = bar(cell.score["value"], cell.score["low"], cell.score["high"], axis, kind)
+    return tables.score(value, ends[1:-1].replace(", ", " – "), drawn, hint=hint, band=rank)
 
 
 def _reach(strengths: Sequence[Strength]) -> Axis | None:
@@ -169,67 +161,52 @@ def _reach(strengths: Sequence[Strength]) -> Axis | None:
     return (-far, far) if far else None
 
 
-def _extra(row: Row, extra: str, view: View, reach: Mapping[str, Any], inside: bool) -> str:
+def _extra(row: Row, extra: str, view: View, reach: Mapping[str, Any], inside: bool) -> Cell:
     if extra in PREFERENCE:
         return _strength(view.strength(extra, row), reach[extra])
     if extra == "lineage":
-        return _lineage(row, inside)
+        return _lineage(row.lineage, inside) if row.lineage else tables.absent()
     if extra == "hyper":
-        return _hyper(row.lineage.hyperparameters) if row.lineage and row.lineage.hyperparameters else _NONE
+        return _hyper(row.lineage.hyperparameters) if row.lineage else tables.absent()
     if extra == "tags":
-        return "".join(f'<span class="mark">{markup.text(tag, 40)}</span>' for tag in row.tags) or _NONE
-    shown = {
-        "model": row.model,
-        "digest": row.digest[:19],
-        "dtype": f"{row.dtype} · {row.backend}",
-        "date": row.created[:10],
-    }[extra]
-    return f'<span class="{"mono" if extra == "digest" else "plain-cell"}">{markup.text(shown, 200) or "–"}</span>'
+        return tables.marks(row.tags, extra) if row.tags else tables.absent()
+    if extra == "dtype":
+        return tables.words(f"{row.dtype} · {row.backend}", extra, most=200)
+    if extra == "digest":
+        return tables.words(row.digest[:19], "mono") if row.digest else tables.absent()
+    return tables.words(row.created[:10] if extra == "date" else row.model, most=200)
 
 
-_NONE = '<span class="none">–</span>'
-
-
-def _strength(found: Strength | None, reach: Axis | None) -> str:
-    if found is None:
-        return _NONE
-    ends = f"{_signed(found.low)} to {_signed(found.high)}"
-    hint = f"{_signed(found.value)}, 95% interval {ends}, {found.games} games, rank {found.band} of {found.band.of}"
-    return (
-        f'<div class="score" title="{hint}"><span class="value">{_signed(found.value)}</span>{_band(found.band)}'
-        f"{bar(found.value, found.low, found.high, reach, 'first' if found.band.best == 1 else '')}"
-        f'<span class="ends">{ends}</span></div>'
-    )
+def _strength(strength: Strength | None, reach: Axis | None) -> Cell:
+    if strength is None:
+        return tables.absent()
+    value, band = _signed(strength.value), strength.band
+    ends = f"{_signed(strength.low)} to {_signed(strength.high)}"
+    hint = f"{value}, 95% interval {ends}, {strength.games} games, rank {band} of {band.of}"
+    drawn = bar(strength.value, strength.low, strength.high, reach, "first" if band.best == 1 else "")
+    return tables.score(value, ends, drawn, hint=hint, band=str(band))
 
 
 def _signed(value: float) -> str:
     return f"{value:+.2f}" if math.isfinite(value) else ("∞" if value > 0 else "−∞")
 
 
-def _lineage(row: Row, inside: bool) -> str:
-    found = row.lineage
-    if found is None:
-        return _NONE
-    name = (
-        markup.link(found.name, "studies", title=found.name, study=found.study) if inside else markup.text(found.name)
-    )
-    under = f"{found.words} · {found.optimizer}"
-    return f'<div class="title">{name}</div><div class="under">{markup.text(under, 200)}</div>'
+def _lineage(origin: Lineage, inside: bool) -> Cell:
+    address = state.link("studies", study=origin.study) if inside else ""
+    return tables.place(origin.name, address=address, under=f"{origin.words} · {origin.optimizer}")
 
 
-def _hyper(values: Mapping[str, Any]) -> str:
-    shown = []
-    for name in [*(name for name in _FIRST if name in values), *(name for name in values if name not in _FIRST)]:
-        value = values[name]
-        number = (
-            f"{value:.3g}"
-            if isinstance(value, float)
-            else ", ".join(map(str, value))
-            if isinstance(value, list | tuple)
-            else str(value)
-        )
-        shown.append(f"<span><b>{markup.text(name, 40)}</b> {markup.text(number, 60)}</span>")
-    return f'<div class="hyper">{"".join(shown)}</div>'
+def _hyper(values: Mapping[str, Any]) -> Cell:
+    names = [*(name for name in _FIRST if name in values), *(name for name in values if name not in _FIRST)]
+    if not names:
+        return tables.absent()
+    return tables.pairs([(name, _hyper_value(values[name])) for name in names])
+
+
+def _hyper_value(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _sorted_band(row: Row, view: View) -> Any:
@@ -239,9 +216,3 @@ def _sorted_band(row: Row, view: View) -> Any:
     cell = row.cells.get(view.sort)
     band = view.bands.get(view.sort, {}).get(cell.run) if cell else None
     return band and band.best
-
-
-def _band(band: Band | None) -> str:
-    if band is None:
-        return ""
-    return f'<span class="band{" first" if band.best == 1 else ""}">{band}</span>'

@@ -35,7 +35,7 @@ def lineages(store: Store) -> dict[str, Lineage]:
     """By run: of those that `tune top --run` made, and of those whose model is an adapter that a study keeps."""
     from tuning.report.trial_scores import places
 
-    last = {run: found[-1] for run, found in places(store).items()}
+    last = {run: own[-1] for run, own in places(store).items()}
     rows = {(row["study"], row["number"]): row for row in store.studies_of(sorted(set(last.values())))} if last else {}
     return {run: _lineage(rows[place], place[1]) for run, place in last.items() if place in rows}
 

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from judges.cli.ranking import FIGURES, percent, with_interval
-from leaderboard.html import markup
+from leaderboard.html.templates import macros, shorten
 from leaderboard.theme import charts
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 Report = Mapping[str, Any]
 WHOSE = {"people": "people", "judges": "judges", "both": "people and judges together"}
@@ -68,7 +71,7 @@ def win_matrix(report: Report) -> charts.Chart:
     return charts.matrix(cells)
 
 
-def ranking_table(report: Report) -> str:
+def ranking_table(report: Report) -> Markup:
     """Rank, model, strength, win rate, games. Models that share a rank cannot be told apart."""
     rows = []
     for model in report["models"]:
@@ -80,38 +83,38 @@ def ranking_table(report: Report) -> str:
     return table(("rank", "model", "strength [95%]", "win rate, % [95%]", "games"), rows, names=(1,))
 
 
-def style_table(report: Report) -> str:
-    """What one standard deviation more of length and formatting is worth; "" without style control."""
+def style_table(report: Report) -> Markup | None:
+    """What one standard deviation more of length and formatting is worth; None without style control."""
     rows = [[w["name"], with_interval(w["weight"], w["low"], w["high"])] for w in report["style"]]
-    return table(("style", "log-odds [95%]"), rows, names=(0,)) if rows else ""
+    return table(("style", "log-odds [95%]"), rows, names=(0,)) if rows else None
 
 
-def quality_table(quality: Report) -> str:
-    """A row a judge, then people."""
+def quality_table(quality: Report) -> Markup | None:
+    """A row a judge, then people; None where nobody judged."""
     rows = [*quality["judges"], *([{**quality["people"], "judge": "people"}] if quality["people"] else [])]
     cells = [[row["judge"], f"{row['verdicts']:,}", *(percent(row[key]) for key in FIGURES)] for row in rows]
     hints = {label: _HINTS[key] for key, label in FIGURES.items()}
-    return table(("judge", "verdicts", *FIGURES.values()), cells, names=(0,), hints=hints) if cells else ""
+    return table(("judge", "verdicts", *FIGURES.values()), cells, names=(0,), hints=hints) if cells else None
 
 
-def agreement_table(quality: Report) -> str:
-    """Judges with people, judges with each other, and Krippendorff's alpha; "" where nobody judged the same pair."""
+def agreement_table(quality: Report) -> Markup | None:
+    """Judges with people, judges with each other, and Krippendorff's alpha; None where nobody judged the same pair."""
     agreed = [(f"{row['judge']} with people", row) for row in quality["judges_with_people"]]
     agreed += [(f"{row['a']} with {row['b']}", row) for row in quality["between_judges"]]
     rows = []
     for who, row in agreed:
         kappa = row["kappa"]
-        told = with_interval(kappa["value"], kappa["low"], kappa["high"], "{:.2f}")
-        rows.append([who, f"{kappa['n']:,}", percent(row["agreement"]), told, ""])
+        shown = with_interval(kappa["value"], kappa["low"], kappa["high"], "{:.2f}")
+        rows.append([who, f"{kappa['n']:,}", percent(row["agreement"]), shown, ""])
     whose = {"judges": "among judges", "people": "among people", "both": "among all of them"}
     for key, alpha in quality["alpha"].items():
         if alpha["n"]:
-            told = with_interval(alpha["value"], alpha["low"], alpha["high"], "{:.2f}")
-            rows.append([whose[key], f"{alpha['n']:,}", "", "", told])
+            shown = with_interval(alpha["value"], alpha["low"], alpha["high"], "{:.2f}")
+            rows.append([whose[key], f"{alpha['n']:,}", "", "", shown])
     return (
         table(("who", "pairs", "equal, % [95%]", "Cohen's κ [95%]", "Krippendorff's α [95%]"), rows, names=(0,))
         if rows
-        else ""
+        else None
     )
 
 
@@ -120,32 +123,18 @@ def table(
     rows: Iterable[Sequence[object]],
     names: Sequence[int] = (),
     hints: Mapping[str, str] | None = None,
-) -> str:
-    """Cells are text. Columns whose places are in `names` are words; the others are numbers, with their intervals in
-    brackets."""
-    said = hints or {}
-    head = "".join(
-        f'<th scope="col"{_of(at, names)} title="{markup.text(said.get(name, ""))}">{markup.text(name)}</th>'
-        for at, name in enumerate(columns)
-    )
-    body = "".join(
-        f"<tr>{''.join(f'<td{_of(at, names)}>{_cell(cell, at in names)}</td>' for at, cell in enumerate(row))}</tr>"
-        for row in rows
-    )
-    return (
-        '<div class="figures-scroll" tabindex="0"><table class="figures">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+) -> Markup:
+    """Columns whose places are in `names` are words; the others are numbers, with their intervals in brackets, which
+    are less loud. `hints` are by column."""
+    heads = [(name, (hints or {}).get(name, ""), at in names) for at, name in enumerate(columns)]
+    lines = [[_cell(value, at in names) for at, value in enumerate(row)] for row in rows]
+    return macros("tables").figures(heads, lines)
 
 
-def _of(at: int, names: Sequence[int]) -> str:
-    return ' class="word"' if at in names else ""
-
-
-def _cell(value: object, word: bool) -> str:
-    """A number's interval is less loud than the number."""
-    shown = markup.text(value, 120)
+def _cell(value: object, word: bool) -> tuple[str, str, bool]:
+    """(words or a number, its interval, whether it is words)."""
+    shown = shorten(value, 120)
     if word or " [" not in shown:
-        return shown
+        return shown, "", word
     number, _, ends = shown.partition(" [")
-    return f'{number} <span class="ends">[{ends}</span>'
+    return number, f"[{ends}", word

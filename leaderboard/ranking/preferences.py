@@ -39,14 +39,14 @@ def preferences(store: Store, version: Any, prompts: str = "") -> Preferences | 
     from harness.errors import UsageError
     from judges.ranking.report import gather, ranking_report
 
-    names = {each["digest"]: each["name"] for each in store.compared_prompts()}  # the most compared first
+    names = {row["digest"]: row["name"] for row in store.compared_prompts()}  # the most compared first
     if not names:
         return None
     chosen = prompts if prompts in names else next(iter(names))
-    sets = {each.id: each for each in store.answer_sets()}
+    sets = {row.id: row for row in store.answer_sets()}
     evidence = gather(store, chosen)
     digests = {name: sets[key].model_digest for key, name in evidence.sets.items()}
-    found: dict[str, dict[str, Strength]] = {"people": {}, "judges": {}}
+    strengths: dict[str, dict[str, Strength]] = {"people": {}, "judges": {}}
     for source in ("people", "judges"):
         try:
             models = ranking_report(evidence, source, quality=False)["models"]
@@ -56,7 +56,7 @@ def preferences(store: Store, version: Any, prompts: str = "") -> Preferences | 
             digest = digests[model["name"]]
             if digest and math.isfinite(model["strength"]):
                 band = Band(model["rank_best"], model["rank_worst"], len(models))
-                found[source].setdefault(
+                strengths[source].setdefault(
                     digest, Strength(model["strength"], model["low"], model["high"], model["games"], band)
                 )
-    return Preferences(chosen, names, found["people"], found["judges"])
+    return Preferences(chosen, names, strengths["people"], strengths["judges"])

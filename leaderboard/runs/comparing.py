@@ -17,20 +17,23 @@ CLEAR = 0.05
 class Compared(NamedTuple):
     """Runs against the first, in their order."""
 
-    rows: tuple[tuple[Comparison, ...], ...]
-    refused: tuple[str, ...]  # what cannot be compared, and why
+    rows: tuple[tuple[Comparison, ...], ...] = ()
+    refused: tuple[str, ...] = ()  # what cannot be compared, and why
+    notes: tuple[tuple[str, ...], ...] = ()  # on each run's prompts and the first's, as `harness compare` warns
 
 
 def compared(store: Store, runs: tuple[str, ...], by_group: tuple[str, ...] = ()) -> Compared:
     """The first run's tasks against those of the others, as `harness compare` has them. `by_group`: only these tasks,
     with each of their groups."""
     from harness.evaluation.compare import against, results
+    from harness.evaluation.compare_notes import prompt_notes
 
     known = {run.id: run for run in store.runs()}
     first, *others = (results(store, known[run], by_group or None) for run in runs)
     refused: list[str] = []
-    found = against(first, others, by_group=bool(by_group), refused=refused)
-    return Compared(tuple(map(tuple, found)), tuple(refused))
+    rows = against(first, others, by_group=bool(by_group), refused=refused)
+    notes = (tuple(prompt_notes([known[runs[0]], known[run]])) for run in runs[1:])
+    return Compared(tuple(map(tuple, rows)), tuple(refused), tuple(notes))
 
 
 def headlines(rows: tuple[Comparison, ...]) -> list[Comparison]:

@@ -1,19 +1,24 @@
-"""A run as HTML: its head, scores against a baseline, throughput, where it came from. Every value is text."""
+"""A run as HTML (templates/run.html, tables.html): head, scores against a baseline, throughput, where it came from."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.cli.tables import interval
 from harness.evaluation.compare import MACRO
 from harness.evaluation.report import tokens_per_second
-from leaderboard.html import markup
+from leaderboard.app import state
+from leaderboard.html import tables
+from leaderboard.html.tables import Cell, Head
+from leaderboard.html.templates import macros
 from leaderboard.theme.bars import Axis, axis_of, axis_words, bar
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from harness.evaluation.compare import Comparison
     from harness.results import RunRow
     from leaderboard.ranking.lineage import Lineage
@@ -21,7 +26,11 @@ if TYPE_CHECKING:
 Document = Mapping[str, Any]  # harness.evaluation.report.run_document
 
 
-def head(run: RunRow, tags: Sequence[str]) -> str:
+_SECONDS = ("planning", "loading", "model", "scoring", "store", "waiting")
+
+
+def head(run: RunRow, tags: Sequence[str], warnings: Sequence[str], going: Sequence[Mapping[str, Any]]) -> Markup:
+    """Past three, warnings open on demand. `going`: how far each task is, of a run that is not finished."""
     marks = []
     if run.status == "running":
         marks.append(("not finished", "warn", "It is being computed, or was broken off: the same command goes on."))
@@ -31,59 +40,36 @@ def head(run: RunRow, tags: Sequence[str]) -> str:
         marks.append(("partial", "warn", "A part of the items only: not ranked with whole runs."))
     if run.unverified:
         marks.append(("unverified", "warn", run.unverified))
-    shown = "".join(f'<span class="mark {kind}" title="{markup.text(why)}">{word}</span>' for word, kind, why in marks)
-    shown += "".join(f'<span class="mark">{markup.text(tag, 60)}</span>' for tag in tags)
+    marks += [(tag, "", "") for tag in tags]
     where = " · ".join(
         filter(None, (run.model, run.backend, f"{run.dtype} on {run.device}", day(run.created), run.id[:12]))
     )
-    return (
-        f'<h1 class="page-title run-name">{markup.text(run.name, 300)}</h1>'
-        f'<p class="page-under">{markup.text(where, 600)}</p><div class="marks">{shown}</div>'
-    )
+    lines = [
+        (
+            task["task"],
+            "",
+            100 * task["done"] / max(1, task["items"]),
+            f"{task['done']:,} of {task['items']:,} scored",
+        )
+        for task in going
+    ]
+    return macros("run").head(run.name, where, marks, warnings, lines)
 
 
 def day(moment: datetime | None) -> str:
     return f"{moment:%d %B %Y, %H:%M} UTC" if moment else ""
 
 
-def warnings(said: Sequence[str]) -> str:
-    """All of them; past three they open on demand."""
-    if not said:
-        return ""
-    lines = "".join(f"<li>{markup.text(word, 1000)}</li>" for word in said)
-    count = f"{len(said)} warning{'s' if len(said) > 1 else ''}"
-    opened = " open" if len(said) <= 3 else ""
-    return f'<details class="warnings"{opened}><summary>{count}</summary><ul>{lines}</ul></details>'
-
-
-def progress(going: Sequence[Mapping[str, Any]]) -> str:
-    """How far each task is, of a run that is not finished."""
-    lines = ""
-    for each in going:
-        share = 100 * each["done"] / max(1, each["items"])
-        lines += (
-            f'<div class="going"><span class="title">{markup.text(each["task"], 80)}</span>'
-            f'<span class="track"><i style="width:{share:.1f}%"></i></span>'
-            f"<span>{each['done']:,} of {each['items']:,} scored</span></div>"
-        )
-    return f'<div class="going-on"><b>Not finished</b>{lines}</div>'
-
-
-def cards(document: Document, chosen: str, address: Callable[[str], str]) -> str:
+def cards(document: Document, chosen: str, address: Callable[[str], str]) -> Markup | None:
     """A task's headline score each; `address` leads to a task."""
     first = {task["task"]: task["metric"] for task in document["tasks"]}
-    shown = ""
+    panels = []
     for score in document["scores"]:
-        if score["group"] != "all" or score["metric"] != first[score["task"]]:
-            continue
-        value, _, ends = interval(score).partition(" ")
-        here = ' aria-current="true"' if score["task"] == chosen else ""
-        shown += (
-            f'<a class="card" href="{markup.text(address(score["task"]))}"{here}>'
-            f'<div class="what">{markup.text(score["task"], 80)}</div><div class="value">{value}</div>'
-            f'<div class="under">{between(ends)} · {markup.text(score["metric"], 60)} · {score["n"]:,} items</div></a>'
-        )
-    return f'<div class="cards pick">{shown}</div>' if shown else ""
+        task, metric = score["task"], score["metric"]
+        if score["group"] == "all" and metric == first[task]:
+            value, _, ends = interval(score).partition(" ")
+            panels.append((task, address(task), task == chosen, value, between(ends), metric, f"{score['n']:,}"))
+    return macros("run").cards(panels) if panels else None
 
 
 def between(ends: str) -> str:
@@ -91,12 +77,11 @@ def between(ends: str) -> str:
     return ends.strip("[]").replace(", ", " – ")
 
 
-def overall(document: Document, task: str, rows: Sequence[Comparison]) -> str:
+def overall(document: Document, task: str, rows: Sequence[Comparison]) -> Markup:
     """Every figure of a task over all its items, beside the baseline's where there is one."""
     scores = [s for s in document["scores"] if s["task"] == task and s["group"] == "all"]
-    return _table(
-        "Metric", [(s["metric"], s) for s in scores], {r.metric: r for r in rows if r.group == "all"}, bool(rows)
-    )
+    differences = {r.metric: r for r in rows if r.group == "all"}
+    return _table("Metric", [(s["metric"], s) for s in scores], differences, bool(rows))
 
 
 def groups(
@@ -105,7 +90,7 @@ def groups(
     rows: Sequence[Comparison],
     sort: str,
     sorter: Callable[[str], str],
-) -> str:
+) -> Markup | None:
     """The headline metric by subject. `sort` is "", "score" or "difference"; "" is the task's own order."""
     metric = next(t["metric"] for t in document["tasks"] if t["task"] == task)
     scores = [
@@ -114,7 +99,7 @@ def groups(
         if s["task"] == task and s["group"] != "all" and s["metric"] in (metric, metric.removesuffix(MACRO))
     ]
     if not scores:
-        return ""
+        return None
     by_group = {r.group: r for r in rows if r.group != "all" and r.metric == metric.removesuffix(MACRO)}
     if sort == "score":
         scores.sort(key=lambda s: -s["value"])
@@ -124,136 +109,124 @@ def groups(
 
 
 def _table(
-    what: str,
+    words: str,
     scores: Sequence[tuple[str, Mapping[str, Any]]],
     rows: Mapping[str, Comparison],
     compared: bool,
     sorter: Callable[[str], str] | None = None,
     sort: str = "",
-) -> str:
-    own = [score for _, score in scores]
-    axis = axis_of(own)
+) -> Markup:
+    """`words`: what the first column has."""
+    axis = axis_of([score for _, score in scores])
     far = max((abs(end) for row in rows.values() for end in (row.low, row.high)), default=0.0)
     reach = (-far, far) if far else None
-    heads = [_head(what, "", sorter, sort), '<th scope="col" class="n">Items</th>']
-    heads += [_head("Score", "score", sorter, sort, axis_words(axis))]
+
+    def head(words: str, key: str, arrow: str, css: str = "", axis: Sequence[str] = ()) -> Head:
+        return Head(words, css, sorter(key) if sorter else "", arrow if key == sort else "", axis=axis)
+
+    heads = [head(words, "", "", "name"), Head("Items", "n"), head("Score", "score", "▾", axis=axis_words(axis))]
     if compared:
-        heads += ['<th scope="col" class="n">Baseline</th>', _head("Difference", "difference", sorter, sort)]
-        heads += ['<th scope="col" class="n">p</th>', '<th scope="col" class="n">Lost / gained</th>']
-    body = ""
+        heads += [
+            Head("Baseline", "n"),
+            head("Difference", "difference", "▴"),
+            Head("p", "n"),
+            Head("Lost / gained", "n"),
+        ]
+    lines = []
     for name, score in scores:
         value, _, ends = interval(score).partition(" ")
-        cells = f'<th scope="row" class="name"><div class="title">{markup.text(name, 120)}</div></th>'
-        cells += f'<td class="n">{score["n"]:,}</td><td>{_cell(value, score, axis, between(ends))}</td>'
+        drawn = bar(score["value"], score["low"], score["high"], axis)
+        cells = [
+            tables.name(name),
+            tables.number(f"{score['n']:,}"),
+            tables.score(value, between(ends), drawn),
+        ]
         if compared:
             cells += _difference(rows.get(name), reach)
-        body += f"<tr>{cells}</tr>"
-    return (
-        f'<div class="board-scroll" tabindex="0"><table class="board close"><thead><tr>{"".join(heads)}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+        lines.append(("", cells))
+    return tables.table("close", heads, lines)
 
 
-def _head(label: str, key: str, sorter: Callable[[str], str] | None, sort: str, under: str = "") -> str:
-    css = ' class="name"' if not key else ""
-    if sorter is None:
-        return f'<th scope="col"{css}>{label}{under}</th>'
-    arrow = '<span class="arrow">▾</span>' if key == sort else ""
-    return f'<th scope="col"{css}><a href="{markup.text(sorter(key))}">{label}{arrow}</a>{under}</th>'
-
-
-def _cell(value: str, score: Mapping[str, Any], axis: Axis | None, ends: str) -> str:
-    drawn = bar(score["value"], score["low"], score["high"], axis)
-    return f'<div class="score"><span class="value">{value}</span><span class="ends">{ends}</span>{drawn}</div>'
-
-
-def _difference(row: Comparison | None, reach: Axis | None) -> str:
+def _difference(row: Comparison | None, reach: Axis | None) -> Sequence[Cell]:
+    """From a baseline: its score, the difference, p, flips."""
     if row is None:
-        return '<td class="n"><span class="none">–</span></td>' * 4
+        return (tables.absent("n"),) * 4
     scale = 100 if all(0 <= v <= 1 for v in (row.a, row.b)) else 1
     kind = "better" if row.low > 0 else "worse" if row.high < 0 else ""
-    tone = {"better": "good", "worse": "bad", "": ""}[kind]
-    flips = "" if row.flips is None else f"{row.lost:,} / {row.gained:,}"
+    tone = {"better": "good", "worse": "bad", "": "even"}[kind]
     ends = f"{scale * row.low:+.1f} to {scale * row.high:+.1f}"
+    drawn = bar(row.difference, row.low, row.high, reach, f"zero {kind}")
     return (
-        f'<td class="n">{scale * row.a:.1f}</td><td><div class="score"><span class="value delta {tone}">'
-        f'{scale * row.difference:+.1f}</span><span class="ends">{ends}</span>'
-        f"{bar(row.difference, row.low, row.high, reach, f'zero {kind}')}</div></td>"
-        f'<td class="n">{row.p_value:.3g}</td><td class="n">{flips}</td>'
+        tables.number(f"{scale * row.a:.1f}"),
+        tables.score(f"{scale * row.difference:+.1f}", ends, drawn, tone=tone),
+        tables.number(f"{row.p_value:.3g}"),
+        tables.number("" if row.flips is None else f"{row.lost:,} / {row.gained:,}"),
     )
 
 
-def throughput(document: Document) -> str:
+def throughput(document: Document) -> Markup | None:
     """What was asked, computed and reused, and where the time went."""
     tokens, seconds = document["tokens"], document["seconds"]
     if not tokens or not seconds:
-        return ""
-    shown = [
-        ("Prompt tokens", f"{tokens['asked']:,}", f"{tokens['reused']:,} of them reused"),
-        ("Tokens computed", f"{tokens['computed']:,}", f"{tokens['generated']:,} generated"),
+        return None
+    panels = [
+        ("Prompt tokens", f"{tokens['asked']:,}", f"{tokens['reused']:,} of them reused", None),
+        ("Tokens computed", f"{tokens['computed']:,}", f"{tokens['generated']:,} generated", None),
     ]
     speed = tokens_per_second(document)
     if speed is not None:
-        shown.append(("Speed", f"{speed:,.0f}", "computed tokens a second of the model's time"))
-    parts = ", ".join(f"{kind} {seconds[kind]:,.1f}" for kind in _KINDS if seconds.get(kind))
+        panels.append(("Speed", f"{speed:,.0f}", "computed tokens a second of the model's time", None))
+    parts = ", ".join(f"{kind} {seconds[kind]:,.1f}" for kind in _SECONDS if seconds.get(kind))
     if "total" in seconds:
-        shown.append(("Seconds", f"{seconds['total']:,.1f}", parts))
-    made = "".join(
-        f'<div class="card"><div class="what">{what}</div><div class="value">{value}</div>'
-        f'<div class="under">{under}</div></div>'
-        for what, value, under in shown
-    )
-    return f'<div class="cards">{made}</div>'
+        panels.append(("Seconds", f"{seconds['total']:,.1f}", parts, None))
+    return macros("shared").cards(panels)
 
 
-_KINDS = ("planning", "loading", "model", "scoring", "store", "waiting")
+class _Fact(NamedTuple):
+    name: str
+    words: str
+    mono: bool = False
+    address: str = ""  # of the part in front
+    front: str = ""
+    below: str = ""
 
 
-def provenance(run: RunRow, document: Document, lineage: Lineage | None) -> str:
+def provenance(run: RunRow, document: Document, lineage: Lineage | None) -> Markup:
     """What made the numbers, in full."""
-    facts: list[tuple[str, str]] = [
-        ("Run", _mono(run.id)),
-        ("Identity", _mono(run.identity)),
-        ("Model", markup.text(run.model)),
-        ("Checkpoint's digest", _mono(run.model_digest)),
-        ("Base's digest", _mono(run.base_digest)),
-        ("Trained by", _trained(lineage)),
-        ("Backend", markup.text(f"{run.backend}, {run.dtype} on {run.device}")),
-        ("Seed", str(run.seed)),
-        ("Begun", day(run.created)),
-        ("Finished", day(run.finished)),
-        ("Command", _mono(run.command)),
+    facts = [
+        _Fact("Run", run.id, True),
+        _Fact("Identity", run.identity, True),
+        _Fact("Model", run.model),
+        _Fact("Checkpoint's digest", run.model_digest, True),
+        _Fact("Base's digest", run.base_digest, True),
+        *([_trained(lineage)] if lineage else []),
+        _Fact("Backend", f"{run.backend}, {run.dtype} on {run.device}"),
+        _Fact("Seed", str(run.seed)),
+        _Fact("Begun", day(run.created)),
+        _Fact("Finished", day(run.finished)),
+        _Fact("Command", run.command, True),
+        *(_fact(str(key), value) for key, value in run.provenance.items()),
     ]
-    facts += [(markup.text(str(key), 80), _value(value)) for key, value in run.provenance.items()]
-    tasks = "".join(
-        f'<h3 class="panel">{markup.text(task["task"], 120)}</h3>'
-        + _facts([(markup.text(key.replace("_", " ")), _value(value)) for key, value in task.items() if key != "task"])
+    tasks = [
+        (task["task"], [_fact(key.replace("_", " "), value) for key, value in task.items() if key != "task"])
         for task in document["tasks"]
-    )
+    ]
     options = {key: value for key, value in run.config.items() if value not in (None, "", (), [], {}, False)}
-    return (
-        f'{_facts(facts)}<h2 class="section">Tasks</h2>{tasks}<h2 class="section">Options</h2>'
-        f"{_facts([(markup.text(key.replace('_', ' ')), _value(value)) for key, value in options.items()])}"
-    )
+    return macros("run").provenance(facts, tasks, [_fact(key.replace("_", " "), v) for key, v in options.items()])
 
 
-def _facts(facts: Sequence[tuple[str, str]]) -> str:
-    return f'<dl class="facts">{"".join(f"<dt>{k}</dt><dd>{v}</dd>" for k, v in facts if v)}</dl>'
-
-
-def _mono(text: str) -> str:
-    return f'<span class="mono">{markup.text(text, 4000)}</span>' if text else ""
-
-
-def _value(value: object) -> str:
+def _fact(name: str, value: object) -> _Fact:
     if isinstance(value, Mapping | list | tuple):
-        return _mono(json.dumps(value, ensure_ascii=False, default=str)) if value else ""
-    return markup.text({True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value)
+        return _Fact(name, json.dumps(value, ensure_ascii=False, default=str) if value else "", True)
+    return _Fact(name, ("yes" if value else "no") if isinstance(value, bool) else str(value))
 
 
-def _trained(found: Lineage | None) -> str:
-    if found is None:
-        return ""
-    said = f", {found.words}, {found.optimizer}, on {found.base}"
-    values = ", ".join(f"{key} {value}" for key, value in found.hyperparameters.items())
-    return f"{markup.link(found.name, 'studies', study=found.study)}{markup.text(said)}<br>{markup.text(values)}"
+def _trained(origin: Lineage) -> _Fact:
+    values = ", ".join(f"{key} {value}" for key, value in origin.hyperparameters.items())
+    return _Fact(
+        "Trained by",
+        f", {origin.words}, {origin.optimizer}, on {origin.base}",
+        address=state.link("studies", study=origin.study),
+        front=origin.name,
+        below=values,
+    )

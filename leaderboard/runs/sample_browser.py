@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from leaderboard.app import state, store_cache
 from leaderboard.html import markup
+from leaderboard.html.templates import macros
 
 if TYPE_CHECKING:
     from tuning.store import Store
@@ -23,8 +24,8 @@ def browse(run: str, tasks: list[str], rivals: Mapping[str, str]) -> None:
 
     with st.container(key="browser", horizontal=True, vertical_alignment="bottom", gap="small"):
         task = state.one("Task", tasks, "task", width=180)
-        found = store_cache.read(subjects, run, task)
-        group = state.one("Subject", [_ALL, *found], "group", width=220) if len(found) > 1 else _ALL
+        groups = store_cache.read(subjects, run, task)
+        group = state.one("Subject", [_ALL, *groups], "group", width=220) if len(groups) > 1 else _ALL
         other = state.one(
             "Beside", ["", *rivals], "beside", show=lambda key: rivals.get(key, "no other run"), width=240
         )
@@ -40,17 +41,17 @@ def browse(run: str, tasks: list[str], rivals: Mapping[str, str]) -> None:
     samples, others = store_cache.read(shown, run, task, *chosen, other, AT_ONCE * (at - 1))
     with place:
         if not samples:
-            st.html('<p class="said none">No sample passes these filters.</p>')
+            st.html(macros("shared").nothing("No sample passes these filters."))
             return
         names = ("this run", rivals.get(other, ""))
-        cards = ""
+        cards = []
         for sample in samples:
             beside = others.get((sample["item"], sample["repeat"]))
             sides = [(names[0], sample), (names[1], beside)] if beside else [("", sample)]
-            cards += card(sides)
+            cards.append(card(sides))
         first = AT_ONCE * (at - 1) + 1
         count = f"{first:,} to {first + len(samples) - 1:,} of {total:,} samples"
-        markup.show(f'<p class="said">{count}</p>{cards}', key="samples")
+        markup.show(macros("sample_cards").cards(count, cards), key="samples")
 
 
 def subjects(store: Store, run: str, task: str) -> list[str]:

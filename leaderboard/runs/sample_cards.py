@@ -1,34 +1,53 @@
-"""An item, what a run answered to it and how that was read and scored, as HTML; or two runs' answers side by side. All
-that a model or a benchmark wrote is text; programs are coloured."""
+"""An item, what a run answered to it and how that was read and scored; or two runs' answers side by side. HTML of
+templates/sample_cards.html; programs are coloured."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from leaderboard.html import markup, sanitize
+from leaderboard.html.templates import macros, text, visible
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 LONGEST = 20_000  # characters of a prompt or a response
+PROMPTS = 8  # of an item that are shown
 
 Sample = Mapping[str, Any]  # as Store.page gives it
 
 
-def card(sides: Sequence[tuple[str, Sample]]) -> str:
+class _Side(NamedTuple):
+    name: str
+    right: bool
+    read: str  # the answer that was read from the response
+    ran: Markup | None  # the program that ran
+    scores: str
+    note: str
+    responses: list[_Response]
+
+
+class _Response(NamedTuple):
+    """Generated text, or each option with its log-probability; and what went not as it should."""
+
+    text: Markup | None
+    options: list[tuple[str, str, bool]]  # (option, log-probability, whether it is the best)
+    warnings: list[str]
+
+
+def card(sides: Sequence[tuple[str, Sample]]) -> Markup:
     """One item; `sides` are what a run is called ("" where there is but one) and its sample."""
     row = sides[0][1]
-    repeat = f" · answer {row['repeat'] + 1}" if row["repeat"] else ""
-    expected = f' · expected <b class="mono">{markup.text(row["expected"], 300)}</b>' if row["expected"] else ""
-    place = f"{markup.text(row['item'], 120)}{repeat} · {markup.text(row['grp'], 120)}"
     asked: Sequence[Mapping[str, Any]] = next((s["responses"] for _, s in sides if s["responses"]), ())
-    shown = "".join(_side(name, sample) for name, sample in sides)
-    head = f'<div class="flip-head">{place}{expected}</div>'
-    prompt = _prompt(asked, _program(row))
-    if len(sides) == 1:  # beside its prompt
-        return (
-            f'<article class="flip">{head}<div class="two solo"><div class="side">{prompt}</div>{shown}</div></article>'
-        )
-    return f'<article class="flip">{head}{prompt}<div class="two">{shown}</div></article>'
+    own = dict.fromkeys(response["own"] for response in asked)
+    return macros("sample_cards").card(
+        row,
+        asked[0]["shared"] if asked else "",
+        [_text(prompt, _program(row)) for prompt in list(own)[:PROMPTS]],
+        [_side(name, sample) for name, sample in sides],
+        LONGEST,
+    )
 
 
 def _program(sample: Sample) -> bool:
@@ -36,74 +55,48 @@ def _program(sample: Sample) -> bool:
     return str(sample["metric"]).startswith("pass@")
 
 
-def _prompt(responses: Sequence[Mapping[str, Any]], program: bool) -> str:
-    """The item's own part; what it shares with others (instructions, examples) opens on demand."""
-    if not responses:
-        return ""
-    shared = ""
-    if first := responses[0]["shared"]:
-        shared = (
-            f"<details><summary>shared prompt, {len(first):,} characters</summary>"
-            f'<pre class="prompt" dir="auto">{markup.text(first, LONGEST)}</pre></details>'
-        )
-    own = list(dict.fromkeys(each["own"] for each in responses))
-    return shared + "".join(f'<pre class="prompt" dir="auto">{_text(text, program)}</pre>' for text in own[:8])
-
-
-def _side(name: str, sample: Sample) -> str:
-    value = sample["metrics"].get(sample["metric"])
-    right = value is not None and value >= 1
-    mark = '<span class="mark good">right</span>' if right else '<span class="mark bad">wrong</span>'
+def _side(name: str, sample: Sample) -> _Side:
+    value, program, answer = sample["metrics"].get(sample["metric"]), _program(sample), sample["answer"]
     graded = any(value not in (0, 1) for value in sample["metrics"].values())
-    scores = " · ".join(f"{key} {number:.3g}" for key, number in sample["metrics"].items()) if graded else ""
-    read, ran = "", ""
-    if sample["answer"] and _program(sample):
-        ran = f"<details><summary>the program that ran</summary><pre>{code(sample['answer'])}</pre></details>"
-    elif sample["answer"]:
-        read = f'read as <b class="mono">{markup.text(sample["answer"], 300)}</b>'
-    under = f'<div class="read">{" · ".join(filter(None, (read, markup.text(scores, 300))))}</div>{ran}'
-    note = (
-        f'<pre class="{"remark-line" if right else "failure"}" dir="auto">{markup.text(sample["note"], 4000)}</pre>'
-        if sample["note"]
-        else ""
+    return _Side(
+        name,
+        value is not None and value >= 1,
+        "" if program else answer,
+        code(answer) if program and answer else None,
+        " · ".join(f"{key} {number:.3g}" for key, number in sample["metrics"].items()) if graded else "",
+        sample["note"],
+        [_response(response, program) for response in sample["responses"]],
     )
-    body = "".join(_response(each, _program(sample)) for each in sample["responses"])
-    who = f'<div class="who">{mark}{markup.text(name, 80)}</div>'
-    return f'<div class="side">{who}{body or _UNANSWERED}{under}{note}</div>'
 
 
-_UNANSWERED = '<p class="none">The response is not in the store.</p>'
-
-
-def _response(response: Mapping[str, Any], program: bool) -> str:
-    """Generated text, or each option with its log-probability; and what went not as it should."""
-    warned = "".join(f'<div class="warned">{markup.text(word, 500)}</div>' for word in response["warnings"])
+def _response(response: Mapping[str, Any], program: bool) -> _Response:
+    warnings = list(response["warnings"])
     if response["finish"] == "length":
-        warned += '<div class="warned">The answer was cut at its greatest length.</div>'
+        warnings.append("The answer was cut at its greatest length.")
     if response["text"] or response["kind"] == "generate":
-        text = _text(response["text"], program) or '<span class="none">(empty)</span>'
-        return f'<pre class="response" dir="auto">{text}</pre>{warned}'
+        return _Response(_text(response["text"], program), [], warnings)
     named = response["options"] or [""] * len(response["logprobs"])
     best = max(response["logprobs"], default=0.0)
-    rows = ""
-    for option, logprob in zip(named, response["logprobs"], strict=True):
-        kind = ' class="best"' if logprob == best else ""
-        rows += f'<tr{kind}><td class="mono">{markup.text(option, 200)}</td><td class="n">{logprob:.3f}</td></tr>'
-    return f'<table class="options">{rows}</table>{warned}'
+    options = [
+        (option, f"{logprob:.3f}", logprob == best) for option, logprob in zip(named, response["logprobs"], strict=True)
+    ]
+    return _Response(None, options, warnings)
 
 
-def _text(text: str, program: bool) -> str:
-    return code(text) if program else markup.text(text, LONGEST)
+def _text(words: str, program: bool) -> Markup:
+    return code(words) if program else text(words, LONGEST)
 
 
 @lru_cache(maxsize=256)
-def code(text: str) -> str:
-    """Python with its words in colours (classes of look.css); text that is no Python stays text."""
+def code(program: str) -> Markup:
+    """Python with its words in colours (classes of theme.css); text that is no Python stays text."""
+    from markupsafe import Markup
     from pygments import highlight
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
 
-    shown = sanitize.visible(text)
+    shown = visible(program)
     shown = shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
+    lexer = PythonLexer(stripnl=False, ensurenl=False)
     # HtmlFormatter escapes what it is given
-    return highlight(shown, PythonLexer(stripnl=False, ensurenl=False), HtmlFormatter(nowrap=True)) if shown else ""
+    return Markup(highlight(shown, lexer, HtmlFormatter(nowrap=True)) if shown else "")

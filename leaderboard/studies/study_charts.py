@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from leaderboard.app import store_cache
-from leaderboard.html import markup
+from leaderboard.html.templates import macros
 from leaderboard.studies import correlation_table
 from leaderboard.theme import charts
 
@@ -28,52 +28,48 @@ def prediction(rows: Sequence[StudyRow], views: Sequence[StudyView]) -> None:
 
     from tuning.report.findings import predictions
 
-    heading("Does validation loss predict the scores?")
-    found = predictions(views) if any(trial.scores for view in views for trial in view.ranked) else ()
-    if not found:
-        said = "No two trials have a score yet."
-        name = rows[0].id[:12]
-        st.html(f'<p class="said">{said} This measures the best of them, and some of the others, on benchmarks:</p>')
-        st.code(f"harness tune top {name} --k 8 --spread 8 --run", language=None)
+    _heading("Does validation loss predict the scores?")
+    predicted = predictions(views) if any(trial.scores for view in views for trial in view.ranked) else ()
+    if not predicted:
+        _sentence(
+            "No two trials have a score yet. This measures the best of them, and some of the others, on benchmarks:"
+        )
+        st.code(f"harness tune top {rows[0].id[:12]} --k 8 --spread 8 --run", language=None)
         return
     left = [view.name for view in views if view.rows != views[0].rows]
     if left:
-        st.html(
-            f'<p class="said">Left out, because their base or rows are others and their losses therefore too: '
-            f"{markup.text(', '.join(left), 300)}.</p>"
-        )
-    st.html(correlation_table.said(found))
-    st.html(correlation_table.table(found))
-    order = list(dict.fromkeys(model.study for each in found for model in each.models))
-    _panels(found[:AT_ONCE], order)
-    if rest := found[AT_ONCE:]:
+        _sentence(f"Left out, because their base or rows are others and their losses therefore too: {_list(left)}.")
+    _sentence(correlation_table.EXPLANATION)
+    st.html(correlation_table.table(predicted))
+    order = list(dict.fromkeys(model.study for prediction in predicted for model in prediction.models))
+    _panels(predicted[:AT_ONCE], order)
+    if rest := predicted[AT_ONCE:]:
         more = st.expander(f"{len(rest)} more", key="more-scores", on_change="rerun")
         if more.open:
             with more:
                 _panels(rest, order)
 
 
-def _panels(found: Sequence[Prediction], order: Sequence[str]) -> None:
+def _panels(predicted: Sequence[Prediction], order: Sequence[str]) -> None:
     import streamlit as st
 
-    columns = st.columns(2, gap="large") if len(found) > 1 else [st.container()]
-    for at, each in enumerate(found):
+    columns = st.columns(2, gap="large") if len(predicted) > 1 else [st.container()]
+    for at, prediction in enumerate(predicted):
         with columns[at % len(columns)]:
-            _panel(each, order)
+            _panel(prediction, order)
 
 
-def _panel(found: Prediction, order: Sequence[str]) -> None:
+def _panel(prediction: Prediction, order: Sequence[str]) -> None:
     import streamlit as st
 
     from tuning.report.charts import predicts
     from tuning.report.findings import in_words
 
-    words = in_words(found.agreement)
-    st.html(
-        f'<h3 class="panel">{markup.text(found.name, 80)}</h3>'
-        f'<p class="said">{correlation_table.verdict(found.agreement)} {markup.text(words[0].upper() + words[1:])}.</p>'
-    )
-    charts.show(predicts(found, order), f"{charts.one_line(found.name, 60)} by validation loss, a point a model.")
+    words = in_words(prediction.agreement)
+    verdict = correlation_table.verdict(prediction.agreement)
+    st.html(macros("studies").panel(prediction.name, verdict, words[0].upper() + words[1:]))
+    chart = predicts(prediction, order)
+    charts.show(chart, f"{charts.one_line(prediction.name, 60)} by validation loss, a point a model.")
 
 
 # how the search went
@@ -88,15 +84,15 @@ def search(rows: Sequence[StudyRow], views: Sequence[StudyView]) -> None:
 
     left, right = st.columns(2, gap="large")
     with left:
-        heading("Best so far", "The least objective by trial; dots are all trials that were trained on all rows.")
+        _heading("Best so far", "The least objective by trial; dots are all trials that were trained on all rows.")
         same = [view for view in comparable(views) if view.objectives[0] == views[0].objectives[0]]
         if len(same) < len(views):
-            names = ", ".join(view.name for view in views if view not in same)
-            st.html(f'<p class="said">On another base, other rows or another objective: {markup.text(names, 300)}.</p>')
+            names = _list([view.name for view in views if view not in same])
+            _sentence(f"On another base, other rows or another objective: {names}.")
         if any(view.ranked for view in same):
             charts.show(own.best_so_far(same), "The best objective so far by trial, a line a study.", "best")
         else:
-            nothing("No trial was trained on all rows yet.")
+            _nothing("No trial was trained on all rows yet.")
     with right:
         going = {
             _called(row, name, rows): curve
@@ -107,7 +103,7 @@ def search(rows: Sequence[StudyRow], views: Sequence[StudyView]) -> None:
     alike = [view for view in comparable(views) if view.objectives == views[0].objectives]
     fronts = [front(view) for view in alike]
     if len(fronts[0]) > 1:
-        heading("Trade-off", "Two objectives; the line joins trials that none betters in both.")
+        _heading("Trade-off", "Two objectives; the line joins trials that none betters in both.")
         charts.show(own.front(alike, fronts), "Two objectives of every trial, with the front.", "front")
 
 
@@ -118,7 +114,7 @@ def every(rows: Sequence[StudyRow], views: Sequence[StudyView]) -> None:
     for row, view in zip(rows, views, strict=True):
         if len(view.ranked) > 2 and own.differing(view):
             name = f" · {view.name}" if len(views) > 1 else ""
-            heading(f"Every trial{name}", "A line a trial over what was searched; the best third stands out.")
+            _heading(f"Every trial{name}", "A line a trial over what was searched; the best third stands out.")
             charts.show(own.parallel(view), "Hyperparameters of every trial, a line each.", f"parallel-{row.id}")
 
 
@@ -127,9 +123,9 @@ def _training(
 ) -> None:
     from tuning.report import charts as own
 
-    shown, said = going, "Trainings under way; the page follows."
+    shown, under = going, "Trainings under way; the page follows."
     if not going:
-        said = "Training loss of the best trials."
+        under = "Training loss of the best trials."
         best = sorted(
             (
                 (trial.first, view.name, trial)
@@ -137,17 +133,17 @@ def _training(
                 for trial in view.ranked
                 if trial.curve and view.objectives[0] == views[0].objectives[0]
             ),
-            key=lambda each: each[0],
+            key=lambda ranked: ranked[0],
         )
         shown = {
             (f"{name} trial {trial.number}" if len(views) > 1 else f"trial {trial.number}"): trial.curve
             for _, name, trial in best[: own.CURVES]
         }
-    heading("Training", said)
+    _heading("Training", under)
     if shown:
         charts.show(own.training(shown), "Training loss by optimizer step, a line a training.", "training")
     else:
-        nothing("No training has written a loss yet.")
+        _nothing("No training has written a loss yet.")
 
 
 def _called(row: StudyRow, name: str, rows: Sequence[StudyRow]) -> str:
@@ -166,21 +162,21 @@ def mattered(rows: Sequence[StudyRow], views: Sequence[StudyView]) -> None:
 
     left, right = st.columns(2, gap="large")
     with right:
-        heading("Rank and overfitting", "How far validation loss lies above train loss, by rank.")
+        _heading("Rank and overfitting", "How far validation loss lies above train loss, by rank.")
         alike = [view for view in views if gap_points(view.ranked)]
         if alike:
             charts.show(own.gap(alike), "The gap from train to validation loss by rank, a point a trial.", "gap")
         for view in views:
-            found = gap_agreement(view)
-            if found is not None:
+            agreement = gap_agreement(view)
+            if agreement is not None:
                 name = f"{view.name}: " if len(views) > 1 else ""
-                st.html(f'<p class="said">{markup.text(name + in_words(found))}.</p>')
+                _sentence(f"{name}{in_words(agreement)}.")
     with left:
-        heading("What mattered")
+        _heading("What mattered")
         for row, view in zip(rows, views, strict=True):
             forest = store_cache.settled(importance_of, row.id, len(view.ranked))
             name = f"{view.name}: " if len(views) > 1 else ""
-            st.html(f'<p class="said">{markup.text(name + mattered_words(forest))}</p>')
+            _sentence(name + mattered_words(forest))
             if forest is not None and forest.explained > 0:
                 charts.show(own.importance(forest), "R² lost when a hyperparameter is shuffled.", f"forest-{row.id}")
 
@@ -193,14 +189,24 @@ def importance_of(store: Store, study: str, whole: int) -> Importance | None:
     return importance(view_of(store, study))
 
 
-def heading(title: str, said: str = "") -> None:
+def _heading(title: str, under: str = "") -> None:
     import streamlit as st
 
-    under = f'<p class="said">{markup.text(said)}</p>' if said else ""
-    st.html(f'<h2 class="section">{markup.text(title, 120)}</h2>{under}')
+    st.html(macros("shared").section(title, under, 120))
 
 
-def nothing(said: str) -> None:
+def _sentence(words: str) -> None:
     import streamlit as st
 
-    st.html(f'<p class="said none">{markup.text(said)}</p>')
+    st.html(macros("shared").sentence(words))
+
+
+def _nothing(words: str) -> None:
+    import streamlit as st
+
+    st.html(macros("shared")._nothing(words))
+
+
+def _list(names: Sequence[str]) -> str:
+    """On one line, cut where there are many."""
+    return charts.one_line(", ".join(names), 300)

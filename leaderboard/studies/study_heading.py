@@ -1,4 +1,5 @@
-"""What stands at the head of a study's page: its name, and its state in a few figures. HTML; every value is text."""
+"""What stands at the head of a study's page: its name, and its state in a few figures (HTML of
+templates/shared.html)."""
 
 from __future__ import annotations
 
@@ -6,65 +7,54 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from leaderboard.html import markup
+from leaderboard.html.templates import macros
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from tuning.report.views import StudyView
     from tuning.store import StudyRow
 
-_ORDER = ("complete", "stopped", "failed", "running")
-_SAID = {"complete": "on all rows", "stopped": "stopped at a rung", "failed": "failed", "running": "under way"}
+_STATES = {"complete": "on all rows", "stopped": "stopped at a rung", "failed": "failed", "running": "under way"}
+_GOING_ON = {
+    "running": "searching now",
+    "stopping": "ends after what is under way",
+    "stopped": "the same command goes on",
+}
+Card = tuple[str, str, str, float | None]  # name, value, words below it, and percent of a track
 
 
-def title(rows: Sequence[StudyRow]) -> str:
+def title(rows: Sequence[StudyRow]) -> Markup:
     if len(rows) > 1:
-        return f'<h1 class="page-title">{len(rows)} studies</h1>'
+        return macros("shared").title(f"{len(rows)} studies")
     row = rows[0]
     under = f"{row.model} · {row.optimizer}, seed {row.seed} · study {row.id[:12]}"
-    return (
-        f'<h1 class="page-title">{markup.text(row.name, 120)}</h1><p class="page-under">{markup.text(under, 300)}</p>'
-    )
+    return macros("shared").title(row.name, under, 120)
 
 
-def cards(rows: Sequence[StudyRow], views: Sequence[StudyView]) -> str:
+def cards(rows: Sequence[StudyRow], views: Sequence[StudyView]) -> Markup:
     """Of one study a card a figure; of several a card a study."""
-    if len(rows) > 1:
-        found = [
-            card(
-                view.name,
-                _best(view)[0],
-                f"{_best(view)[1]} · {view.optimizer}, {len(view.trials)} of {view.budget} trials",
-            )
-            for view in views
-        ]
-        return f'<div class="cards">{"".join(found)}</div>'
-    row, view = rows[0], views[0]
-    counts = Counter(trial.state for trial in view.trials)
-    states = ", ".join(f"{counts[state]} {_SAID[state]}" for state in _ORDER if counts[state]) or "none yet"
+    return macros("shared").cards([_of_many(view) for view in views] if len(rows) > 1 else _of_one(rows[0], views[0]))
+
+
+def _of_many(view: StudyView) -> Card:
     value, trial = _best(view)
-    share = 100 * min(1.0, len(view.trials) / max(1, view.budget))
-    bar = f'<div class="track"><i style="width:{share:.0f}%"></i></div>'
-    trained = [each.seconds for each in view.trials if each.seconds]
+    return view.name, value, f"{trial} · {view.optimizer}, {len(view.trials)} of {view.budget} trials", None
+
+
+def _of_one(row: StudyRow, view: StudyView) -> list[Card]:
+    counts = Counter(trial.state for trial in view.trials)
+    states = ", ".join(f"{counts[state]} {words}" for state, words in _STATES.items() if counts[state]) or "none yet"
+    value, trial = _best(view)
+    share = min(1.0, len(view.trials) / max(1, view.budget))
+    trained = [trial.seconds for trial in view.trials if trial.seconds]
     seconds = sum(trained)
-    going = {
-        "running": "searching now",
-        "stopping": "ends after what is under way",
-        "stopped": "the same command goes on",
-    }
-    found = [
-        card(f"Best {view.objectives[0]}", value, trial),
-        card("Trials", f"{len(view.trials)} of {view.budget}", states, bar),
-        card("Training", duration(seconds), f"{seconds / max(1, len(trained)):,.0f} s a trial"),
-        card("Status", row.status, going.get(row.status, f"begun {row.created:%Y-%m-%d %H:%M} UTC")),
+    return [
+        (f"Best {view.objectives[0]}", value, trial, None),
+        ("Trials", f"{len(view.trials)} of {view.budget}", states, 100 * share),
+        ("Training", duration(seconds), f"{seconds / max(1, len(trained)):,.0f} s a trial", None),
+        ("Status", row.status, _GOING_ON.get(row.status, f"begun {row.created:%Y-%m-%d %H:%M} UTC"), None),
     ]
-    return f'<div class="cards">{"".join(found)}</div>'
-
-
-def card(name: str, value: str, under: str, more: str = "") -> str:
-    """`more` is HTML of ours, the rest any text."""
-    parts = (("what", name, 60), ("value", value, 40), ("under", under, 120))
-    what, shown, below = (f'<div class="{kind}">{markup.text(text, most)}</div>' for kind, text, most in parts)
-    return f'<div class="card">{what}{shown}{more}{below}</div>'
 
 
 def duration(seconds: float) -> str:

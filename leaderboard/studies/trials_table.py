@@ -1,14 +1,20 @@
-"""The trials of studies as a table of HTML: state, objective, rung, seconds, hyperparameters, scores. All values are
-text."""
+"""The trials of studies as a table of HTML (templates/tables.html): state, objective, rung, seconds,
+hyperparameters, scores."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.cli.tables import interval
-from leaderboard.html import markup
+from leaderboard.app import state
+from leaderboard.html import tables
+from leaderboard.html.tables import Cell, Head
+from leaderboard.html.templates import shorten
 from tuning.report.views import StudyView, TrialView
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 PAGE = 25  # trials at once
 
@@ -22,8 +28,8 @@ class Column(NamedTuple):
     key: str  # in the address
     title: str
     value: Callable[[Row], Any]  # what sorts; None comes last
-    shown: Callable[[Row], str]  # HTML
-    right: bool = True
+    shown: Callable[[Row], Cell]
+    right: bool = True  # its head, as its cells say of themselves
     hint: str = ""
 
 
@@ -32,17 +38,15 @@ def columns(views: Sequence[StudyView]) -> list[Column]:
     objectives = list(dict.fromkeys(name for view in views for name in view.objectives))
     searched = sorted({name for view in views for name in view.searched})
     scores = sorted({name for view in views for trial in view.trials for name in trial.scores})
-    found = [Column("trial", "Trial", lambda row: row.trial.number, _trial)]
-    if len(views) > 1:
-        found.insert(
-            0, Column("study", "Study", lambda row: row.study.name, lambda r: markup.text(r.study.name, 40), False)
-        )
-    found += [
-        Column("by", "Proposed by", lambda row: row.trial.label or row.trial.optimizer, _by, False),
-        Column("state", "State", lambda row: row.trial.state, _state, False),
+    several = [
+        Column("study", "Study", lambda row: row.study.name, lambda row: tables.words(row.study.name, most=40), False)
     ]
-    found += [_objective(name) for name in objectives]
-    found += [
+    return [
+        *(several if len(views) > 1 else ()),
+        Column("trial", "Trial", lambda row: row.trial.number, _trial),
+        Column("by", "Proposed by", _proposer, lambda row: tables.words(_proposer(row), most=40), False),
+        Column("state", "State", lambda row: row.trial.state, _state, False),
+        *map(_objective, objectives),
         Column(
             "rows",
             "Rows",
@@ -50,11 +54,15 @@ def columns(views: Sequence[StudyView]) -> list[Column]:
             _rows,
             hint="The part of the training rows that the value is from.",
         ),
-        Column("seconds", "Seconds", lambda row: row.trial.seconds, lambda row: f"{row.trial.seconds:,.0f}"),
+        Column(
+            "seconds",
+            "Seconds",
+            lambda row: row.trial.seconds,
+            lambda row: tables.number(f"{row.trial.seconds:,.0f}"),
+        ),
+        *map(_hyper, searched),
+        *map(_score, scores),
     ]
-    found += [_hyper(name) for name in searched]
-    found += [_score(name) for name in scores]
-    return found
 
 
 def ordered(rows: Sequence[Row], by: Column, down: bool) -> list[Row]:
@@ -69,49 +77,54 @@ def table(
     down: bool,
     sorter: Callable[[str], str],
     best: set[tuple[str, int]],
-) -> str:
+) -> Markup:
     """`rows` in their order; `best` are (study's name, trial) that stand out."""
-    head = "".join(_heading(column, sort, down, sorter) for column in shown)
-    body = []
+    arrow = "▾" if down else "▴"
+    heads = [
+        Head(
+            shorten(column.title, 40),
+            "n" if column.right else "",
+            sorter(column.key),
+            arrow if column.key == sort else "",
+            column.hint or column.title,
+        )
+        for column in shown
+    ]
+    lines = []
     for row in rows:
         first = (row.study.name, row.trial.number) in best
-        kind = "best" if first else "" if row.trial.whole else "apart"
-        cells = "".join(f'<td class="{"n" if c.right else ""}">{c.shown(row)}</td>' for c in shown)
-        body.append(f'<tr class="{kind}">{cells}</tr>')
-    return (
-        f'<div class="board-scroll" tabindex="0"><table class="board trials"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
-    )
+        css = "best" if first else "" if row.trial.whole else "apart"
+        lines.append((css, [column.shown(row) for column in shown]))
+    return tables.table("trials", heads, lines)
 
 
-def _heading(column: Column, sort: str, down: bool, sorter: Callable[[str], str]) -> str:
-    arrow = ("▾" if down else "▴") if column.key == sort else ""
-    order = {"▴": ' aria-sort="ascending"', "▾": ' aria-sort="descending"', "": ""}[arrow]
-    shown = f'{markup.text(column.title, 40)}<span class="arrow">{arrow}</span>'
-    label = f'<a href="{markup.text(sorter(column.key))}">{shown}</a>'
-    kind = ' class="n"' if column.right else ""
-    return f'<th scope="col"{kind} title="{markup.text(column.hint or column.title)}"{order}>{label}</th>'
-
-
-def _trial(row: Row) -> str:
+def _trial(row: Row) -> Cell:
     """With a link to its run where it was measured."""
-    if row.trial.runs:
-        return markup.link(row.trial.number, "run", title="the run that measured it", run=row.trial.runs[0])
-    return str(row.trial.number)
+    number, runs = str(row.trial.number), row.trial.runs
+    if not runs:
+        return tables.number(number)
+    return tables.words(number, "n", address=state.link("run", run=runs[0]), hint="the run that measured it")
 
 
-def _by(row: Row) -> str:
-    return markup.text(row.trial.label or row.trial.optimizer, 40)
+def _study(row: Row) -> Cell:
+    return tables.words(row.study.name, most=40)
 
 
-def _state(row: Row) -> str:
+def _seconds(row: Row) -> Cell:
+    return tables.number(f"{row.trial.seconds:,.0f}")
+
+
+def _proposer(row: Row) -> str:
+    return row.trial.label or row.trial.optimizer
+
+
+def _state(row: Row) -> Cell:
     words = {"complete": "finished", "stopped": "stopped at a rung"}
-    state = row.trial.state
-    return f'<span class="state {markup.text(state)}">{markup.text(words.get(state, state))}</span>'
+    return tables.toned(words.get(row.trial.state, row.trial.state), f"state {row.trial.state}")
 
 
-def _rows(row: Row) -> str:
-    return "" if row.trial.rung is None else f"{100 * row.trial.rung:g}%"
+def _rows(row: Row) -> Cell:
+    return tables.number("" if row.trial.rung is None else f"{100 * row.trial.rung:g}%")
 
 
 def _objective(name: str) -> Column:
@@ -120,9 +133,9 @@ def _objective(name: str) -> Column:
             return None
         return not row.trial.whole, row.trial.values[row.study.objectives.index(name)]
 
-    def shown(row: Row) -> str:
-        found = value(row)
-        return "" if found is None else f"{found[1]:.5g}"
+    def shown(row: Row) -> Cell:
+        partial_and_value = value(row)
+        return tables.number("" if partial_and_value is None else f"{partial_and_value[1]:.5g}")
 
     return Column(
         name, name, value, shown, hint="Where the trial got to: on a part of the rows, the value is of that part."
@@ -131,12 +144,12 @@ def _objective(name: str) -> Column:
 
 def _hyper(name: str) -> Column:
     def value(row: Row) -> Any:
-        found = getattr(row.trial.hyperparameters, name)
-        return ", ".join(found) if isinstance(found, tuple) else found
+        hyper = getattr(row.trial.hyperparameters, name)
+        return ", ".join(hyper) if isinstance(hyper, tuple) else hyper
 
-    def shown(row: Row) -> str:
-        found = value(row)
-        return markup.text(f"{found:.4g}" if isinstance(found, float) else found, 60)
+    def shown(row: Row) -> Cell:
+        hyper = value(row)
+        return tables.words(f"{hyper:.4g}" if isinstance(hyper, float) else hyper, "n")
 
     return Column(name, name, value, shown)
 
@@ -145,15 +158,15 @@ def _score(name: str) -> Column:
     def value(row: Row) -> float | None:
         return row.trial.scores.get(name)
 
-    def shown(row: Row) -> str:
-        found = value(row)
-        if found is None:
-            return ""
-        low, high = row.trial.intervals.get(name, (found, found))
-        text, _, ends = interval({"value": found, "low": low, "high": high}).partition(" ")
-        label = markup.text(text)
+    def shown(row: Row) -> Cell:
+        score = value(row)
+        if score is None:
+            return tables.number("")
+        low, high = row.trial.intervals.get(name, (score, score))
+        number, _, ends = interval({"value": score, "low": low, "high": high}).partition(" ")
         if row.trial.runs and not name.startswith("preference"):
-            label = markup.link(text, "run", title=f"{name} {ends}", run=row.trial.runs[0])
-        return f'<span title="{markup.text(ends)}">{label}</span>'
+            address = state.link("run", run=row.trial.runs[0])
+            return tables.words(number, "n", address=address, hint=f"{name} {ends}")
+        return tables.words(number, "n", hint=ends)
 
     return Column(name, name, value, shown, hint="95% intervals: hold the pointer over a score.")

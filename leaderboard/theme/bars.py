@@ -1,28 +1,30 @@
-"""Values with their 95% intervals as bars of HTML (look.css): small enough for a table's cell."""
+"""Values with their 95% intervals as bars of HTML (theme.css): small enough for a table's cell. templates/tables.html
+draws them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 Axis = tuple[float, float]
 
 
-def bar(value: float, low: float, high: float, axis: Axis | None, kind: str = "") -> str:
-    """A dot in its interval, between the ends of `axis`; `kind` is a class of look.css: first, better, worse."""
+class Bar(NamedTuple):
+    """A dot in its interval."""
+
+    kind: str  # classes of theme.css: first, better, worse, zero, centred
+    style: str  # places of the interval and of the value, as CSS
+
+
+def bar(value: float, low: float, high: float, axis: Axis | None, kind: str = "") -> Bar | None:
+    """Between the ends of `axis`; None where there is no axis."""
     if axis is None:
-        return ""
-    start, end = axis
-
-    def place(x: float) -> float:
-        return 100 * min(1.0, max(0.0, (x - start) / (end - start)))
-
-    left, right = place(low), place(high)
-    return (
-        f'<span class="bar {kind}"><i class="reach" style="left:{left:.2f}%;width:{right - left:.2f}%"></i>'
-        f'<i class="dot" style="left:{place(value):.2f}%"></i></span>'
-    )
+        return None
+    start, scale = axis[0], 100 / (axis[1] - axis[0])
+    left, right = max(0.0, scale * (low - start)), min(100.0, scale * (high - start))
+    dot = min(100.0, max(0.0, scale * (value - start)))
+    return Bar(kind, f"--left:{left:.1f}%;--width:{right - left:.1f}%;--dot:{dot:.1f}%")
 
 
 def axis_of(scores: Sequence[Mapping[str, Any]]) -> Axis | None:
@@ -37,10 +39,9 @@ def axis_of(scores: Sequence[Mapping[str, Any]]) -> Axis | None:
     return low - edge, high + edge
 
 
-def axis_words(axis: Axis | None) -> str:
+def axis_words(axis: Axis | None) -> tuple[str, ...]:
     """The axis's ends, for a heading; in points of a hundred where scores are."""
     if axis is None:
-        return ""
+        return ()
     whole = axis[0] >= 0 and axis[1] <= 1
-    low, high = (f"{100 * end:.0f}" if whole else f"{end:.3g}" for end in axis)
-    return f'<div class="axis"><span>{low}</span><span>{high}</span></div>'
+    return tuple(f"{100 * end:.0f}" if whole else f"{end:.3g}" for end in axis)

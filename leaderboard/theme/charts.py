@@ -82,13 +82,14 @@ class Cell(NamedTuple):
     n: int | None = None
 
 
-def show(chart: Chart, said: str, key: str | None = None) -> None:
-    """On a page, as wide as there is room. `said` is for who cannot see it: what the chart shows, in a sentence."""
+def show(chart: Chart, description: str, key: str | None = None) -> None:
+    """On a page, as wide as there is room. `description` is for who cannot see it: what
+    the chart shows, in a sentence."""
     import streamlit as st
 
     # SVG: on a canvas there is no light-dark()
     looks = {"config": drawing.theme(drawing.EITHER), "usermeta": {"embedOptions": {"renderer": "svg"}}}
-    st.vega_lite_chart(spec={**chart, **looks}, width="stretch", theme=None, alt=said, key=key)
+    st.vega_lite_chart(spec={**chart, **looks}, width="stretch", theme=None, alt=description, key=key)
 
 
 def svg(chart: Chart, width: int = 640) -> str:
@@ -164,7 +165,7 @@ def matrix(cells: Sequence[Cell], title: str = "win rate") -> Chart:
     """Rows against columns, in the order in which they come: blue where the row wins, orange where it loses; the
     number stands in each cell, in percent."""
     names = labels([name for cell in cells for name in (cell.row, cell.column)], 22)
-    rows, columns = (list(dict.fromkeys(each)) for each in ([c.row for c in cells], [c.column for c in cells]))
+    rows, columns = (list(dict.fromkeys(names)) for names in ([c.row for c in cells], [c.column for c in cells]))
     data = [
         {
             "row": names[cell.row],

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from leaderboard.html.templates import macros
+
 SANS = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif'
 MONO = 'ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace'
 
@@ -48,7 +50,7 @@ def begin() -> None:
     """What each page starts with."""
     import streamlit as st
 
-    st.html(f"<style>{css('.stApp')}</style>")
+    st.html(macros("theme").style(css(".stApp")))
 
 
 def css(root: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import html_templates
 from harness.errors import HarnessError
 from tuning.report import charts, drawing
 from tuning.report.findings import Findings, findings
@@ -62,16 +63,17 @@ def make_plots(found: Findings, inks: drawing.Inks = drawing.LIGHT) -> list[Plot
 
 
 def html(found: Findings, plots: Sequence[Plot]) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    templates = Environment(loader=PackageLoader("tuning.report", "."), autoescape=True, undefined=StrictUndefined)
-    return templates.get_template("page.html").render(
-        found=found,
-        view=found.view,
-        plots=plots,
-        columns=columns(found),
-        rows=[(trial, cells(found, trial)) for trial in in_order(found)],
-        about=about(found.view),
+    return (
+        html_templates.environment("tuning.report")
+        .get_template("page.html")
+        .render(
+            found=found,
+            view=found.view,
+            plots=plots,
+            columns=columns(found),
+            rows=[(trial, cells(found, trial)) for trial in in_order(found)],
+            about=about(found.view),
+        )
     )
 
 

@@ -196,6 +196,28 @@ def test_what_cannot_be_compared_is_said_and_the_rest_is_shown(made, tmp_path, m
     assert "because their items differ" in errors
 
 
+def test_what_prompts_differ_in_is_noted_as_the_command_notes_it(tmp_path, monkeypatch):
+    store = Store(tmp_path / "s.duckdb")
+    a = measured(store, "a", {"mmlu": "0101"}, config={"chat_template": "a <i>template</i>"})
+    b = measured(store, "b", {"mmlu": "0111"}, config={"add_bos": True})
+    same = measured(store, "same", {"mmlu": "0110"}, config={"chat_template": "a <i>template</i>"})
+    notes = json_of("compare", "a", "b", "--db", store.path)[0]["warnings"]
+    assert [note.split(":")[0] for note in notes] == [
+        "The prompts differ by --chat-template",
+        "The prompts differ by --add-bos",
+    ]
+    store.save_scores(b, [make.score(b)])
+    for page in (
+        draw("compare", store.path, monkeypatch, runs=[a, b, same]),
+        draw("run", store.path, monkeypatch, run=b, against=a),
+    ):
+        for note in notes:
+            assert page.text.count(note) == 1
+        assert "<i>" not in page.html
+    assert "The prompts differ" not in draw("compare", store.path, monkeypatch, runs=[a, same]).text
+    assert "The prompts differ" not in draw("run", store.path, monkeypatch, run=b).text
+
+
 def test_stores_without_two_runs(tmp_path, monkeypatch):
     assert "No scores yet" in draw("compare", tmp_path / "none.duckdb", monkeypatch).text
     store = Store(tmp_path / "s.duckdb")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -120,7 +121,7 @@ def test_unverified_runs_show_that_and_can_be_hidden(store, monkeypatch):
     scored(store, "known")
     scored(store, "served", config={"backend_details": {"unverified": "the weights are a server's"}})
     page = draw("leaderboard", store.path, monkeypatch)
-    assert "the weights are a server&#x27;s" in page.html
+    assert "the weights are a server's" in html.unescape(page.html)
     assert order(draw("leaderboard", store.path, monkeypatch, verified="1")) == ["known"]
 
 
