@@ -125,9 +125,9 @@ def _load(kind: str, entry: EntryPoint) -> Any:
     except (Exception, SystemExit) as error:
         if _package(entry) == OURS:
             raise
-        said = f"{entry.value} cannot be loaded: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        reason = f"{entry.value} cannot be loaded: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise MissingError(
-            f"The {KINDS[kind].word} {entry.name} is a plug-in of the package {_package(entry)}, and {said}. "
+            f"The {KINDS[kind].word} {entry.name} is a plug-in of the package {_package(entry)}, and {reason}. "
             "Update or remove that package."
         ) from error
     return part

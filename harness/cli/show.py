@@ -24,7 +24,7 @@ def show(
     store = Store(db)
     if run is not None:
         try:
-            found = store.resolve(run)
+            run_row = store.resolve(run)
         except UsageError:
             if _shown_by_another(run, db, json):
                 return
@@ -32,13 +32,13 @@ def show(
         if json:
             from harness.evaluation.report import run_document
 
-            print_json(run_document(store, found))
+            print_json(run_document(store, run_row))
             return
         from rich.console import Console
 
         from harness.cli.tables import print_run
 
-        print_run(Console(), store, found, groups)
+        print_run(Console(), store, run_row, groups)
         return
     from harness.evaluation.report import leaderboard
 

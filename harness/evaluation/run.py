@@ -204,7 +204,7 @@ def _short(model: str) -> str:
 def _summarize(store: Store, run_id: str, plan: Plan, clock: Clock) -> list[ScoreRow]:
     """Scores from the stored samples, whichever session they come from. What of them is no answer is said."""
     scores: dict[str, list[Score]] = {}
-    said: list[str] = []
+    warnings: list[str] = []
     for part in plan.tasks:
         task = part.task
         with clock("store"):
@@ -217,13 +217,13 @@ def _summarize(store: Store, run_id: str, plan: Plan, clock: Clock) -> list[Scor
             )
         with clock("scoring"):
             scores[task.name] = task.summarize(samples)
-        said += no_answer.summary(task.name, [s.note for s in samples], plan.dtype)
-        said += [f"{task.name}: {warning}" for warning in task.warnings if warning not in part.warnings]
+        warnings += no_answer.summary(task.name, [s.note for s in samples], plan.dtype)
+        warnings += [f"{task.name}: {warning}" for warning in task.warnings if warning not in part.warnings]
     sizes = {part.task.name: len(part.items) for part in plan.tasks}
     protocols = {part.task.name: part.task.protocol for part in plan.tasks}
     for aggregate in plan.aggregates:
         scores[aggregate.name], notes = aggregate.figures(scores, sizes)
-        said += [f"{aggregate.name}: {note}" for note in notes]
+        warnings += [f"{aggregate.name}: {note}" for note in notes]
     rows = [
         ScoreRow(
             run_id, name, s.group, protocols.get(name, "standard"), s.metric, s.value, s.low, s.high, s.n, s.method
@@ -233,8 +233,8 @@ def _summarize(store: Store, run_id: str, plan: Plan, clock: Clock) -> list[Scor
     ]
     with clock("store"):
         store.save_scores(run_id, rows)
-        if said:
-            store.update(run_id, warnings=tuple(dict.fromkeys((*store.resolve(run_id).warnings, *said))))
+        if warnings:
+            store.update(run_id, warnings=tuple(dict.fromkeys((*store.resolve(run_id).warnings, *warnings))))
     return rows
 
 

@@ -98,11 +98,11 @@ class Queries(StoreConnection):
         headline metric is 1) and the other has not."""
         filters = _filters(run_id, task, group, wrong, item, search, flips)
         with self.read() as connection:
-            found = FIELDS.records(connection.execute(_PAGE, {**filters, "offset": offset, "limit": limit}))
-            answers = _responses(connection, found)
-        for sample in found:
+            samples = FIELDS.records(connection.execute(_PAGE, {**filters, "offset": offset, "limit": limit}))
+            answers = _responses(connection, samples)
+        for sample in samples:
             sample["responses"] = answers.get((sample.pop("key"), sample["item"], sample["repeat"]), [])
-        return found
+        return samples
 
     def count(
         self,
@@ -116,8 +116,8 @@ class Queries(StoreConnection):
     ) -> int:
         """How many samples `page` has with these filters."""
         with self.read() as connection:
-            found = connection.execute(_COUNT, _filters(run_id, task, group, wrong, item, search, flips)).fetchone()
-        return found[0] if found else 0
+            row = connection.execute(_COUNT, _filters(run_id, task, group, wrong, item, search, flips)).fetchone()
+        return row[0] if row else 0
 
     def agreement(self, run_a: str, run_b: str, task: str) -> dict[str, int]:
         """Of the samples that both runs have scored: n, both_right, lost (a alone is right), gained (b alone),
@@ -148,7 +148,7 @@ def _filters(
         "task": None if task is None else codec.encode(task),
         "grp": None if group is None else codec.encode(group),
         "wrong": wrong,
-        "items": None if items is None else [codec.encode(each) for each in items],
+        "items": None if items is None else [codec.encode(item_id) for item_id in items],
         "search": codec.encode(search) if search else None,
         "flips": flips,
     }
@@ -160,8 +160,8 @@ def _responses(
     """The responses by (task key, item, repeat)."""
     keys = sorted({sample["key"] for sample in samples})
     items = sorted({codec.encode(sample["item"]) for sample in samples})
-    found: dict[tuple[int, str, int], list[dict[str, Any]]] = {}
+    responses: dict[tuple[int, str, int], list[dict[str, Any]]] = {}
     for answer in FIELDS.records(connection.execute(_RESPONSES, {"keys": keys, "items": items})):
         place = (answer.pop("task"), answer.pop("item"), answer.pop("repeat"))
-        found.setdefault(place, []).append(answer)
-    return found
+        responses.setdefault(place, []).append(answer)
+    return responses

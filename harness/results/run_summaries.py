@@ -76,12 +76,12 @@ class RunSummaries(StoreConnection):
 
         asked = {"runs": list(runs), "task": codec.encode(task), "metric": codec.encode(metric)}
         with self.read() as connection:
-            found = connection.execute(_SAME_ITEMS, asked).fetchall()
-            if not found:
+            item_sets = connection.execute(_SAME_ITEMS, asked).fetchall()
+            if not item_sets:
                 return None
-            often = Counter((n, items) for _, n, items in found)
-            n, items = max(often, key=lambda each: (often[each], each))
-            kept = [run for run, *own in found if own == [n, items]]
+            often = Counter((n, items) for _, n, items in item_sets)
+            n, items = max(often, key=lambda candidate: (often[candidate], candidate))
+            kept = [run for run, *own in item_sets if own == [n, items]]
             values = connection.execute(_MATRIX, {**asked, "runs": kept}).fetchnumpy()["value"]
             places = connection.execute(_ITEMS, {**asked, "runs": kept[:1]}).fetchall()
         groups, clusters = zip(*places, strict=True)
@@ -90,5 +90,5 @@ class RunSummaries(StoreConnection):
     def groups(self, run_id: str, task: str) -> list[str]:
         """The groups (subjects) that a task's stored samples are of, in the order of their names."""
         with self.read() as connection:
-            found = connection.execute(_GROUPS, [run_id, codec.encode(task)]).fetchall()
-        return [codec.decode(group) for (group,) in found]
+            rows = connection.execute(_GROUPS, [run_id, codec.encode(task)]).fetchall()
+        return [codec.decode(group) for (group,) in rows]

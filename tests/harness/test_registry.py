@@ -146,7 +146,7 @@ def test_a_broken_part_is_a_sentence_and_breaks_no_other(how: str, plugged: Path
 
 def test_the_doctor_says_what_is_added_and_what_is_broken(plugged: Path) -> None:
     break_it(plugged, BROKEN["no module"])
-    found = {(one.name, one.ok): one.found for one in doctor._plugins()}
+    found = {(one.name, one.ok): one.detail for one in doctor._plugins()}
     assert found["plug-in lora-plugin", True].startswith("1.0 adds task capitals, backend same, optimizer corner, ")
     assert "no_such_module_at_all" in found["plug-in broken-plugin", False]
     assert doctor.fit(list(doctor._plugins()))  # the four benchmarks need none of it

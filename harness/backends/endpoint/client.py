@@ -252,12 +252,12 @@ class Remote:
             absent = type(cause).__name__ in ("ConnectError", "ConnectTimeout")  # of httpx, or whichever is below
             raise _PassingError(f"the connection failed ({self._clean(cause or error)})", unworked=absent) from None
         except openai.APIStatusError as error:
-            said = self._clean(error.body.get("message") or error if isinstance(error.body, dict) else error)
+            reason = self._clean(error.body.get("message") or error if isinstance(error.body, dict) else error)
             if error.status_code in (408, 409, 429) or error.status_code >= 500:
                 unworked = error.status_code in (409, 429)
                 wait = _retry_after(error.response.headers)
-                raise _PassingError(f"{error.status_code}: {said}", wait, unworked) from None
-            raise RefusedError(self._refusal(error.status_code, said), error.status_code) from None
+                raise _PassingError(f"{error.status_code}: {reason}", wait, unworked) from None
+            raise RefusedError(self._refusal(error.status_code, reason), error.status_code) from None
         except (openai.APIError, ValueError) as error:  # a ValueError is JSON that cannot be read
             raise _PassingError(f"its answer cannot be read ({self._clean(error)})") from None
         if not isinstance(reply, dict):
@@ -280,9 +280,9 @@ class Remote:
     def _key(self) -> str:
         return os.environ.get(self.key_variable, "")
 
-    def _clean(self, said: object) -> str:
+    def _clean(self, message: object) -> str:
         """One line of what a server said, without our key."""
-        text = " ".join(str(said).split())
+        text = " ".join(str(message).split())
         key = self._key()
         return (text.replace(key, "…") if key else text)[:300]
 
@@ -294,15 +294,15 @@ class Remote:
         if not error and isinstance(choices, list):  # OpenRouter puts it into the choice
             error = next((c["error"] for c in choices if isinstance(c, dict) and c.get("error")), None)
         status = error.get("code") if isinstance(error, dict) else None
-        told = error.get("message") or error if isinstance(error, dict) else error
+        message = error.get("message") or error if isinstance(error, dict) else error
         if str(status) in map(str, WILL_NOT_PASS):
-            raise RefusedError(self._refusal(int(str(status)), self._clean(told)), int(str(status)))
-        raise _PassingError(f"its answer holds no {part} ({self._clean(told or sorted(map(str, reply)))})")
+            raise RefusedError(self._refusal(int(str(status)), self._clean(message)), int(str(status)))
+        raise _PassingError(f"its answer holds no {part} ({self._clean(message or sorted(map(str, reply)))})")
 
     def _failed(self, reason: object) -> str:
         return f"The server {self.base_url} does not answer: {reason}."
 
-    def _refusal(self, status: int, said: str) -> str:
+    def _refusal(self, status: int, reason: str) -> str:
         advice = ""
         if status in (401, 403):
             advice = (
@@ -312,7 +312,7 @@ class Remote:
             )
         elif status == 404:
             advice = " Is the address complete (most end with /v1), and is the model's name the one that it serves?"
-        return f"The server {self.base_url} refuses ({status}): {said.rstrip('.')}.{advice}"
+        return f"The server {self.base_url} refuses ({status}): {reason.rstrip('.')}.{advice}"
 
 
 def _retry_after(headers: Any) -> float | None:

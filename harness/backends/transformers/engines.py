@@ -177,12 +177,12 @@ class PlainEngine:
         import torch
 
         rows = [s.row for s in segments if s.row is not None]
-        found: dict[int, torch.Tensor] = {}
+        by_row: dict[int, torch.Tensor] = {}
         for group in _equal_lengths([len(r.ids) for r in rows], self.together):
             logits = self.logits([rows[i].ids for i in group], max(rows[i].reads for i in group))
             for place, i in enumerate(group):
-                found[i] = logits[place, logits.shape[1] - rows[i].reads :]
-        return torch.cat([found[i] for i in range(len(rows))]) if rows else torch.empty(0)
+                by_row[i] = logits[place, logits.shape[1] - rows[i].reads :]
+        return torch.cat([by_row[i] for i in range(len(rows))]) if rows else torch.empty(0)
 
     def decode(self, segments: list[Segment]) -> PlainDecoder:
         return PlainDecoder(self, [list(s.row.ids) for s in segments if s.row is not None])
@@ -199,10 +199,10 @@ class PlainDecoder:
 
         for row, token in zip(self.rows, tokens, strict=True):
             row.append(token)
-        found: dict[int, torch.Tensor] = {}
+        by_row: dict[int, torch.Tensor] = {}
         for group in _equal_lengths([len(r) for r in self.rows], self.engine.together):
-            found.update(zip(group, self.engine.logits([self.rows[i] for i in group], 1)[:, 0], strict=True))
-        return torch.stack([found[i] for i in range(len(self.rows))])
+            by_row.update(zip(group, self.engine.logits([self.rows[i] for i in group], 1)[:, 0], strict=True))
+        return torch.stack([by_row[i] for i in range(len(self.rows))])
 
     def keep(self, rows: list[int]) -> None:
         self.rows = [self.rows[r] for r in rows]

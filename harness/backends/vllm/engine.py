@@ -101,7 +101,7 @@ class VllmEngine:
             include_stop_str_in_output=True,
         )
 
-    def check(self, told: Any, adapter: Any, dtype: str, is_live: bool) -> float:
+    def check(self, recorded: Any, adapter: Any, dtype: str, is_live: bool) -> float:
         """Hold the engine against transformers (see served_adapter.py)."""
         lora = self.lora
 
@@ -110,11 +110,11 @@ class VllmEngine:
             calls = [
                 ((n, 0), Scoring(ids, 0, wanted)) for n, (ids, wanted) in enumerate(zip(prompts, tokens, strict=True))
             ]
-            found = {key[0]: a for batch in self.ask(calls) for key, a in batch if isinstance(a, Scored)}
-            return [[found[n].targets[t] for t in wanted] for n, wanted in enumerate(tokens)]
+            scored = {key[0]: a for batch in self.ask(calls) for key, a in batch if isinstance(a, Scored)}
+            return [[scored[n].targets[t] for t in wanted] for n, wanted in enumerate(tokens)]
 
         try:
-            return served_adapter.check(adapter, dtype, told, say, is_live, "vLLM")
+            return served_adapter.check(adapter, dtype, recorded, say, is_live, "vLLM")
         finally:
             self.lora = lora
 
@@ -124,12 +124,12 @@ class VllmEngine:
 
 def read(call: Call, output: Any) -> Answer:
     """A call's answer out of vLLM's RequestOutput."""
-    said = output.outputs[0]
+    completion = output.outputs[0]
     reused = output.num_cached_tokens or 0
     if isinstance(call, Writing):
-        return Written(tuple(said.token_ids), said.finish_reason == "stop", reused)
-    best = said.token_ids[0]
-    following = said.logprobs[0]
+        return Written(tuple(completion.token_ids), completion.finish_reason == "stop", reused)
+    best = completion.token_ids[0]
+    following = completion.logprobs[0]
     own = [output.prompt_logprobs[at][call.ids[at]] for at in range(len(call.ids) - call.tail, len(call.ids))]
     return Scored(
         targets={token: following[token].logprob for token in call.targets},
@@ -169,12 +169,12 @@ def make(model: ResolvedModel, settings: BackendSettings) -> tuple[VllmEngine, l
     template, warnings = prompting(model, settings, tokenizer)
     is_live = adapter.base is not None and settings.lora == "live"
     lora: dict[str, Any] = {}
-    path, told = adapter.path, None
+    path, recorded = adapter.path, None
     if adapter.base is not None and is_live:
-        path, told = adapter.base.path, served_adapter.live(adapter, model.dtype)
+        path, recorded = adapter.base.path, served_adapter.live(adapter, model.dtype)
         lora = {"enable_lora": True, "max_loras": 1, "max_lora_rank": _rank(adapter.path)}
     elif adapter.base is not None:
-        path, told = served_adapter.merged(adapter, model.dtype)
+        path, recorded = served_adapter.merged(adapter, model.dtype)
     config = AutoConfig.from_pretrained(path, trust_remote_code=adapter.remote_code, local_files_only=True)
     window = window_of(config.get_text_config())
     warnings = fit_tokenizer(tokenizer, rows_of(config), adapter)
@@ -206,8 +206,8 @@ def make(model: ResolvedModel, settings: BackendSettings) -> tuple[VllmEngine, l
             from vllm.lora.request import LoRARequest
 
             backend.lora = LoRARequest("adapter", 1, str(adapter.path))
-        if told is not None:
-            apart = backend.check(told, adapter, model.dtype, is_live)
+        if recorded is not None:
+            apart = backend.check(recorded, adapter, model.dtype, is_live)
             backend.info = replace(info, details={**details, "apart_from_transformers": apart})
     except BaseException:
         backend.close()
@@ -293,9 +293,9 @@ def _printing_to(log: Path) -> Iterator[None]:
 
 def _reason(error: BaseException, log: str) -> str:
     """The first error that an engine's process reported, or else the one that came to us."""
-    said = re.findall(r"\b(?:[A-Z]\w*Error|OutOfMemory\w*): (.+)", log)
-    told = [line for line in said if "initialization failed" not in line]
-    return " ".join((told[0] if told else str(error) or type(error).__name__).split())[:300].rstrip(".")
+    errors = re.findall(r"\b(?:[A-Z]\w*Error|OutOfMemory\w*): (.+)", log)
+    causes = [line for line in errors if "initialization failed" not in line]
+    return " ".join((causes[0] if causes else str(error) or type(error).__name__).split())[:300].rstrip(".")
 
 
 def _executors(workers: int, device: str) -> dict[str, Any]:

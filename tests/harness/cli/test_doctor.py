@@ -69,7 +69,7 @@ def test_packages_missing_and_too_old(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(metadata, "version", version)
     findings = list(doctor._packages())
     assert named(findings, "duckdb").remedy == 'pip install "duckdb<1.6,>=1.5"'
-    assert named(findings, "peft").found == "not installed; >=0.21.2 is needed"
+    assert named(findings, "peft").detail == "not installed; >=0.21.2 is needed"
     bad = {one.name for one in findings if not one.ok}
     assert bad == {"duckdb", "peft", "bitsandbytes"}
     assert not fit(findings)
@@ -81,7 +81,7 @@ def test_the_sandbox_is_tried_and_its_absence_said(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PATH", str(tmp_path))
     (finding,) = doctor._sandbox()
     assert (finding.ok, finding.needed) == (False, True)
-    assert "bubblewrap" in finding.found
+    assert "bubblewrap" in finding.detail
     (tmp_path / "bwrap").write_text("#!/bin/sh\nexit 1\n")  # there, and does not work
     (tmp_path / "bwrap").chmod(0o755)
     (finding,) = doctor._sandbox()
@@ -93,7 +93,7 @@ def test_places_where_nothing_can_be_written(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("HARNESS_DB", str(tmp_path / "file" / "store.duckdb"))
     (store,) = doctor._store()
     assert not store.ok
-    assert "cannot write into" in store.found
+    assert "cannot write into" in store.detail
     monkeypatch.setenv("HARNESS_DB", str(tmp_path))
     (store,) = doctor._store()
     assert not store.ok
@@ -114,7 +114,7 @@ def test_a_check_that_breaks_does_not_stop_the_rest(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(doctor, "_torch", _torch)
     findings = examine()
-    broken = [one for one in findings if "libtorch" in one.found]
+    broken = [one for one in findings if "libtorch" in one.detail]
     assert [(one.name, one.ok, one.needed) for one in broken] == [("torch", False, True)]
     assert findings[-1].name == "disk hub"
     assert not fit(findings)
