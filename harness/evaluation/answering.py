@@ -202,7 +202,7 @@ class _Scorer:
             task=self.plan.task.name,
             item=sample.item.id,
             repeat=repeat,
-            grp=sample.item.group,
+            group=sample.item.group,
             cluster=sample.item.cluster,
             metrics=sample.metrics,
             answer=sample.answer,

@@ -30,7 +30,7 @@ class Answer(Protocol):
     @property
     def item(self) -> str: ...
     @property
-    def grp(self) -> str: ...
+    def group(self) -> str: ...
     @property
     def cluster(self) -> str: ...
     @property
@@ -222,7 +222,7 @@ def _check_items(a: TaskResult, b: TaskResult, of_a: Iterable[str], of_b: Iterab
 
 def _places(result: TaskResult) -> dict[str, tuple[str, str]]:
     """Group and cluster of each item; the first character keeps an item's own cluster apart from a named one."""
-    return {row.item: (row.grp, "c" + row.cluster if row.cluster else "i" + row.item) for row in result.samples}
+    return {row.item: (row.group, "c" + row.cluster if row.cluster else "i" + row.item) for row in result.samples}
 
 
 def _by_item(result: TaskResult) -> dict[str, dict[str, float]]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _HEADLINES = """
 SELECT s.* FROM scores s JOIN tasks t ON t.run = s.run AND t.task = s.task AND t.metric = s.metric
-WHERE s.grp = 'all' ORDER BY s.run, s.task, s.protocol
+WHERE s."group" = 'all' ORDER BY s.run, s.task, s.protocol
 """
 _GOING_ON = """
 SELECT t.run, t.task, t.items, count(s.task) AS done
@@ -27,7 +27,8 @@ WHERE r.status = 'running' AND t.items > 0 GROUP BY t.run, t.task, t.items, t.ke
 """
 _OF_COLUMN = """
 WITH v AS (
-    SELECT t.run, s.item, avg(s.metrics[$metric]) AS value, any_value(s.grp) AS grp, any_value(s.cluster) AS cluster
+    SELECT t.run, s.item, avg(s.metrics[$metric]) AS value,
+           any_value(s."group") AS "group", any_value(s.cluster) AS cluster
     FROM samples s JOIN tasks t ON t.key = s.task
     WHERE list_contains($runs::VARCHAR[], t.run) AND t.task = $task GROUP BY t.run, s.item)
 """
@@ -41,10 +42,10 @@ GROUP BY run HAVING count(value) = count(*) ORDER BY run
 _MATRIX = _OF_COLUMN + "SELECT value FROM v ORDER BY run, item"  # noqa: S608
 _ITEMS = (
     _OF_COLUMN  # noqa: S608
-    + "SELECT grp, if(cluster = '', 'i' || item, 'c' || cluster) AS cluster FROM v ORDER BY run, item"
+    + """SELECT "group", if(cluster = '', 'i' || item, 'c' || cluster) AS cluster FROM v ORDER BY run, item"""
 )
 _GROUPS = """
-SELECT DISTINCT grp FROM samples WHERE task = (SELECT key FROM tasks WHERE run = ? AND task = ?) ORDER BY grp
+SELECT DISTINCT "group" FROM samples WHERE task = (SELECT key FROM tasks WHERE run = ? AND task = ?) ORDER BY "group"
 """
 
 

@@ -105,7 +105,7 @@ class Runs(StoreConnection):
     def scores(self, run_id: str | None = None) -> list[ScoreRow]:
         """A run's scores, or all; by task, with the whole task before its groups."""
         query = """SELECT * FROM scores WHERE $run IS NULL OR run = $run
-                   ORDER BY run, task, protocol, grp <> 'all', grp, metric"""
+                   ORDER BY run, task, protocol, "group" <> 'all', "group", metric"""
         with self.read() as connection:
             return FIELDS.rows(ScoreRow, connection.execute(query, {"run": run_id}))
 

@@ -19,7 +19,7 @@ def card(sides: Sequence[tuple[str, Sample]]) -> str:
     row = sides[0][1]
     repeat = f" · answer {row['repeat'] + 1}" if row["repeat"] else ""
     expected = f' · expected <b class="mono">{markup.text(row["expected"], 300)}</b>' if row["expected"] else ""
-    place = f"{markup.text(row['item'], 120)}{repeat} · {markup.text(row['grp'], 120)}"
+    place = f"{markup.text(row['item'], 120)}{repeat} · {markup.text(row['group'], 120)}"
     asked: Sequence[Mapping[str, Any]] = next((s["responses"] for _, s in sides if s["responses"]), ())
     shown = "".join(_side(name, sample) for name, sample in sides)
     head = f'<div class="flip-head">{place}{expected}</div>'
