@@ -144,12 +144,16 @@ def _plugins() -> Iterator[Finding]:
     from harness import registry
 
     parts: dict[str, list[str]] = {}
-    for kind, (word, _) in registry.KINDS.items():
+    unused: list[Finding] = []
+    for kind, (word, _, why) in registry.KINDS.items():
         for name, package in registry.plugins(kind).items():
             parts.setdefault(package, []).append(f"{word} {name}")
+            if why:
+                unused.append(Finding(f"plug-in {package}", False, f"Its {word} {name} is not used: {why}."))
     for package, words in sorted(parts.items()):
         version = _version(package)
         yield Finding(f"plug-in {package}", True, f"{version or 'no version'} adds {', '.join(words)}")
+    yield from unused
     for problem in registry.problems():
         yield Finding(f"plug-in {problem.package}", False, problem.reason)
 

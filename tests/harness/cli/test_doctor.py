@@ -34,10 +34,10 @@ def test_json_is_one_document_and_the_exit_code_agrees(app: typer.Typer, tmp_pat
     document = json.loads(result.stdout)
     assert result.exit_code == (0 if document["ready"] else 6)
     findings = {one["name"]: one for one in document["findings"]}
-    assert findings["torch"]["found"].startswith(metadata.version("torch"))
+    assert findings["torch"]["detail"].startswith(metadata.version("torch"))
     assert findings["python"]["ok"]
-    assert findings["device"]["found"].startswith(("cpu", "cuda", "mps"))
-    assert findings["store"] == {**findings["store"], "ok": True, "found": str(tmp_path / "store.duckdb")}
+    assert findings["device"]["detail"].startswith(("cpu", "cuda", "mps"))
+    assert findings["store"] == {**findings["store"], "ok": True, "detail": str(tmp_path / "store.duckdb")}
     assert not (tmp_path / "store.duckdb").exists()
     needed = [one for one in document["findings"] if one["needed"]]
     assert document["ready"] == all(one["ok"] for one in needed)
