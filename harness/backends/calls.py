@@ -2,7 +2,7 @@
 
 Two kinds of call are enough. `Scoring` reads log-probabilities: those of given tokens as the next one after a
 sequence (one forward pass for all options of a question), and those of the sequence's own last tokens where an option
-has several. `Writing` generates. An engine says how it makes them (vllm_engine.py, endpoint.py); what is asked, in
+has several. `Writing` generates. An engine says how it makes them (vllm/engine.py, endpoint/backend.py); what is asked, in
 which order, and what an answer means stands here, so that all backends mean the same.
 """
 

@@ -280,7 +280,7 @@ def single_answers(row: Row) -> list[str]:
 
 
 def _date(answer: Row) -> str:
-    return " ".join(answer["date"][part] for part in ("day", "month", "year")).strip()
+    return " ".join(answer["date"][part] for part in DATE).strip()
 
 
 def _one_a_passage(rows: Sequence[Row]) -> list[Row]:
