@@ -2,8 +2,8 @@
 
 Two kinds of call are enough. `Scoring` reads log-probabilities: those of given tokens as the next one after a
 sequence (one forward pass for all options of a question), and those of the sequence's own last tokens where an option
-has several. `Writing` generates. An engine says how it makes them (vllm/engine.py, endpoint/backend.py); what is asked, in
-which order, and what an answer means stands here, so that all backends mean the same.
+has several. `Writing` generates. How an engine makes them stands in vllm/engine.py and endpoint/backend.py; what is
+asked, in which order, and what an answer means stands here, so that all backends mean the same.
 """
 
 from __future__ import annotations
