@@ -120,8 +120,8 @@ def _make(plan: Plan, known: RunRow | None) -> tuple[Backend, list[str]]:
     if known is not None:
         if wanted not in (AUTO, begun := begun_with(known)):
             raise UsageError(
-                f"The run {known.name} was begun with --backend {begun}, and another backend's answers are not added to "
-                "it: go on with that one, or measure anew with --fresh."
+                f"The run {known.name} was begun with --backend {begun}, and another backend's answers are not added "
+                "to it: go on with that one, or measure anew with --fresh."
             )
         wanted = begun
     return backends.make(wanted, plan.model, plan.settings)
