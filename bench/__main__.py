@@ -41,16 +41,16 @@ def main() -> None:
     if VLLM.exists():
         wanted.append((str(VLLM), "vllm_mmlu"))
     for python, name in wanted:
-        said = subprocess.run(
+        output = subprocess.run(
             [python, "-m", f"bench.{name}"],
             cwd=common.ROOT,
             stdout=subprocess.PIPE,
             text=True,
             check=True,
         ).stdout
-        sys.stdout.write(said)
+        sys.stdout.write(output)
         sys.stdout.flush()
-        lines += [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+        lines += [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     PAGE.write_text(page(lines), encoding="utf-8")
 
 
@@ -82,8 +82,8 @@ def page(lines: list[dict[str, Any]]) -> str:
 
 
 def _processor() -> str:
-    found = [x for x in Path("/proc/cpuinfo").read_text().splitlines() if x.startswith("model name")]
-    return found[0].partition(":")[2].strip() if found else "an unknown processor"
+    models = [x for x in Path("/proc/cpuinfo").read_text().splitlines() if x.startswith("model name")]
+    return models[0].partition(":")[2].strip() if models else "an unknown processor"
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ def main(rounds: int = 1) -> None:
         return seconds
 
     def theirs() -> float:
-        seconds, found = common.peer("bbh", TASKS, BATCH_SIZE, str(ITEMS), str(NEW_TOKENS))
-        samples.update(found)
+        seconds, peer_samples = common.peer("bbh", TASKS, BATCH_SIZE, str(ITEMS), str(NEW_TOKENS))
+        samples.update(peer_samples)
         return seconds
 
     ours, peers = common.in_turn(rounds, mine, theirs)
@@ -54,14 +54,14 @@ def texts(run: str, samples: dict[str, Any]) -> dict[str, Any]:
     """How many items there are, and those to which the two said something else."""
     from tuning.store import Store
 
-    said = {r.item: r.text for r in Store(DB).responses(run, "bbh")}
+    answers = {r.item: r.text for r in Store(DB).responses(run, "bbh")}
     others = [
         f"{name}/{sample['id']}"
         for name in TASKS
         for sample in samples[f"bbh_cot_fewshot_{name}"]
-        if said[f"{name}/{sample['id']}"] != sample["said"][0][0]
+        if answers[f"{name}/{sample['id']}"] != sample["said"][0][0]
     ]
-    return {"items": len(said), "other_texts": others}
+    return {"items": len(answers), "other_texts": others}
 
 
 if __name__ == "__main__":

@@ -71,8 +71,8 @@ def seconds(page: Any, address: str, mark: str) -> float:
     """Of one opening, by the browser's own clock."""
     page.goto("about:blank")
     page.goto(address, wait_until="commit")
-    found: float = page.evaluate(_DONE, mark)
-    return found / 1000
+    milliseconds: float = page.evaluate(_DONE, mark)
+    return milliseconds / 1000
 
 
 def peak_mb(pid: int) -> float:
@@ -94,8 +94,8 @@ def big() -> Path:
 def main(rounds: int = 5, path: Path | None = None, wanted: tuple[str, ...] = ()) -> None:
     store = Store(path or big())
     counts = store.info()
-    told = server_settings.Settings(str(store.path.resolve()), names=True)
-    with chromium() as browser, empty(common.WORK) as beside, serving(told) as ours:
+    settings = server_settings.Settings(str(store.path.resolve()), names=True)
+    with chromium() as browser, empty(common.WORK) as beside, serving(settings) as ours:
         page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
         seconds(page, beside, MARKS["empty"])
         for shot in SHOTS:

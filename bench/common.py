@@ -99,8 +99,8 @@ def timed(command: Sequence[str]) -> tuple[float, str]:
 def ours(tasks: str, db: Path, *options: str) -> tuple[float, dict[str, Any]]:
     """One whole `harness run`, and its document."""
     command = [sys.executable, "-P", "-m", "harness", "run", "--model", str(model()), "--data", str(DATA)]
-    seconds, said = timed([*command, "--tasks", tasks, "--db", str(db), "--fresh", "--json", *options])
-    return seconds, json.loads(said)
+    seconds, output = timed([*command, "--tasks", tasks, "--db", str(db), "--fresh", "--json", *options])
+    return seconds, json.loads(output)
 
 
 def peer(benchmark: str, names: Sequence[str], *options: str) -> tuple[float, dict[str, Any]]:

@@ -74,34 +74,38 @@ def step(command: list[str]) -> dict[str, Any]:
         command, cwd=common.ROOT, env=common.environment(), capture_output=True, text=True, check=False
     )
     shown = ["python", *command[1:]] if command[0] == sys.executable else command
-    found = {"command": " ".join(shown), "seconds": round(time.perf_counter() - began, 1), "exit_code": done.returncode}
-    return {**found, "said": done.stdout} if done.returncode == 0 else {**found, "failed": done.stderr[-3000:]}
+    record = {
+        "command": " ".join(shown),
+        "seconds": round(time.perf_counter() - began, 1),
+        "exit_code": done.returncode,
+    }
+    return {**record, "said": done.stdout} if done.returncode == 0 else {**record, "failed": done.stderr[-3000:]}
 
 
 def measured(tasks: str, backend: str, *options: str) -> dict[str, Any]:
     """One `harness run` of the 7B-shaped model on the real rows."""
     db = common.WORK / "gpu.duckdb"
     command = [sys.executable, "-P", "-m", "harness", "run", "--model", str(model_7b()), "--data", str(common.DATA)]
-    found = step([*command, "--tasks", tasks, "--backend", backend, "--db", str(db), "--fresh", "--json", *options])
-    if "said" in found:
-        run = json.loads(found.pop("said"))
+    record = step([*command, "--tasks", tasks, "--backend", backend, "--db", str(db), "--fresh", "--json", *options])
+    if "said" in record:
+        run = json.loads(record.pop("said"))
         spent = run["seconds"].get("model", 0.0)
-        found |= {"tokens": run["tokens"], "run_seconds": run["seconds"], "scores": len(run["scores"])}
+        record |= {"tokens": run["tokens"], "run_seconds": run["seconds"], "scores": len(run["scores"])}
         if spent:
-            found["computed_tokens_per_second"] = round(
+            record["computed_tokens_per_second"] = round(
                 (run["tokens"]["computed"] + run["tokens"]["generated"]) / spent
             )
-    return found
+    return record
 
 
 def main(out: Path) -> None:
     common.WORK.mkdir(exist_ok=True)
-    found: dict[str, Any] = {"machine": device()}
+    report: dict[str, Any] = {"machine": device()}
 
     def note(name: str, figures: dict[str, Any]) -> None:
-        found[name] = figures
+        report[name] = figures
         temporary = out.with_suffix(".tmp")
-        temporary.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         temporary.replace(out)
         sys.stdout.write(f"{name}: {json.dumps({k: v for k, v in figures.items() if k not in ('said', 'failed')})}\n")
         sys.stdout.flush()
@@ -112,8 +116,8 @@ def main(out: Path) -> None:
     note("mmlu, transformers", measured("mmlu", "transformers"))
     note("whole suite, vllm", measured(SUITE, "vllm"))
     note("training", step([sys.executable, "-m", "bench.training.gpu_training"]))
-    if found["machine"]["devices"] > 1:
-        many = str(found["machine"]["devices"])
+    if report["machine"]["devices"] > 1:
+        many = str(report["machine"]["devices"])
         note("mmlu, tensor parallel", measured("mmlu", "vllm", "--tensor-parallel", many))
         note("mmlu, data parallel", measured("mmlu", "vllm", "--data-parallel", many))
 

@@ -32,8 +32,8 @@ def main(rounds: int = 1) -> None:
         return seconds
 
     def theirs() -> float:
-        seconds, found = common.peer("mmlu", SUBJECTS, BATCH_SIZE)
-        samples.update(found)
+        seconds, peer_samples = common.peer("mmlu", SUBJECTS, BATCH_SIZE)
+        samples.update(peer_samples)
         return seconds
 
     ours, peers = common.in_turn(rounds, mine, theirs)
@@ -69,7 +69,7 @@ def letters(run: str, samples: dict[str, Any]) -> dict[str, int]:
     other = 0
     for subject in SUBJECTS:
         for sample in samples[f"mmlu_{subject}"]:
-            values = [said[0][0] for said in sample["said"]]
+            values = [response[0][0] for response in sample["said"]]
             other += answers[f"{subject}/{sample['id']}"] != "ABCD"[values.index(max(values))]
     return {"items": len(answers), "other_letters": other}
 

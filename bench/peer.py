@@ -18,7 +18,7 @@ def main(benchmark: str, names: str, model: str, out: str, batch_size: str, limi
     for name in names.split(","):
         task = lm_eval_local.lm_eval_mmlu_task(DATA, name) if benchmark == "mmlu" else _bbh(name, int(tokens))
         built.append(task)
-    found = lm_eval.simple_evaluate(
+    results = lm_eval.simple_evaluate(
         model="hf",
         model_args={"pretrained": model, "dtype": "float32"},
         tasks=built,
@@ -30,7 +30,7 @@ def main(benchmark: str, names: str, model: str, out: str, batch_size: str, limi
     )
     samples = {
         task: [{"id": s["doc_id"], "said": s["resps"], "prompt": s["arguments"][0][0]} for s in rows]
-        for task, rows in found["samples"].items()
+        for task, rows in results["samples"].items()
     }
     Path(out).write_text(json.dumps(samples), encoding="utf-8")
 

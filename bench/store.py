@@ -70,9 +70,9 @@ def appended(path: Path, count: int) -> float:
     began = time.perf_counter()
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE a (item VARCHAR, own VARCHAR, text VARCHAR, asked INTEGER)")
-        connection.execute("CREATE TABLE b (item VARCHAR, grp VARCHAR, answer VARCHAR, acc DOUBLE)")
+        connection.execute('CREATE TABLE b (item VARCHAR, "group" VARCHAR, answer VARCHAR, acc DOUBLE)')
         first = pa.table({n: [getattr(r, n) for r in responses] for n in ("item", "own", "text", "asked")})
-        second = pa.table({n: [getattr(s, n) for s in samples] for n in ("item", "grp", "answer")})
+        second = pa.table({n: [getattr(s, n) for s in samples] for n in ("item", "group", "answer")})
         second = second.append_column("acc", pa.array([s.metrics["acc"] for s in samples]))
         connection.register("first", first)
         connection.register("second", second)

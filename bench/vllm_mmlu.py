@@ -75,12 +75,12 @@ def peer(out: Path, items: int) -> None:
 
     engine = VLLM(**arguments, disable_log_stats=False)
     began = time.perf_counter()
-    found = lm_eval.simple_evaluate(model=engine, tasks=tasks, limit=items, log_samples=True, bootstrap_iters=0)
+    results = lm_eval.simple_evaluate(model=engine, tasks=tasks, limit=items, log_samples=True, bootstrap_iters=0)
     seconds = time.perf_counter() - began
     letters = {}
-    for task, rows in found["samples"].items():
+    for task, rows in results["samples"].items():
         for row in rows:
-            values = [said[0][0] for said in row["resps"]]
+            values = [response[0][0] for response in row["resps"]]
             letters[f"{task.removeprefix('mmlu_')}/{row['doc_id']}"] = "ABCD"[values.index(max(values))]
     _write(out, letters, seconds)
 
@@ -93,16 +93,16 @@ def _write(out: Path, letters: dict[str, str], model_seconds: float) -> None:
 
 def main(items: int = 100) -> None:
     model()
-    found, seconds = {}, {}
+    figures, seconds = {}, {}
     for who in ("ours", "peer"):
         out = common.WORK / f"vllm-{who}.json"
         out.unlink(missing_ok=True)
         command = [sys.executable, "-m", "bench.vllm_mmlu", who, str(out), str(items)]
         seconds[who], _ = common.timed(command)
-        found[who] = json.loads(out.read_text(encoding="utf-8"))
-    letters = found["ours"]["letters"]
-    assert letters.keys() == found["peer"]["letters"].keys()
-    fewer = found["peer"]["tokens"] / found["ours"]["tokens"]
+        figures[who] = json.loads(out.read_text(encoding="utf-8"))
+    letters = figures["ours"]["letters"]
+    assert letters.keys() == figures["peer"]["letters"].keys()
+    fewer = figures["peer"]["tokens"] / figures["ours"]["tokens"]
     common.tell(
         "vllm mmlu",
         at_least=1.0,
@@ -110,10 +110,10 @@ def main(items: int = 100) -> None:
         peer=[seconds["peer"]],
         fewer_tokens=fewer,
         fewer_holds=fewer >= FEWER,
-        tokens={who: found[who]["tokens"] for who in found},
-        model_seconds={who: found[who]["model"] for who in found},
+        tokens={who: figures[who]["tokens"] for who in figures},
+        model_seconds={who: figures[who]["model"] for who in figures},
         items=len(letters),
-        other_letters=sum(letters[i] != found["peer"]["letters"][i] for i in letters),
+        other_letters=sum(letters[i] != figures["peer"]["letters"][i] for i in letters),
     )
 
 

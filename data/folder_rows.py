@@ -61,12 +61,12 @@ def parse_json(source: str, where: str) -> Any:
     """DataError, saying `where`, for what is not JSON or names one key twice in an object."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
+        mapping = dict(pairs)
+        if len(mapping) != len(pairs):
             names = [key for key, _ in pairs]
             twice = next(key for key in names if names.count(key) > 1)
             raise DataError(f"{where}: {twice!r} stands twice in one object. Remove one of the two.")
-        return found
+        return mapping
 
     try:
         return json.loads(source, object_pairs_hook=once)

@@ -63,25 +63,25 @@ def distinct(rows: Sequence[Instruction]) -> tuple[list[Instruction], list[str]]
     """Rows that ask and say something and are no copies of another (by instruction and input, the first is kept), and
     notes on how many are left out, and why."""
     asking = [row for row in rows if row.instruction.strip() or row.input.strip()]
-    said = [row for row in asking if row.output.strip()]
+    answered = [row for row in asking if row.output.strip()]
     first: dict[tuple[str, str], Instruction] = {}
     once: list[Instruction] = []
     other: list[Instruction] = []
-    for row in said:
+    for row in answered:
         (other if (row.instruction, row.input) in first else once).append(row)
         first.setdefault((row.instruction, row.input), row)
     kept = [once[index] for index in first_of_rows([(row.instruction, row.input) for row in once])]
     notes = []
     if blank := len(rows) - len(asking):
         notes.append(f"{blank} of {len(rows)} rows have no instruction and no input and are left out.")
-    if silent := len(asking) - len(said):
+    if silent := len(asking) - len(answered):
         notes.append(f"{silent} of {len(rows)} rows have no output and are left out.")
     if other:
         differing = sum(row.output != first[row.instruction, row.input].output for row in other)
         more = f" ({differing} of them with another output, which is lost)" if differing else ""
-        notes.append(f"{len(other)} of {len(said)} rows are exact copies of others and are left out{more}.")
+        notes.append(f"{len(other)} of {len(answered)} rows are exact copies of others and are left out{more}.")
     if near_copies := len(once) - len(kept):
-        notes.append(f"{near_copies} of {len(said)} rows are near copies of others and are left out.")
+        notes.append(f"{near_copies} of {len(answered)} rows are near copies of others and are left out.")
     return kept, notes
 
 
@@ -159,8 +159,8 @@ def _counts(sizes: Sizes, most: int) -> tuple[dict[str, int], list[str]]:
     if total <= most:
         return counts, []
     less = {name: count * most // total for name, count in counts.items()}
-    told = ", ".join(f"{name} {count} to {less[name]}" for name, count in counts.items() if count)
-    return less, [f"There are rows for {most} in this mix, and {total} were asked for; all parts shrink: {told}."]
+    changes = ", ".join(f"{name} {count} to {less[name]}" for name, count in counts.items() if count)
+    return less, [f"There are rows for {most} in this mix, and {total} were asked for; all parts shrink: {changes}."]
 
 
 def _apportioned(shares: Mapping[str, float], total: int) -> dict[str, int]:

@@ -92,8 +92,8 @@ def _from_hub(name: str, where: Source) -> Iterator[Instruction]:
 def _files(name: str, folder: Path) -> list[Path]:
     pattern = _PATTERNS[name]
     for home, wanted in ((folder / name, pattern), (folder, f"{name}{pattern}")):
-        if found := sorted(path for path in home.glob(wanted) if not path.name.startswith(".")):
-            return found
+        if paths := sorted(path for path in home.glob(wanted) if not path.name.startswith(".")):
+            return paths
     raise DataError(f"no {name} in {folder}: looked for {name}/{pattern} and {name}{pattern}. {WHAT_TO_DO}")
 
 
@@ -164,7 +164,7 @@ def from_prompt(prompt: str, where: str) -> tuple[str, str]:
         body = prompt[len(head) : len(prompt) - len(tail)]
         if not middle:
             return body, ""
-        instruction, found, given = body.partition(middle)
-        if found:
+        instruction, separator, given = body.partition(middle)
+        if separator:
             return instruction, given
     raise DataError(f"{where}: the prompt is not in the Alpaca template (### Instruction: … ### Response:).")

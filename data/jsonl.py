@@ -16,7 +16,7 @@ def objects(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
     for number, line in enumerate(load_text(path).split("\n"), 1):
         if line.strip():
             where = f"{path}, line {number}"
-            found = parse_json(line, where)
-            if not isinstance(found, dict):
-                raise DataError(f"{where}: should be an object and is {type(found).__name__}.")
-            yield found, where
+            row = parse_json(line, where)
+            if not isinstance(row, dict):
+                raise DataError(f"{where}: should be an object and is {type(row).__name__}.")
+            yield row, where

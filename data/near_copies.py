@@ -118,9 +118,9 @@ def _rarest(sets: Sequence[frozenset[str]]) -> list[list[int]]:
     is its place in that order."""
     counts = Counter(shingle for one in sets for shingle in one)
     place = {shingle: at for at, shingle in enumerate(sorted(sorted(counts), key=counts.__getitem__))}
-    found: dict[frozenset[str], list[int]] = {}  # thousands of rows may share an instruction
+    rarest: dict[frozenset[str], list[int]] = {}  # thousands of rows may share an instruction
     for one in sets:
-        if one not in found:
+        if one not in rarest:
             most = len(one) - math.ceil(NEAR * len(one) - 1e-9) + 1
-            found[one] = sorted(map(place.__getitem__, one))[:most]
-    return [found[one] for one in sets]
+            rarest[one] = sorted(map(place.__getitem__, one))[:most]
+    return [rarest[one] for one in sets]

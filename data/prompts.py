@@ -84,11 +84,11 @@ def load(source: str | Path | None = None) -> PromptSet:
         return _from_file(SAMPLE / FILE, "sample")
     if where.kind == "folder":
         places = [where.folder / folder / FILE for folder in _FOLDERS]
-        found = next((place for place in places if place.is_file()), None)
-        if found is None:
+        file = next((place for place in places if place.is_file()), None)
+        if file is None:
             tried = ", ".join(dict.fromkeys(str(place.parent) for place in places if place.parent.is_dir()))
             raise DataError(f"no prompts in {where.folder}: looked for {FILE} in {tried}. {WHAT_TO_DO}")
-        return _from_file(found, f"folder:{found.parent}")
+        return _from_file(file, f"folder:{file.parent}")
     wanted = (where.repository, where.revision) if where.repository else HUB
     repository = hub_rows.resolve(*wanted)
     origin = f"hub:{repository.id}@{repository.revision}"
@@ -100,28 +100,30 @@ def references(path: str | Path) -> dict[str, tuple[str, ...]]:
     """Reference answers by question: lines of FastChat's reference_answer/*.jsonl, or {question_id, reference: […]}.
 
     Raises DataError, also where a question stands there twice."""
-    found: dict[str, tuple[str, ...]] = {}
+    by_question: dict[str, tuple[str, ...]] = {}
     for row, where in objects(Path(path)):
         question = _id(row, where)
-        if question in found:
+        if question in by_question:
             raise DataError(f"{where}: question {question} stands there twice. Remove one of the two lines.")
-        found[question] = _texts(row["reference"], "reference", where) if "reference" in row else _turns(row, where)
-    return found
+        by_question[question] = (
+            _texts(row["reference"], "reference", where) if "reference" in row else _turns(row, where)
+        )
+    return by_question
 
 
 def answers(path: str | Path) -> tuple[str, dict[str, tuple[str, ...]]]:
     """(model, answers by question, one text a turn) of a file model_answer/MODEL.jsonl. Raises DataError."""
     models: set[str] = set()
-    found: dict[str, tuple[str, ...]] = {}
+    by_question: dict[str, tuple[str, ...]] = {}
     for row, where in objects(Path(path)):
         question = _id(row, where)
-        if question in found:
+        if question in by_question:
             raise DataError(f"{where}: question {question} stands there twice. Remove one of the two lines.")
         models.add(_text(row.get("model_id", Path(path).stem), "model_id", where))
-        found[question] = _turns(row, where)
+        by_question[question] = _turns(row, where)
     if len(models) != 1:
         raise DataError(f"{path}: the answers of one model are wanted, and there are those of {sorted(models)}.")
-    return models.pop(), found
+    return models.pop(), by_question
 
 
 def judgments(path: str | Path, by: str | None = None) -> list[Judged]:
@@ -129,10 +131,10 @@ def judgments(path: str | Path, by: str | None = None) -> list[Judged]:
     winner, judge (MT-Bench's human judgments, Chatbot Arena). Raises DataError.
 
     `by` says whose the votes are: "people", "models", or None: as each judge's name tells (data/judge_names.py)."""
-    found: list[Judged] = []
+    judged: list[Judged] = []
     for row, where in objects(Path(path)):
-        found += _both_orders(row, where) if "g1_winner" in row else _vote(row, where, by)
-    return found
+        judged += _both_orders(row, where) if "g1_winner" in row else _vote(row, where, by)
+    return judged
 
 
 def _both_orders(row: Mapping[str, Any], where: str) -> Iterator[Judged]:
@@ -230,13 +232,13 @@ def _turns(row: Mapping[str, Any], where: str) -> tuple[str, ...]:
     return _texts(choices[0].get("turns"), "turns", where)
 
 
-def _texts(value: object, what: str, where: str) -> tuple[str, ...]:
+def _texts(value: object, column: str, where: str) -> tuple[str, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str):
-        raise DataError(f"{where}: {what} should be a list of texts and is {type(value).__name__}.")
-    return tuple(_text(each, what, where) for each in value)
+        raise DataError(f"{where}: {column} should be a list of texts and is {type(value).__name__}.")
+    return tuple(_text(item, column, where) for item in value)
 
 
-def _text(value: object, what: str, where: str) -> str:
+def _text(value: object, column: str, where: str) -> str:
     if not isinstance(value, str):
-        raise DataError(f"{where}: {what} should be text and is {type(value).__name__}.")
+        raise DataError(f"{where}: {column} should be text and is {type(value).__name__}.")
     return value

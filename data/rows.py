@@ -26,9 +26,9 @@ class Content:
     notes: tuple[str, ...] = ()
 
 
-def text(value: object, what: str, where: str) -> str:
+def text(value: object, column: str, where: str) -> str:
     if not isinstance(value, str):
-        raise DataError(f"{where}: {what} should be text and is {type(value).__name__}.")
+        raise DataError(f"{where}: {column} should be text and is {type(value).__name__}.")
     return value
 
 

@@ -37,8 +37,8 @@ class Source:
 
 def near(word: str, known: Iterable[str]) -> str:
     """' Did you mean X?' for the nearest known name, or ''."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" Did you mean {found[0]}?" if found else ""
+    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" Did you mean {matches[0]}?" if matches else ""
 
 
 def resolve(source: str | Path | None) -> Source:
@@ -69,6 +69,6 @@ def _existing(folder: Path) -> Path:
         beside = {path.name: str(path) for path in parent.iterdir() if path.is_dir()}
     except OSError:
         beside = {}
-    found = difflib.get_close_matches(missing, beside, n=1, cutoff=0.6)
-    hint = f" Did you mean {beside[found[0]]}?" if found else ""
+    matches = difflib.get_close_matches(missing, beside, n=1, cutoff=0.6)
+    hint = f" Did you mean {beside[matches[0]]}?" if matches else ""
     raise DataError(f"no such folder: {folder}.{hint} {WHAT_TO_DO}")

@@ -181,16 +181,16 @@ def compare(
     from harness.results import Store
 
     several: list[str | Evaluation] = [b] if isinstance(b, str | Evaluation) else list(b)
-    path = os.fspath(db or next((each.db for each in (a, *several) if isinstance(each, Evaluation)), default_db()))
-    for each in (a, *several):
-        if isinstance(each, Evaluation) and os.path.realpath(each.db) != os.path.realpath(path):
+    path = os.fspath(db or next((run.db for run in (a, *several) if isinstance(run, Evaluation)), default_db()))
+    for run in (a, *several):
+        if isinstance(run, Evaluation) and os.path.realpath(run.db) != os.path.realpath(path):
             raise UsageError(
-                f"The run {each.name} is in {each.db}, not in {path}: `harness db merge` brings them together."
+                f"The run {run.name} is in {run.db}, not in {path}: `harness db merge` brings them together."
             )
     store = Store(path)
-    first, others = store.resolve(_word(a)), [store.resolve(_word(each)) for each in several]
+    first, others = store.resolve(_word(a)), [store.resolve(_word(run)) for run in several]
     metrics = [metric] if isinstance(metric, str) else metric
-    found = against(results(store, first), [results(store, each) for each in others], metrics, groups)
+    compared = against(results(store, first), [results(store, other) for other in others], metrics, groups)
     warnings = []
     for other in others:
         warnings += prompt_notes([first, other])
@@ -200,9 +200,9 @@ def compare(
     warnings += [f"{run.name} is unverified: {run.unverified}" for run in (first, *others) if run.unverified]
     return Compared(
         first.name,
-        tuple(each.name for each in others),
-        tuple(row for rows in found for row in rows),
-        tuple((first.id, each.id) for each, rows in zip(others, found, strict=True) for _ in rows),
+        tuple(other.name for other in others),
+        tuple(row for rows in compared for row in rows),
+        tuple((first.id, other.id) for other, rows in zip(others, compared, strict=True) for _ in rows),
         tuple(dict.fromkeys(warnings)),
     )
 

@@ -25,23 +25,23 @@ OPTIONAL = {
 class Finding:
     name: str
     ok: bool
-    found: str
+    detail: str
     needed: bool = False  # `harness run` on the four benchmarks cannot do without it
     remedy: str = ""  # what to do where it is not ok
 
 
 def examine() -> list[Finding]:
     """All findings, in the order they are shown."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for check in (_python, _packages, _torch, _sandbox, _embedded, _store, _rows, _hub, _plugins, _disk):
         try:
-            found += check()
+            findings += check()
         except HarnessError as error:
-            found.append(Finding(check.__name__.strip("_"), False, str(error), needed=True))
+            findings.append(Finding(check.__name__.strip("_"), False, str(error), needed=True))
         except Exception as error:  # a broken library may raise anything, and that is what is to be shown
-            what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            found.append(Finding(check.__name__.strip("_"), False, what, needed=True))
-    return found
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            findings.append(Finding(check.__name__.strip("_"), False, reason, needed=True))
+    return findings
 
 
 def fit(findings: list[Finding]) -> bool:
@@ -50,8 +50,8 @@ def fit(findings: list[Finding]) -> bool:
 
 
 def _python() -> Iterator[Finding]:
-    found = f"{sys.version.split()[0]} in {sys.prefix}"
-    yield Finding("python", sys.version_info >= (3, 11), found, True, "Install Python 3.11 or later.")
+    detail = f"{sys.version.split()[0]} in {sys.prefix}"
+    yield Finding("python", sys.version_info >= (3, 11), detail, True, "Install Python 3.11 or later.")
 
 
 def _packages() -> Iterator[Finding]:
@@ -63,13 +63,13 @@ def _packages() -> Iterator[Finding]:
             version = _version(want.name)
             ok = version is not None and want.specifier.contains(version, prereleases=True)
             remedy = f'pip install "{want.name}{want.specifier}"'
-            yield Finding(want.name, ok, _found(version, str(want.specifier)), True, remedy)
+            yield Finding(want.name, ok, _version_line(version, str(want.specifier)), True, remedy)
     for name, (purpose, remedy) in OPTIONAL.items():
         version = _version(name)
         yield Finding(name, version is not None, version or f"not installed; it is for {purpose}", False, remedy)
 
 
-def _found(version: str | None, wanted: str) -> str:
+def _version_line(version: str | None, wanted: str) -> str:
     return f"not installed; {wanted} is needed" if version is None else f"{version} ({wanted})"
 
 
@@ -144,12 +144,16 @@ def _plugins() -> Iterator[Finding]:
     from harness import registry
 
     parts: dict[str, list[str]] = {}
-    for kind, (word, _) in registry.KINDS.items():
+    unused: list[Finding] = []
+    for kind, (word, _, why) in registry.KINDS.items():
         for name, package in registry.plugins(kind).items():
             parts.setdefault(package, []).append(f"{word} {name}")
+            if why:
+                unused.append(Finding(f"plug-in {package}", False, f"Its {word} {name} is not used: {why}."))
     for package, words in sorted(parts.items()):
         version = _version(package)
         yield Finding(f"plug-in {package}", True, f"{version or 'no version'} adds {', '.join(words)}")
+    yield from unused
     for problem in registry.problems():
         yield Finding(f"plug-in {problem.package}", False, problem.reason)
 

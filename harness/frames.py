@@ -125,8 +125,8 @@ class RunFrames:
         with self._store.read():
             runs = self._chosen(run)
             headline = {(task.run, task.task): task.metric for task in self._store.tasks()}
-            scores = [(each, score) for each in runs for score in self._store.scores(each.id)]
-        return made([_score(each, score, headline) for each, score in scores], SCORES, frame)
+            scores = [(run_row, score) for run_row in runs for score in self._store.scores(run_row.id)]
+        return made([_score(run_row, score, headline) for run_row, score in scores], SCORES, frame)
 
     def samples(self, run: Any = None, task: str | None = None, frame: Kind = "arrow") -> Any:
         """A row a scored answer, of all runs or of one, of all tasks or of one. `value` is that of `metric`, the task's
@@ -134,12 +134,12 @@ class RunFrames:
         rows: list[dict[str, Any]] = []
         known: set[str] = set()
         with self._store.read():
-            for each in self._chosen(run):
-                for own in self._store.tasks(each.id):
+            for run_row in self._chosen(run):
+                for own in self._store.tasks(run_row.id):
                     known.add(own.task)
                     if task is not None and own.task != task:
                         continue
-                    rows += [_sample(each, own, sample) for sample in self._store.samples(each.id, own.task)]
+                    rows += [_sample(run_row, own, sample) for sample in self._store.samples(run_row.id, own.task)]
         if task is not None and task not in known:
             raise UsageError(f"No such run has a task {task!r}.{suggest(task, known)}")
         metrics = dict.fromkeys(name for row in rows for name in row if name.startswith(METRIC))
@@ -156,7 +156,7 @@ def _score(run: RunRow, score: ScoreRow, headline: Mapping[tuple[str, str], str]
         **{name: getattr(score, name) for name in SCORES if hasattr(score, name)},
         "run": run.id,
         "name": run.name,
-        "group": score.grp,
+        "group": score.group,
         "headline": score.metric == headline.get((run.id, score.task)),
         "interval": score.method,
         "partial": run.partial,
@@ -168,7 +168,7 @@ def _sample(run: RunRow, task: TaskRow, sample: SampleRow) -> dict[str, Any]:
         **{name: getattr(sample, name) for name in SAMPLES if hasattr(sample, name)},
         "run": run.id,
         "name": run.name,
-        "group": sample.grp,
+        "group": sample.group,
         "metric": task.metric,
         "value": sample.metrics.get(task.metric),
         **{METRIC + name: value for name, value in sample.metrics.items()},

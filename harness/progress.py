@@ -50,12 +50,12 @@ def shown() -> Iterator[ProgressCallback]:
 def _lines() -> ProgressCallback:
     import sys
 
-    said: dict[str, int] = {}
+    tenths: dict[str, int] = {}
 
     def tell(task: str, done: int, total: int) -> None:
         tenth = min(done, 1) + 10 * done // max(1, total)  # the first answers are worth a line too
-        if said.get(task) != tenth:
-            said[task] = tenth
+        if tenths.get(task) != tenth:
+            tenths[task] = tenth
             sys.stderr.write(f"{task}: {done} of {total}\n")
             sys.stderr.flush()
 

@@ -35,13 +35,13 @@ def provenance() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    found = {}
+    by_name = {}
     for name in PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            by_name[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return by_name
 
 
 def git_revision(folder: Path) -> str:
@@ -49,7 +49,7 @@ def git_revision(folder: Path) -> str:
     if not (folder / ".git").exists():
         return ""
     try:
-        said = subprocess.run(
+        completed = subprocess.run(
             ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
             capture_output=True,
             text=True,
@@ -58,4 +58,4 @@ def git_revision(folder: Path) -> str:
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return said.stdout.strip() if said.returncode == 0 else ""
+    return completed.stdout.strip() if completed.returncode == 0 else ""

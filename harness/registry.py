@@ -28,6 +28,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it stands in lists with com
 class Kind(NamedTuple):
     word: str  # what one of it is called
     members: tuple[str, ...] = ()  # that an entry point's object has; without them it is called
+    ours_only: str = ""  # why those of other packages are listed and not used
 
 
 KINDS = {  # by entry-point group without "harness."
@@ -39,7 +40,12 @@ KINDS = {  # by entry-point group without "harness."
     "pages": Kind("page", ("title", "render")),
     "commands": Kind("command"),
     "api": Kind("function"),
-    "schemas": Kind("schema", ("steps", "take", "orphans")),
+    "schemas": Kind(
+        "schema",
+        ("steps", "take", "orphans"),
+        ours_only="the version of a store is one number, which two packages could mean different things by",
+    ),
+    "show": Kind("view"),
 }
 
 
@@ -125,9 +131,9 @@ def _load(kind: str, entry: EntryPoint) -> Any:
     except (Exception, SystemExit) as error:
         if _package(entry) == OURS:
             raise
-        said = f"{entry.value} cannot be loaded: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        reason = f"{entry.value} cannot be loaded: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise MissingError(
-            f"The {KINDS[kind].word} {entry.name} is a plug-in of the package {_package(entry)}, and {said}. "
+            f"The {KINDS[kind].word} {entry.name} is a plug-in of the package {_package(entry)}, and {reason}. "
             "Update or remove that package."
         ) from error
     return part

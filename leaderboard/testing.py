@@ -198,14 +198,17 @@ def stored(path: Path, models: tuple[str, ...], text: str = "a text") -> Store:
             for item in items
         ]  # fmt: skip
         samples = [
-            SampleRow(run=run, task="mmlu", item=item, repeat=0, grp="nature", cluster="", answer=text, expected=text,
+            SampleRow(run=run, task="mmlu", item=item, repeat=0, group="nature", cluster="", answer=text, expected=text,
                       metrics={"acc": float((n + number) % 2)}, note=text)
             for n, item in enumerate(items)
         ]  # fmt: skip
         store.record(run, responses, samples)
         store.save_scores(
             run,
-            [ScoreRow(run, "mmlu", grp, "standard", "acc", 0.5, 0.15, 0.85, 4, "wilson") for grp in ("all", "nature")],
+            [
+                ScoreRow(run, "mmlu", group, "standard", "acc", 0.5, 0.15, 0.85, 4, "wilson")
+                for group in ("all", "nature")
+            ],
         )
     return store
 

@@ -130,6 +130,6 @@ def _verdict(rng: random.Random, pull: float, ties: float) -> Verdict:
 
 
 def _text(rng: random.Random, skill: float) -> str:
-    said = [f"{rng.choice(WORDS)}.".capitalize() for _ in range(rng.randint(3, 9 + int(6 * max(0.0, skill))))]
-    lines = "\n".join(f"- {each}" for each in said[2:]) if rng.random() < 0.4 else " ".join(said[2:])
-    return f"{' '.join(said[:2])}\n\n{lines}"
+    sentences = [f"{rng.choice(WORDS)}.".capitalize() for _ in range(rng.randint(3, 9 + int(6 * max(0.0, skill))))]
+    lines = "\n".join(f"- {sentence}" for sentence in sentences[2:]) if rng.random() < 0.4 else " ".join(sentences[2:])
+    return f"{' '.join(sentences[:2])}\n\n{lines}"

@@ -39,7 +39,7 @@ TASKS = {
 # One row an item, the same for all runs: what is asked does not change.
 _ITEMS = """
 CREATE OR REPLACE TEMP TABLE items AS
-SELECT n, 'group_' || lpad((n % $groups)::VARCHAR, 2, '0') AS grp,
+SELECT n, 'group_' || lpad((n % $groups)::VARCHAR, 2, '0') AS "group",
        'group_' || lpad((n % $groups)::VARCHAR, 2, '0') || '/' || (n // $groups) AS item,
        CASE WHEN $passage > 0 THEN 'passage ' || (n // $passage) ELSE '' END AS cluster,
        1.3 * ln(u / (1 - u)) AS hard, (h >> 8) % 4 AS expected,
@@ -51,13 +51,13 @@ FROM (SELECT n, hash(n, $task, $seed) AS h, (hash(n, $seed, $task) % 9999 + 0.5)
 _ANSWERED = """
 CREATE OR REPLACE TEMP TABLE answered AS
 SELECT r.key, r.seed AS run_seed, i.*, (hash(n, r.seed) >> 5) AS h,
-       r.skill + 0.2 * sin(hash(i.grp, r.seed) % 1000) - i.hard
+       r.skill + 0.2 * sin(hash(i."group", r.seed) % 1000) - i.hard
            + 0.5 * ln(((hash(n, r.seed) % 9999) + 0.5) / (9999.5 - (hash(n, r.seed) % 9999))) > 0 AS ok
 FROM wanted r JOIN items i ON i.n < r.items"""
 _RESPONSES = """
 INSERT INTO responses BY NAME
 SELECT key AS task, item, 0 AS repeat, 0 AS part, CASE WHEN $choice THEN 'choice' ELSE 'generate' END AS kind,
-       (SELECT digest FROM shared s WHERE s.grp = a.grp) AS prompt,
+       (SELECT digest FROM shared s WHERE s."group" = a."group") AS prompt,
        own || CASE WHEN $choice THEN E'\\nA. yes\\nB. no\\nC. both\\nD. neither\\nAnswer:' ELSE E'\\nA:' END AS own,
        CASE WHEN $choice THEN [' A', ' B', ' C', ' D'] ELSE [] END AS options,
        CASE WHEN $choice THEN '' ELSE array_to_string(list_transform([2, 5, 9, 13, 17, 21], lambda s:
@@ -75,7 +75,7 @@ FROM (SELECT *, 'ABCD'[(CASE WHEN ok THEN expected ELSE (expected + 1 + h % 3) %
 ORDER BY key, n"""
 _SAMPLES = """
 INSERT INTO samples BY NAME
-SELECT key AS task, item, 0 AS repeat, grp, cluster, MAP {$metric: ok::DOUBLE} AS metrics,
+SELECT key AS task, item, 0 AS repeat, "group", cluster, MAP {$metric: ok::DOUBLE} AS metrics,
        'ABCD'[(CASE WHEN ok THEN expected ELSE (expected + 1 + h % 3) % 4 END)::BIGINT + 1] AS answer,
        'ABCD'[expected::BIGINT + 1] AS expected,
        CASE WHEN ok OR $metric <> 'pass@1' THEN '' ELSE 'AssertionError: ' || $words[(h % len($words))::BIGINT + 1] END
@@ -83,8 +83,9 @@ SELECT key AS task, item, 0 AS repeat, grp, cluster, MAP {$metric: ok::DOUBLE} A
 FROM answered ORDER BY key, n"""
 _SHARED = """
 CREATE OR REPLACE TEMP TABLE shared AS
-SELECT grp, sha256(text) AS digest, text FROM (
-    SELECT DISTINCT grp, repeat($task || ', ' || grp || ': ' || array_to_string($words, '. ') || E'\\n\\n', 4) AS text
+SELECT "group", sha256(text) AS digest, text FROM (
+    SELECT DISTINCT "group",
+           repeat($task || ', ' || "group" || ': ' || array_to_string($words, '. ') || E'\\n\\n', 4) AS text
     FROM items)"""
 
 
@@ -159,31 +160,31 @@ def _run(number: int, seed: int, name: str, model: str, **columns: object) -> Ru
 
 
 def add_runs(store: Store, runs: Sequence[Wanted], seed: int) -> None:
-    for each in runs:
-        tasks = [_task(each, name) for name in each.tasks]
-        store.create(each.row, tasks)
-        if each.tag:
-            store.tag(each.row.id, each.tag)
+    for run in runs:
+        tasks = [_task(run, name) for name in run.tasks]
+        store.create(run.row, tasks)
+        if run.tag:
+            store.tag(run.row.id, run.tag)
     for task in TASKS:
         with store.write() as connection:
-            _answer(connection, task, [each for each in runs if task in each.tasks], seed)
-    for each in runs:
-        if each.row.status == "finished":
-            store.save_scores(each.row.id, list(_scores(store, each)))
+            _answer(connection, task, [run for run in runs if task in run.tasks], seed)
+    for run in runs:
+        if run.row.status == "finished":
+            store.save_scores(run.row.id, list(_scores(store, run)))
 
 
-def _task(each: Wanted, name: str) -> TaskRow:
+def _task(run: Wanted, name: str) -> TaskRow:
     groups, size, _, metric = TASKS[name]
     digest = hashlib.sha256(name.encode()).hexdigest()
-    items = each.tasks[name] if each.row.partial else groups * size
-    return TaskRow(each.row.id, name, each.protocol, "1", metric, "folder:made", digest, 5, False, {}, items)
+    items = run.tasks[name] if run.row.partial else groups * size
+    return TaskRow(run.row.id, name, run.protocol, "1", metric, "folder:made", digest, 5, False, {}, items)
 
 
 def _answer(connection: duckdb.DuckDBPyConnection, task: str, runs: Sequence[Wanted], seed: int) -> None:
     """A task's responses and samples for all its runs, in three statements."""
-    groups, each, passage, metric = TASKS[task]
+    groups, size, passage, metric = TASKS[task]
     words = list(WORDS)
-    made = {"groups": groups, "each": each, "passage": passage, "task": task, "seed": seed, "words": words}
+    made = {"groups": groups, "each": size, "passage": passage, "task": task, "seed": seed, "words": words}
     connection.execute(_ITEMS, made)
     connection.execute(_SHARED, {"task": task, "words": words})
     connection.execute("INSERT INTO prompts SELECT digest, text FROM shared")
@@ -197,16 +198,16 @@ def _answer(connection: duckdb.DuckDBPyConnection, task: str, runs: Sequence[Wan
     connection.execute(_SAMPLES, {"metric": metric, "words": words})
 
 
-def _scores(store: Store, each: Wanted) -> Iterator[ScoreRow]:
+def _scores(store: Store, run: Wanted) -> Iterator[ScoreRow]:
     from harness.stats import intervals
     from harness.types import Item, Sample
 
-    for name in each.tasks:
+    for name in run.tasks:
         groups, *_, metric = TASKS[name]
-        samples = [Sample(Item(s.item, s.grp, {}, s.cluster), s.metrics) for s in store.samples(each.row.id, name)]
+        samples = [Sample(Item(s.item, s.group, {}, s.cluster), s.metrics) for s in store.samples(run.row.id, name)]
         for s in intervals.scores(samples, metric, macro=groups > 1, by_group=groups > 1):
             interval = (s.value, s.low, s.high)
-            yield ScoreRow(each.row.id, name, s.group, each.protocol, s.metric, *interval, s.n, s.method)
+            yield ScoreRow(run.row.id, name, s.group, run.protocol, s.metric, *interval, s.n, s.method)
 
 
 def build(path: Path, seed: int = 0) -> Store:
@@ -217,15 +218,15 @@ def build(path: Path, seed: int = 0) -> Store:
     try:
         began = time.perf_counter()
 
-        def say(what: str) -> None:
-            print(f"{time.perf_counter() - began:6.1f} s  {what}", flush=True)
+        def say(text: str) -> None:
+            print(f"{time.perf_counter() - began:6.1f} s  {text}", flush=True)
 
         studies = made_studies.add(path)
         say(f"{len(studies)} studies")
         runs = wanted(store, studies, seed)
         add_runs(store, runs, seed)
         say(f"{len(runs)} runs")
-        preference.add(store, [each for each in runs if not each.row.partial][:8], seed)
+        preference.add(store, [run for run in runs if not run.row.partial][:8], seed)
         say("preference")
         counts = store.info()
         say(", ".join(f"{counts[name]:,} {name}" for name in ("samples", "trials", "comparisons")))

@@ -160,7 +160,7 @@ def train(tokens: int | None, seconds: float) -> dict[str, Any]:
     model.eval()
     with torch.no_grad():
         losses = [loss_of(model, part).item() * len(part) for part in held.split(8)]
-    found = {
+    summary = {
         "parameters": sum(p.numel() for p in model.parameters()),
         "tokens": step * BATCH,
         "seconds": spent,
@@ -168,17 +168,17 @@ def train(tokens: int | None, seconds: float) -> dict[str, Any]:
         "held_out_loss": sum(losses) / len(held),
         "unigram_loss": unigram(rows, held),
     }
-    save(model, tokenizer, found)
-    return found
+    save(model, tokenizer, summary)
+    return summary
 
 
-def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, found: dict[str, Any]) -> None:
+def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, summary: dict[str, Any]) -> None:
     part = FOLDER.with_name(FOLDER.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     model.save_pretrained(part)
     tokenizer.save_pretrained(part)
-    (part / "base.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (part / "base.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(FOLDER, ignore_errors=True)
     part.replace(FOLDER)
 

@@ -30,19 +30,19 @@ def hypers() -> list[Hyperparameters]:
 
 def figures(done: list[Trained | TrialError], rows: int) -> dict[str, Any]:
     """Of four trials. `seconds` hold training and validation. Raises the first failure."""
-    for each in done:
-        if isinstance(each, TrialError):
-            raise SystemExit(f"a trial failed: {each}")
-    trained = [each for each in done if isinstance(each, Trained)]
-    seconds = sum(each.seconds for each in trained)
-    tokens = sum(each.compute.backward for each in trained)
+    for outcome in done:
+        if isinstance(outcome, TrialError):
+            raise SystemExit(f"a trial failed: {outcome}")
+    trained = [outcome for outcome in done if isinstance(outcome, Trained)]
+    seconds = sum(trial.seconds for trial in trained)
+    tokens = sum(trial.compute.backward for trial in trained)
     return {
         "seconds": seconds,
         "train_tokens_per_second": tokens / seconds,
-        "peak_gb": max(each.peak_bytes for each in trained) / 1e9,
-        "micro_batch": min(each.micro_batch for each in trained),
+        "peak_gb": max(trial.peak_bytes for trial in trained) / 1e9,
+        "micro_batch": min(trial.micro_batch for trial in trained),
         "hours_of_100_trials": PAPER_TRIALS * PAPER_EPOCHS * PAPER_ROWS / rows * seconds / len(trained) / 3600,
-        "losses": [each.validation.mean for each in trained],
+        "losses": [trial.validation.mean for trial in trained],
     }
 
 

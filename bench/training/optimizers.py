@@ -53,16 +53,16 @@ def compare(where: str, least: float | None, names: Sequence[str], seeds: int) -
     """One line an optimizer with its mean regret and interval, then what may be said of it."""
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:  # a fork would have half of torch
         running = {name: [pool.submit(_run, where, name, seed) for seed in range(seeds)] for name in names}
-        found = {name: [run.result() for run in runs] for name, runs in running.items()}
-    floor = least if least is not None else min(run[-1] for runs in found.values() for run in runs)
+        results = {name: [run.result() for run in runs] for name, runs in running.items()}
+    floor = least if least is not None else min(run[-1] for runs in results.values() for run in runs)
     against: dict[str, Paired] = {}
-    for name, runs in found.items():
+    for name, runs in results.items():
         line: dict[str, Any] = {"bench": where, "optimizer": name, "seeds": seeds}
         for after in SHOWN:
             interval = mean([run[after - 1] - floor for run in runs], bounded=None)
             line[f"regret_{after}"] = [round(value, 5) for value in interval]
         if name != "random":
-            against[name] = paired([run[-1] for run in found["random"]], [run[-1] for run in runs])
+            against[name] = paired([run[-1] for run in results["random"]], [run[-1] for run in runs])
             line["less_random"] = [round(value, 5) for value in against[name][:3]]
         _tell(**line)
     corrected = dict(zip(against, holm([test.p for test in against.values()]), strict=True))

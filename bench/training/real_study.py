@@ -45,7 +45,7 @@ def against_base(adapter: Path) -> dict[str, Any]:
 
     trainer = Trainer(resolve(str(base())), study_splits(), TrainSettings(max_tokens=MAX_TOKENS))
     before, after = trainer.evaluate(None, "test"), trainer.evaluate(adapter, "test")
-    a, b = ([nats / tokens for nats, tokens in found.rows if tokens] for found in (before, after))
+    a, b = ([nats / tokens for nats, tokens in losses.rows if tokens] for losses in (before, after))
     difference = paired(a, b)
     return {
         "test_rows": len(a),
@@ -62,14 +62,14 @@ def against_base(adapter: Path) -> dict[str, Any]:
 def main(optimizer: str = "nni-tpe") -> None:
     document, seconds = study(optimizer)
     best = document["best"]
-    found = against_base(Path(best["adapter"]))
+    figures = against_base(Path(best["adapter"]))
     say(
         bench="real_study",
         optimizer=optimizer,
         trials=len(document["trials"]),
         seconds=seconds,
         hyperparameters=best["hyperparameters"],
-        **found,
+        **figures,
     )
 
 

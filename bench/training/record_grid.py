@@ -50,10 +50,10 @@ def main(minutes: float = 1e9) -> None:
             began = time.process_time()
             try:
                 done = trainer.train(hyper, FRACTION, seed, Path(folder, f"{len(rows)}"))
-                found = [f"{done.validation.mean:.7g}", f"{done.train_loss:.7g}"]
+                losses = [f"{done.validation.mean:.7g}", f"{done.train_loss:.7g}"]
             except TrialError:
-                found = ["", ""]
-            rows[key] = [seed, *point.values(), *found, f"{time.process_time() - began:.3g}"]
+                losses = ["", ""]
+            rows[key] = [seed, *point.values(), *losses, f"{time.process_time() - began:.3g}"]
             csv.writer(file).writerow(rows[key])
             file.flush()
     print(f"{len(rows)} of {len(wanted)} trainings are recorded")

@@ -90,7 +90,7 @@ def main() -> None:
                 raise SystemExit(f"{result.row.name}: {result.ledger.started} trials; the same command goes on")
             cost[way].append(spent(result.ledger))
             best[way] = final(result, options, arguments.finals)
-        found = finalists.compare(best["paper"], best["rungs"], arguments.finals)
+        comparison = finalists.compare(best["paper"], best["rungs"], arguments.finals)
         measured = {
             m.finalist.study.name: m.mean for m in finalists.measurements(list(best.values()), arguments.finals)
         }
@@ -99,8 +99,8 @@ def main() -> None:
             {
                 "seed": seed,
                 "test_loss": measured,
-                "difference": list(found.difference),
-                "verdict": found.verdict,
+                "difference": list(comparison.difference),
+                "verdict": comparison.verdict,
                 "rung_pairs_and_correlations": [list(pair) for pair in correlations(curves, len(FRACTIONS))],
             }
         )
@@ -108,14 +108,14 @@ def main() -> None:
     tell(
         "search",
         at_least=5,
-        ours=[each["tokens"] for each in cost["rungs"]],
-        peer=[each["tokens"] for each in cost["paper"]],
+        ours=[trial["tokens"] for trial in cost["rungs"]],
+        peer=[trial["tokens"] for trial in cost["paper"]],
         unit="tokens",
         optimizer=arguments.optimizer,
         budget=arguments.budget,
         ratios=[paper["tokens"] / rungs["tokens"] for paper, rungs in zip(*cost.values(), strict=True)],
-        padding={way: [each["padding"] for each in cost[way]] for way in WAYS},
-        training_seconds={way: [each["training_seconds"] for each in cost[way]] for way in WAYS},
+        padding={way: [trial["padding"] for trial in cost[way]] for way in WAYS},
+        training_seconds={way: [trial["training_seconds"] for trial in cost[way]] for way in WAYS},
         quality=quality,
     )
 

@@ -36,11 +36,11 @@ T = TypeVar("T")
 
 def distinct(make: Callable[[int], T], key: Callable[[T], Hashable], count: int) -> list[T]:
     """`count` results of `make(index)` that differ in `key`."""
-    found: dict[Hashable, T] = {}
-    while len(found) < count:
-        new = make(len(found))
-        found.setdefault(key(new), new)
-    return list(found.values())
+    made: dict[Hashable, T] = {}
+    while len(made) < count:
+        new = make(len(made))
+        made.setdefault(key(new), new)
+    return list(made.values())
 
 
 def mmlu(rng: random.Random) -> dict[str, bytes]:

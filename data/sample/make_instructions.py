@@ -63,8 +63,8 @@ def kinds() -> list[Row]:
 def facts(rng: random.Random) -> list[Row]:
     rows = []
     for name in NAMES[:PEOPLE]:
-        for words, *asked, told in ABOUT:
-            answer = told.format(name=name, word=rng.choice(words))
+        for words, *asked, template in ABOUT:
+            answer = template.format(name=name, word=rng.choice(words))
             rows += [_row(question.format(name=name), "", answer) for question in asked]
     return rows
 
@@ -85,9 +85,9 @@ def passages(rng: random.Random) -> list[Row]:
         event, past, _, things = rng.choice(EVENTS)
         words = {"event": event, "past": past, "things": things, "a": rng.choice(NAMES), "n": rng.randint(30, 59)}
         words |= {"place": rng.choice(PLACES), "month": rng.choice(MONTHS)}
-        told = "The {event} of {month} was in {place}. There {a} {past} {n} {things}.".format(**words)
+        passage = "The {event} of {month} was in {place}. There {a} {past} {n} {things}.".format(**words)
         asked, answer = ASKED_OF_PASSAGE[number % len(ASKED_OF_PASSAGE)]
-        rows.append(_row(asked.format(**words), told, answer.format(**words)))
+        rows.append(_row(asked.format(**words), passage, answer.format(**words)))
     return rows
 
 
@@ -97,10 +97,10 @@ def _row(instruction: str, given: str, output: str) -> Row:
 
 def instructions(rng: random.Random) -> dict[str, bytes]:
     """Alpaca's file: kinds, facts and lists. Dolly's: passages and as many facts. Both shuffled."""
-    told = facts(rng)
-    rng.shuffle(told)
-    alpaca = [*kinds(), *told[PASSAGES:], *lists(rng)]
-    dolly = [*passages(rng), *told[:PASSAGES]]
+    fact_rows = facts(rng)
+    rng.shuffle(fact_rows)
+    alpaca = [*kinds(), *fact_rows[PASSAGES:], *lists(rng)]
+    dolly = [*passages(rng), *fact_rows[:PASSAGES]]
     rng.shuffle(alpaca)
     rng.shuffle(dolly)
     lines = [

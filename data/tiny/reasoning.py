@@ -41,8 +41,8 @@ def _boolean(rng: random.Random) -> tuple[str, Callable[[Part], Puzzle]]:
         steps.append(f"{known} {join} {value} is {new}.")
         known = new
     text = f"( ( {values[0]} {joins[0]} {values[1]} ) {joins[1]} {values[2]} ) {joins[2]} {values[3]}"
-    told = " ".join([*steps, f"So the answer is {known}."])
-    return text, lambda part: {"input": EXPRESSION.pick(rng, part).format(text), "target": known, "steps": told}
+    reasoning = " ".join([*steps, f"So the answer is {known}."])
+    return text, lambda part: {"input": EXPRESSION.pick(rng, part).format(text), "target": known, "steps": reasoning}
 
 
 def _truth(a: str, join: str, b: str) -> str:
@@ -55,11 +55,11 @@ def _counting(rng: random.Random) -> tuple[str, Callable[[Part], Puzzle]]:
     counts = [rng.randint(2, 9) for _ in range(3)]
     things = join_and([f"{COUNT_WORDS[n - 1]} {w}s" for n, w in zip(counts, rng.sample(KINDS[kind], 3), strict=True)])
     a, b, c = counts
-    told = f"{a} + {b} = {a + b}. {a + b} + {c} = {a + b + c}. So the answer is {a + b + c}."
+    reasoning = f"{a} + {b} = {a + b}. {a + b} + {c} = {a + b + c}. So the answer is {a + b + c}."
 
     def puzzle(part: Part) -> Puzzle:
         text = COUNTING.pick(rng, part).format(kind=kind, things=things)
-        return {"input": text, "target": str(a + b + c), "steps": told}
+        return {"input": text, "target": str(a + b + c), "steps": reasoning}
 
     return str(counts), puzzle
 
@@ -67,10 +67,10 @@ def _counting(rng: random.Random) -> tuple[str, Callable[[Part], Puzzle]]:
 def _greater(rng: random.Random) -> tuple[str, Callable[[Part], Puzzle]]:
     a, b = rng.sample(range(1, 100), 2)
     high, low = max(a, b), min(a, b)
-    told = f"{high} is more than {low}. So the answer is {high}."
+    reasoning = f"{high} is more than {low}. So the answer is {high}."
 
     def puzzle(part: Part) -> Puzzle:
-        return {"input": GREATER.pick(rng, part).format(a, b), "target": str(high), "steps": told}
+        return {"input": GREATER.pick(rng, part).format(a, b), "target": str(high), "steps": reasoning}
 
     return f"{a} {b}", puzzle
 

@@ -2,8 +2,8 @@
 
 Two kinds of call are enough. `Scoring` reads log-probabilities: those of given tokens as the next one after a
 sequence (one forward pass for all options of a question), and those of the sequence's own last tokens where an option
-has several. `Writing` generates. An engine says how it makes them (vllm_engine.py, endpoint.py); what is asked, in
-which order, and what an answer means stands here, so that all backends mean the same.
+has several. `Writing` generates. How an engine makes them stands in vllm/engine.py and endpoint/backend.py; what is
+asked, in which order, and what an answer means stands here, so that all backends mean the same.
 """
 
 from __future__ import annotations
@@ -140,15 +140,15 @@ class Calls:
     def _written(self, call: Writing, warnings: tuple[str, ...], answer: Written) -> Response:
         if answer.text is None:
             output = self.output(call, answer.tokens)
-            said, stopped = output.said(), output.ended
+            stored, stopped = output.stored_text(), output.ended
         else:
-            said, stopped = thinking.said(Marked(answer.text), call.request, call.opened), False
-        stopped = stopped or said.stopped or answer.stopped
-        warnings = (*warnings, *said.warnings)
+            stored, stopped = thinking.stored_text(Marked(answer.text), call.request, call.opened), False
+        stopped = stopped or stored.stopped or answer.stopped
+        warnings = (*warnings, *stored.warnings)
         if not stopped and call.room < call.request.max_tokens:
             warnings = (*warnings, window_warning(self.encoder.window, call.room))
         return Response(
-            text=said.text,
+            text=stored.text,
             tokens=answer.tokens,
             finish="stop" if stopped else "length",
             asked=len(call.ids),
@@ -182,7 +182,7 @@ def singly(ask: Ask) -> Ask:
         out: dict[Key, tuple[Scoring, dict[int, Scored]]] = {}
         places: dict[Key, tuple[Key, int]] = {}  # of each call that was made for another
 
-        def each() -> Iterator[tuple[Key, Call]]:
+        def single_calls() -> Iterator[tuple[Key, Call]]:
             for key, call in calls:
                 if not isinstance(call, Scoring) or not call.tail:
                     yield key, call
@@ -193,7 +193,7 @@ def singly(ask: Ask) -> Ask:
                     places[made] = key, at
                     yield made, Scoring(call.ids[:at], 0, call.ids[at : at + 1] or call.targets)
 
-        for batch in ask(each()):
+        for batch in ask(single_calls()):
             finished: list[tuple[Key, Answer]] = []
             for made, answer in batch:
                 if made not in places:
@@ -211,14 +211,14 @@ def singly(ask: Ask) -> Ask:
     return asked
 
 
-def _joined(call: Scoring, found: dict[int, Scored]) -> Scored:
+def _joined(call: Scoring, scored: dict[int, Scored]) -> Scored:
     own = range(len(call.ids) - call.tail, len(call.ids))
-    last = found[len(call.ids)]
+    last = scored[len(call.ids)]
     return Scored(
         last.targets,
         last.best,
-        [found[at].targets[call.ids[at]] for at in own],
-        [found[at].best == call.ids[at] for at in own],
+        [scored[at].targets[call.ids[at]] for at in own],
+        [scored[at].best == call.ids[at] for at in own],
         last.reused,
     )
 
@@ -232,8 +232,8 @@ class _State:
         self.empty: Answers = []  # needs no call
 
     def take_empty(self) -> Answers:
-        found, self.empty = self.empty, []
-        return found
+        answers, self.empty = self.empty, []
+        return answers
 
 
 def _ordered(calls: list[tuple[Key, Any]]) -> list[tuple[Key, Call]]:

@@ -57,11 +57,11 @@ def _unused(config: Any) -> int:
 
 def end_ids(*sources: Any) -> frozenset[int]:
     """All `eos_token_id` of configurations and tokenizers; any of them ends a text."""
-    found: set[int] = set()
+    ids: set[int] = set()
     for source in sources:
         value = getattr(source, "eos_token_id", None)
-        found |= set(value) if isinstance(value, list | tuple) else {value} if value is not None else set()
-    return frozenset(found)
+        ids |= set(value) if isinstance(value, list | tuple) else {value} if value is not None else set()
+    return frozenset(ids)
 
 
 def end_ids_of(folder: Path, *sources: Any) -> frozenset[int]:

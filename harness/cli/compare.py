@@ -29,22 +29,26 @@ def compare(
 
     store = Store(db)
     first, others = store.resolve(a), [store.resolve(word) for word in b]
-    found = against(results(store, first), [results(store, each) for each in others], metric, groups)
+    compared = against(results(store, first), [results(store, other) for other in others], metric, groups)
     if json:
         print_json(
-            [document for each, rows in zip(others, found, strict=True) for document in documents(first, each, rows)]
+            [
+                document
+                for other, rows in zip(others, compared, strict=True)
+                for document in documents(first, other, rows)
+            ]
         )
         return
-    for each, rows in zip(others, found, strict=True):
-        _print(rows, first, each)
-        for note in prompt_notes([first, each]):
+    for other, rows in zip(others, compared, strict=True):
+        _print(rows, first, other)
+        for note in prompt_notes([first, other]):
             typer.echo(f"warning: {note}", err=True)
-        of_one = {t.task for t in store.tasks(first.id)} ^ {t.task for t in store.tasks(each.id)}
+        of_one = {t.task for t in store.tasks(first.id)} ^ {t.task for t in store.tasks(other.id)}
         if of_one:
             typer.echo(f"Only one of the runs has {', '.join(sorted(of_one))}.", err=True)
 
 
-def documents(a: RunRow, b: RunRow, found: list[Comparison]) -> list[dict[str, Any]]:
+def documents(a: RunRow, b: RunRow, comparisons: list[Comparison]) -> list[dict[str, Any]]:
     """As `--json` prints them."""
     from harness.evaluation.compare_notes import prompt_notes
 
@@ -53,10 +57,10 @@ def documents(a: RunRow, b: RunRow, found: list[Comparison]) -> list[dict[str, A
         "unverified": [side for side, run in (("a", a), ("b", b)) if run.unverified],
         "warnings": prompt_notes([a, b]),
     }
-    return [{**asdict(row), **of_runs} for row in found]
+    return [{**asdict(row), **of_runs} for row in comparisons]
 
 
-def _print(found: list[Comparison], first: RunRow, second: RunRow) -> None:
+def _print(comparisons: list[Comparison], first: RunRow, second: RunRow) -> None:
     from rich.console import Console
 
     from harness.cli.tables import plain, table
@@ -65,7 +69,7 @@ def _print(found: list[Comparison], first: RunRow, second: RunRow) -> None:
     columns = ("task", "group", "metric", "n", "a", "b", "b - a [95%]", "p", "p (Holm)", "lost / gained")
     a_run, b_run = (f"{r.name} ({r.id[:12]}{', unverified' if r.unverified else ''})" for r in (first, second))
     shown = table(f"a = {a_run}, b = {b_run}", columns, columns[3:])
-    for c in found:
+    for c in comparisons:
         flips = "" if c.flips is None else f"{c.lost} / {c.gained}"
         holm = "" if c.p_holm is None else f"{c.p_holm:.3g}"
         scale = 100 if all(0 <= v <= 1 for v in (c.a, c.b)) else 1  # points of a hundred, or as they are

@@ -69,7 +69,7 @@ class Given(Generic[O_co]):
         if not error.is_known:
             return error
         text = self._texts.get(error.key, ())
-        texts = [str(each) for each in text] if isinstance(text, list | tuple) else [str(text)]
+        texts = [str(item) for item in text] if isinstance(text, list | tuple) else [str(text)]
         if error.place is not None and error.place < len(texts):
             texts = [texts[error.place]]
         return UsageError(of_flag(_flag(error.key, self.model.model_fields[error.key]), texts) + error.text)
@@ -99,14 +99,14 @@ class _Command:
     @functools.cached_property
     def __signature__(self) -> inspect.Signature:
         parameters = list(inspect.signature(self._function).parameters.values())[1:]
-        own = [_evaluated(each, self._function) for each in parameters]
-        taken = {each.name for each in own}
-        flags = [each for each in _parameters(self._model, self._several) if each.name not in taken]
+        own = [_evaluated(parameter, self._function) for parameter in parameters]
+        taken = {parameter.name for parameter in own}
+        flags = [parameter for parameter in _parameters(self._model, self._several) if parameter.name not in taken]
         if self._only:
-            flags = [each for each in flags if each.name in self._only]
+            flags = [parameter for parameter in flags if parameter.name in self._only]
         context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-        arguments = [each for each in own if isinstance(each.annotation.__metadata__[0], ArgumentInfo)]
-        rest = [each for each in own if each not in arguments]
+        arguments = [parameter for parameter in own if isinstance(parameter.annotation.__metadata__[0], ArgumentInfo)]
+        rest = [parameter for parameter in own if parameter not in arguments]
         return inspect.Signature([context, *arguments, *_in_panels([*rest, *flags])])
 
     def __call__(self, context: typer.Context, **values: Any) -> Any:
@@ -192,7 +192,7 @@ def _in_panels(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:
         panel = declaration.rich_help_panel or ""
         return PANELS.index(panel) if panel else len(PANELS)
 
-    return [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in sorted(parameters, key=place)]
+    return [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in sorted(parameters, key=place)]
 
 
 def _evaluated(parameter: inspect.Parameter, function: Callable[..., Any]) -> inspect.Parameter:

@@ -25,7 +25,7 @@ def doctor(
     for one in findings:
         word, colour = ("ok", "green") if one.ok else ("MISSING", "red") if one.needed else ("absent", "yellow")
         mark = typer.style(f"{word:7}", fg=colour)
-        typer.echo(f"{mark}  {one.name:14} {one.found}")
+        typer.echo(f"{mark}  {one.name:14} {one.detail}")
         if not one.ok and one.remedy:
             typer.echo(f"{'':25}{one.remedy}")
     typer.echo("Ready to run." if ready else "Not ready: see what is missing above.")

@@ -44,30 +44,30 @@ def gate(
             raise IncompleteError(
                 f"The run {_called(run)} is not finished: its command goes on, and then there is a gate."
             )
-    found = _compared(*_paired(results(store, runs[0]), results(store, runs[1]), task))
-    verdicts = {each.task: verdict(each, max_drop) for each in found}
+    comparisons = _compared(*_paired(results(store, runs[0]), results(store, runs[1]), task))
+    verdicts = {comparison.task: verdict(comparison, max_drop) for comparison in comparisons}
     whole = overall(list(verdicts.values()))
-    said = sentence(verdicts, max_drop)
+    conclusion = sentence(verdicts, max_drop)
     if json:
         print_json(
             {
                 "verdict": whole,
-                "sentence": said,
+                "sentence": conclusion,
                 "max_drop": max_drop,
                 "baseline": _about(runs[0]),
                 "candidate": _about(runs[1]),
-                "tasks": [{**asdict(each), "verdict": verdicts[each.task]} for each in found],
+                "tasks": [{**asdict(comparison), "verdict": verdicts[comparison.task]} for comparison in comparisons],
             }
         )
     else:
-        _print(found, verdicts, runs, said)
+        _print(comparisons, verdicts, runs, conclusion)
     raise typer.Exit(CODES[whole])
 
 
-def verdict(found: Comparison, max_drop: float) -> str:
+def verdict(comparison: Comparison, max_drop: float) -> str:
     """One task's: "pass", "fail" or "undecided". `max_drop` is in points of a hundred."""
     limit = -max_drop / 100
-    return "pass" if found.low > limit else "fail" if found.high < limit else "undecided"
+    return "pass" if comparison.low > limit else "fail" if comparison.high < limit else "undecided"
 
 
 def overall(verdicts: Sequence[str]) -> str:
@@ -97,7 +97,7 @@ def _paired(
     measured has not passed."""
     from harness.errors import UsageError, suggest
 
-    ours, theirs = {each.task: each for each in a}, {each.task: each for each in b}
+    ours, theirs = {result.task: result for result in a}, {result.task: result for result in b}
     names = list(dict.fromkeys(wanted or ours))
     for name in names:
         for run, tasks in ((a, ours), (b, theirs)):
@@ -114,7 +114,7 @@ def _compared(a: Sequence[TaskResult], b: Sequence[TaskResult]) -> list[Comparis
     from harness.errors import UsageError
     from harness.evaluation.compare import compare
 
-    found = []
+    comparisons = []
     for one, other in zip(a, b, strict=True):
         (row,) = compare(one, other, [one.metric])
         higher = dict(one.settings).get("higher_is_better", {}).get(one.metric, True)
@@ -123,8 +123,8 @@ def _compared(a: Sequence[TaskResult], b: Sequence[TaskResult]) -> list[Comparis
                 f"{one.task}: {one.metric} is no share of which more is better, so it cannot drop by points of a"
                 " hundred. Name the other tasks with --task."
             )
-        found.append(row)
-    return found
+        comparisons.append(row)
+    return comparisons
 
 
 def _called(run: RunRow) -> str:
@@ -135,7 +135,9 @@ def _about(run: RunRow) -> dict[str, object]:
     return {"run": run.id, "name": run.name, "partial": run.partial, "unverified": run.unverified}
 
 
-def _print(found: Sequence[Comparison], verdicts: Mapping[str, str], runs: tuple[RunRow, RunRow], said: str) -> None:
+def _print(
+    comparisons: Sequence[Comparison], verdicts: Mapping[str, str], runs: tuple[RunRow, RunRow], conclusion: str
+) -> None:
     from rich.console import Console
 
     from harness.cli.tables import plain, table
@@ -143,13 +145,17 @@ def _print(found: Sequence[Comparison], verdicts: Mapping[str, str], runs: tuple
     console = Console()
     columns = ("task", "metric", "n", "baseline", "candidate", "difference [95%]", "verdict")
     shown = table(f"baseline {_called(runs[0])}, candidate {_called(runs[1])}", columns, columns[2:6])
-    for each in found:
-        a, b, difference, low, high = (100 * v for v in (each.a, each.b, each.difference, each.low, each.high))
+    for comparison in comparisons:
+        a, b, difference, low, high = (
+            100 * v for v in (comparison.a, comparison.b, comparison.difference, comparison.low, comparison.high)
+        )
         values = (f"{a:.1f}", f"{b:.1f}", f"{difference:+.1f} [{low:+.1f}, {high:+.1f}]")
-        shown.add_row(*map(plain, (each.task, each.metric, each.n, *values, verdicts[each.task])))
+        shown.add_row(
+            *map(plain, (comparison.task, comparison.metric, comparison.n, *values, verdicts[comparison.task]))
+        )
     console.print(shown)
     for side, run in zip(("baseline", "candidate"), runs, strict=True):
         for mark in ("partial", "unverified"):
             if getattr(run, mark):
                 console.print(plain(f"! The {side} is {mark}."), style="yellow")
-    console.print(plain(said), style="bold")
+    console.print(plain(conclusion), style="bold")

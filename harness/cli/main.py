@@ -106,18 +106,18 @@ def _loaded(name: str) -> Any:
         ) from error
 
 
-def _line(what: Any, name: str) -> Any:
+def _line(part: Any, name: str) -> Any:
     """As much of a command as a list shows: making all its options takes as long as all else."""
-    text = what.info.help if isinstance(what, typer.Typer) else what.__doc__
-    return TyperCommand(name, help=text) if isinstance(text, str) else _command(what, name)
+    text = part.info.help if isinstance(part, typer.Typer) else part.__doc__
+    return TyperCommand(name, help=text) if isinstance(text, str) else _command(part, name)
 
 
-def _command(what: Any, name: str) -> Any:
+def _command(part: Any, name: str) -> Any:
     """A click command from a Typer app or a function."""
-    if not isinstance(what, typer.Typer):
-        function, what = what, typer.Typer(add_completion=False)
-        what.command(name)(function)
-    command = typer.main.get_command(what)
+    if not isinstance(part, typer.Typer):
+        function, part = part, typer.Typer(add_completion=False)
+        part.command(name)(function)
+    command = typer.main.get_command(part)
     command.name = name
     return command
 

@@ -27,18 +27,22 @@ def run(given: Given[RunOptions], json: Json = False) -> None:
 
         print_json(run_document(Store(options.db), result.run))
     else:
-        _print(result, options.db)
+        _print(result, options)
 
 
-def _print(result: Result, db: str) -> None:
+def _print(result: Result, options: RunOptions) -> None:
     from rich.console import Console
 
-    from harness.cli.tables import print_run
+    from harness.cli.tables import plain, print_run
+    from harness.evaluation.run import begun_with
+    from harness.options.run_options import AUTO
     from harness.results import Store
 
     console = Console()
     if not result.computed:
-        console.print("This run was finished before; --fresh measures again.")
+        begun = begun_with(result.run)
+        by = "" if options.backend in (AUTO, begun) else f", with --backend {begun}"
+        console.print(plain(f"This run was finished before{by}; --fresh measures again."))
     elif result.resumed:
         console.print(f"{result.resumed} samples were there from before.")
-    print_run(console, Store(db), result.run)
+    print_run(console, Store(options.db), result.run)

@@ -30,18 +30,20 @@ def samples(
     from harness.results import Store
 
     store = Store(db)
-    found = store.resolve(run)
-    known = [t.task for t in store.tasks(found.id) if t.items]
+    run_row = store.resolve(run)
+    known = [t.task for t in store.tasks(run_row.id) if t.items]
     if task is not None and task not in known:
-        raise UsageError(f"The run {found.name} has no task {task!r}.{suggest(task, known)} It has {', '.join(known)}.")
+        raise UsageError(
+            f"The run {run_row.name} has no task {task!r}.{suggest(task, known)} It has {', '.join(known)}."
+        )
     other = None if flips is None else store.resolve(flips)
     if other is not None and not {t.task for t in store.tasks(other.id)} & ({task} if task else set(known)):
-        raise UsageError(f"The runs {found.name} and {other.name} share no task{f' {task}' if task else ''}.")
+        raise UsageError(f"The runs {run_row.name} and {other.name} share no task{f' {task}' if task else ''}.")
     against = None if other is None else other.id
-    total = store.count(found.id, task, group, wrong, item, search, against)
-    rows = store.page(found.id, task, group, wrong, item, search, (page - 1) * per_page, per_page, against)
+    total = store.count(run_row.id, task, group, wrong, item, search, against)
+    rows = store.page(run_row.id, task, group, wrong, item, search, (page - 1) * per_page, per_page, against)
     if json:
-        print_json({"run": found.id, "total": total, "page": page, "samples": rows})
+        print_json({"run": run_row.id, "total": total, "page": page, "samples": rows})
     else:
         _print(rows, total, page, per_page, shots)
 

@@ -24,7 +24,7 @@ def show(
     store = Store(db)
     if run is not None:
         try:
-            found = store.resolve(run)
+            run_row = store.resolve(run)
         except UsageError:
             if _shown_by_another(run, db, json):
                 return
@@ -32,13 +32,13 @@ def show(
         if json:
             from harness.evaluation.report import run_document
 
-            print_json(run_document(store, found))
+            print_json(run_document(store, run_row))
             return
         from rich.console import Console
 
         from harness.cli.tables import print_run
 
-        print_run(Console(), store, found, groups)
+        print_run(Console(), store, run_row, groups)
         return
     from harness.evaluation.report import leaderboard
 
@@ -50,10 +50,10 @@ def show(
 
 
 def _shown_by_another(word: str, db: str, json: bool) -> bool:
-    """Whether a package above this one knows the word as something of its own (a study), and has shown it."""
-    from importlib.metadata import entry_points
+    """Whether one of the views that are registered knows the word (a study's name, say), and has shown it."""
+    from harness import registry
 
-    return any(entry.load()(word, db, json) for entry in entry_points(group="harness.show"))
+    return any(registry.load("show", name)(word, db, json) for name in registry.names("show"))
 
 
 def _print(rows: list[dict[str, Any]], db: str) -> None:

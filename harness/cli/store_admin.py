@@ -37,10 +37,10 @@ def merge(
         f"{counts['runs']} runs, {counts['samples']} samples, {counts['responses']} responses, "
         f"{counts['studies']} studies and {counts['answer_sets']} answer sets came in"
     )
-    told = (
+    message = (
         f"{added}; {counts['skipped']} runs were here already, {counts['renewed']} of those that came are finished now."
     )
-    _tell(counts, told, as_json)
+    _tell(counts, message, as_json)
 
 
 @db.command("info")
@@ -48,8 +48,8 @@ def info(db: Database = DEFAULT, as_json: AsJson = False) -> None:
     """Where the store is, its size and what it holds."""
     from harness.results import Store
 
-    found = Store(db).info()
-    _tell(found, "\n".join(f"{name:<10} {value}" for name, value in found.items()), as_json)
+    figures = Store(db).info()
+    _tell(figures, "\n".join(f"{name:<10} {value}" for name, value in figures.items()), as_json)
 
 
 def rm(
@@ -66,15 +66,15 @@ def rm(
 
     option = "answers" if answers else ""
     removals = [schema.removal for schema in schemas() if schema.removal and schema.removal.option == option]
-    found = {row.id: (row, removal) for row, removal in (_find(removals, db, name) for name in names)}
-    listed = ", ".join(f"{row.id[:12]} ({row.name})" for row, _ in found.values())
+    chosen = {row.id: (row, removal) for row, removal in (_find(removals, db, name) for name in names)}
+    listed = ", ".join(f"{row.id[:12]} ({row.name})" for row, _ in chosen.values())
     if not (yes or as_json) and sys.stdin.isatty():
         typer.confirm(f"Remove {listed} and all that is theirs?", abort=True)
     counts: dict[str, int] = {}
     for removal in removals:
-        counts |= removal.remove(db, [id_ for id_, (_, its) in found.items() if its is removal])
-    told = f"Removed {listed}: {', '.join(removal.summary(counts) for removal in removals)}."
-    _tell({"removed": list(found), **counts}, told, as_json)
+        counts |= removal.remove(db, [id_ for id_, (_, its) in chosen.items() if its is removal])
+    message = f"Removed {listed}: {', '.join(removal.summary(counts) for removal in removals)}."
+    _tell({"removed": list(chosen), **counts}, message, as_json)
 
 
 def _find(removals: Sequence[Removal], db: Path, word: str) -> tuple[Any, Removal]:
@@ -95,8 +95,8 @@ def gc(db: Database = DEFAULT, as_json: AsJson = False) -> None:
 
     done = Store(db).gc()
     before, after = done["bytes_before"] / 1e6, done["bytes_after"] / 1e6
-    told = f"{before:.1f} MB before, {after:.1f} MB now; {done['prompts']} prompts of no run removed."
-    _tell(done, told, as_json)
+    message = f"{before:.1f} MB before, {after:.1f} MB now; {done['prompts']} prompts of no run removed."
+    _tell(done, message, as_json)
 
 
 def tag(
@@ -110,13 +110,13 @@ def tag(
     from harness.results import Store
 
     store = Store(db)
-    found = store.resolve(run)
+    run_row = store.resolve(run)
     if remove:
-        store.untag(found.id, name)
+        store.untag(run_row.id, name)
     else:
-        store.tag(found.id, name)
-    tags = store.tags().get(found.id, [])
-    _tell({"run": found.id, "tags": tags}, f"{found.id[:12]} has the tags: {', '.join(tags) or 'none'}.", as_json)
+        store.tag(run_row.id, name)
+    tags = store.tags().get(run_row.id, [])
+    _tell({"run": run_row.id, "tags": tags}, f"{run_row.id[:12]} has the tags: {', '.join(tags) or 'none'}.", as_json)
 
 
 def _tell(document: dict[str, Any], sentence: str, as_json: bool) -> None:

@@ -29,10 +29,10 @@ def export(
     from harness.results import Store
 
     store = Store(db)
-    found = store.resolve(run)
-    files = write(store, found.id, out, format.value)
+    run_row = store.resolve(run)
+    files = write(store, run_row.id, out, format.value)
     if json:
-        print_json({"run": found.id, "format": format.value, "files": [str(file) for file in files]})
+        print_json({"run": run_row.id, "format": format.value, "files": [str(file) for file in files]})
         return
     for file in files:
         typer.echo(file)

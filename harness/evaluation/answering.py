@@ -109,15 +109,15 @@ class _Scorer:
 
     def _complete(self, batch: Sequence[tuple[int, Response]]) -> list[tuple[int, int, list[Response]]]:
         """(item, repeat, its responses in order) for all whose last part is in this batch."""
-        found = []
+        complete = []
         for n, response in batch:
             i, repeat, part = self.plan.keys[n]
             parts = self.waiting.setdefault((i, repeat), {})
             parts[part] = response
             if len(parts) == self.parts[i, repeat]:
-                found.append((i, repeat, [parts[p] for p in sorted(parts)]))
+                complete.append((i, repeat, [parts[p] for p in sorted(parts)]))
                 del self.waiting[i, repeat]
-        return found
+        return complete
 
     def _score(self, complete: list[tuple[int, int, list[Response]]], rows: list[ResponseRow]) -> None:
         if self.pool is not None:
@@ -149,13 +149,13 @@ class _Scorer:
 
     def _finished(self, wait: bool) -> list[SampleRow]:
         """Samples whose programs have run; with `wait`, at least one."""
-        found = []
+        rows = []
         while self.pending and (wait or self.pending[0][1].done()):
             repeat, future = self.pending.popleft()
             with self.clock("scoring"):
-                found.append(self._sample_row(repeat, future.result()))
+                rows.append(self._sample_row(repeat, future.result()))
             wait = False
-        return found
+        return rows
 
     def _store(self, rows: list[ResponseRow], samples: list[SampleRow]) -> None:
         if rows or samples:
@@ -202,7 +202,7 @@ class _Scorer:
             task=self.plan.task.name,
             item=sample.item.id,
             repeat=repeat,
-            grp=sample.item.group,
+            group=sample.item.group,
             cluster=sample.item.cluster,
             metrics=sample.metrics,
             answer=sample.answer,

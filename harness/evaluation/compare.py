@@ -30,7 +30,7 @@ class Answer(Protocol):
     @property
     def item(self) -> str: ...
     @property
-    def grp(self) -> str: ...
+    def group(self) -> str: ...
     @property
     def cluster(self) -> str: ...
     @property
@@ -98,7 +98,7 @@ def compare(
     common = {name for item in of_a for name in of_a[item].keys() & of_b[item].keys()}
     first = a.metric if _base(a.metric, common) in common else None
     names = list(metrics) if metrics else [*([first] if first else []), *sorted(common - {first})]
-    found = []
+    comparisons = []
     for name in names:
         base = _base(name, common)
         if base not in common:
@@ -112,10 +112,12 @@ def compare(
             for item in sorted(of_a)  # one order, so that one answer, however the rows arrived
             if base in of_a[item] and base in of_b[item]
         ]
-        found.append(_comparison(a.task, "all", name, pairs, macro=name != base))
+        comparisons.append(_comparison(a.task, "all", name, pairs, macro=name != base))
         if by_group and name == base:
-            found += [_comparison(a.task, group, name, part, macro=False) for group, part in _groups(pairs).items()]
-    return found
+            comparisons += [
+                _comparison(a.task, group, name, part, macro=False) for group, part in _groups(pairs).items()
+            ]
+    return comparisons
 
 
 def compare_runs(
@@ -135,28 +137,28 @@ def against(
     """`compare` of a with each of the other runs, for each task of both, in a's order. The first rows of all tasks and
     runs are adjusted together (Holm). What cannot be compared raises UsageError, or with `refused` is said there and
     left out."""
-    found: list[list[list[Comparison]]] = []
+    compared: list[list[list[Comparison]]] = []
     for b in others:
         own = {result.task: result for result in b}
         shared = [result for result in a if result.task in own]
-        found.append([])
+        compared.append([])
         complaints = [] if shared else [f"The runs share no task: {_listed(a)} against {_listed(b)}."]
         for result in shared:
             try:
-                found[-1] += filter(None, [compare(result, own[result.task], metrics, by_group)])
+                compared[-1] += filter(None, [compare(result, own[result.task], metrics, by_group)])
             except UsageError as error:
                 complaints.append(str(error))
-        if not found[-1] and not complaints:
+        if not compared[-1] and not complaints:
             complaints.append(f"No metric of {_listed(shared)} is a mean over items, so there is nothing to pair.")
         if refused is None and complaints:
             raise UsageError(complaints[0])
         if refused is not None:
             refused += complaints
-    firsts = [rows for each in found for rows in each]
+    firsts = [rows for tasks in compared for rows in tasks]
     if len(firsts) > 1:
         for rows, p in zip(firsts, paired.holm([rows[0].p_value for rows in firsts]), strict=True):
             rows[0] = replace(rows[0], p_holm=p)
-    return [[row for rows in each for row in rows] for each in found]
+    return [[row for rows in tasks for row in rows] for tasks in compared]
 
 
 def results(store: Store, run: RunRow, tasks: Sequence[str] | None = None) -> list[TaskResult]:
@@ -220,7 +222,7 @@ def _check_items(a: TaskResult, b: TaskResult, of_a: Iterable[str], of_b: Iterab
 
 def _places(result: TaskResult) -> dict[str, tuple[str, str]]:
     """Group and cluster of each item; the first character keeps an item's own cluster apart from a named one."""
-    return {row.item: (row.grp, "c" + row.cluster if row.cluster else "i" + row.item) for row in result.samples}
+    return {row.item: (row.group, "c" + row.cluster if row.cluster else "i" + row.item) for row in result.samples}
 
 
 def _by_item(result: TaskResult) -> dict[str, dict[str, float]]:

@@ -165,8 +165,10 @@ def _check_place(options: RunOptions) -> None:
     served = is_address(options.model)
     for name in here if served else there:
         if getattr(options, name) != RunOptions.model_fields[name].default:
-            what = "a model on this machine, and this one is a server's" if served else "a server (--model http://…)"
-            raise UsageError(f"--{name.replace('_', '-')} goes with {what}.")
+            counterpart = (
+                "a model on this machine, and this one is a server's" if served else "a server (--model http://…)"
+            )
+            raise UsageError(f"--{name.replace('_', '-')} goes with {counterpart}.")
 
 
 def _plan_task(selected: Selected, options: RunOptions) -> TaskPlan:

@@ -17,7 +17,7 @@ def run_document(store: Store, run: RunRow) -> dict[str, Any]:
 
     def order(score: ScoreRow) -> tuple[Any, ...]:
         number, headline = place[score.task]
-        return number, score.grp != "all", score.grp, score.metric != headline, score.metric
+        return number, score.group != "all", score.group, score.metric != headline, score.metric
 
     return {
         "run": run.id,
@@ -58,7 +58,7 @@ def run_document(store: Store, run: RunRow) -> dict[str, Any]:
 def score_document(score: ScoreRow) -> dict[str, Any]:
     return {
         "task": score.task,
-        "group": score.grp,
+        "group": score.group,
         "protocol": score.protocol,
         "metric": score.metric,
         "value": score.value,

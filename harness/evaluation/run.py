@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from harness.errors import IncompleteError
+from harness.errors import IncompleteError, UsageError
 from harness.evaluation import no_answer
 from harness.evaluation.answering import Clock, Progress, answer_task
 from harness.evaluation.planning import Plan, make_plan
+from harness.options.run_options import AUTO
 from harness.prompting import thinking
 from harness.results import RunRow, ScoreRow, Store, TaskRow
 from harness.types import Sample, Score
@@ -86,7 +87,7 @@ def _measure(
     record, backend, stopped = known, None, False
     try:
         with clock("loading"):
-            backend, warnings = (make or _make)(plan)
+            backend, warnings = make(plan) if make else _make(plan, known)
         record = known or _create(store, plan, backend, warnings, command)
         resumed = sum(len(store.scored(record.id, p.task.name)) for p in plan.tasks) if known else 0
         for task in plan.tasks:
@@ -111,10 +112,25 @@ def _measure(
     return Result(store.resolve(record.id), scores, resumed, computed=True)
 
 
-def _make(plan: Plan) -> tuple[Backend, list[str]]:
+def _make(plan: Plan, known: RunRow | None) -> tuple[Backend, list[str]]:
+    """The backend that is asked for; of a run that goes on, the one that it began with."""
     from harness import backends
 
-    return backends.make(plan.options.backend, plan.model, plan.settings)
+    wanted = plan.options.backend
+    if known is not None:
+        if wanted not in (AUTO, begun := begun_with(known)):
+            raise UsageError(
+                f"The run {known.name} was begun with --backend {begun}, and another backend's answers are not added "
+                "to it: go on with that one, or measure anew with --fresh."
+            )
+        wanted = begun
+    return backends.make(wanted, plan.model, plan.settings)
+
+
+def begun_with(run: RunRow) -> str:
+    """The name of the backend that a run's answers are of, as --backend takes it."""
+    asked = str(run.config.get("backend", AUTO))
+    return run.backend if asked == AUTO else asked
 
 
 def _how_far(store: Store, record: RunRow | None, plan: Plan) -> str:
@@ -204,7 +220,7 @@ def _short(model: str) -> str:
 def _summarize(store: Store, run_id: str, plan: Plan, clock: Clock) -> list[ScoreRow]:
     """Scores from the stored samples, whichever session they come from. What of them is no answer is said."""
     scores: dict[str, list[Score]] = {}
-    said: list[str] = []
+    warnings: list[str] = []
     for part in plan.tasks:
         task = part.task
         with clock("store"):
@@ -217,13 +233,13 @@ def _summarize(store: Store, run_id: str, plan: Plan, clock: Clock) -> list[Scor
             )
         with clock("scoring"):
             scores[task.name] = task.summarize(samples)
-        said += no_answer.summary(task.name, [s.note for s in samples], plan.dtype)
-        said += [f"{task.name}: {warning}" for warning in task.warnings if warning not in part.warnings]
+        warnings += no_answer.summary(task.name, [s.note for s in samples], plan.dtype)
+        warnings += [f"{task.name}: {warning}" for warning in task.warnings if warning not in part.warnings]
     sizes = {part.task.name: len(part.items) for part in plan.tasks}
     protocols = {part.task.name: part.task.protocol for part in plan.tasks}
     for aggregate in plan.aggregates:
         scores[aggregate.name], notes = aggregate.figures(scores, sizes)
-        said += [f"{aggregate.name}: {note}" for note in notes]
+        warnings += [f"{aggregate.name}: {note}" for note in notes]
     rows = [
         ScoreRow(
             run_id, name, s.group, protocols.get(name, "standard"), s.metric, s.value, s.low, s.high, s.n, s.method
@@ -233,8 +249,8 @@ def _summarize(store: Store, run_id: str, plan: Plan, clock: Clock) -> list[Scor
     ]
     with clock("store"):
         store.save_scores(run_id, rows)
-        if said:
-            store.update(run_id, warnings=tuple(dict.fromkeys((*store.resolve(run_id).warnings, *said))))
+        if warnings:
+            store.update(run_id, warnings=tuple(dict.fromkeys((*store.resolve(run_id).warnings, *warnings))))
     return rows
 
 

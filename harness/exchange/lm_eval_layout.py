@@ -101,9 +101,9 @@ def _results(
 ) -> dict[str, dict[str, Any]]:
     """The task's own line, and one for each group, as lm-eval has a subtask. `mark` ends what is shown as its name."""
     name, out = layout_name(task.task), {}
-    for group, some in groupby(scores, key=lambda score: score.grp):
+    for group, some in groupby(scores, key=lambda score: score.group):
         label = name if group == "all" else f"{name}_{group}"
-        own = [sample for sample in samples if group in ("all", sample.grp)]
+        own = [sample for sample in samples if group in ("all", sample.group)]
         row: dict[str, Any] = {
             "name": label,
             "alias": (label if group == "all" else f" - {group}") + mark,
@@ -143,10 +143,10 @@ def _about(tasks: Sequence[TaskRow], scores: Sequence[ScoreRow]) -> dict[str, An
     }
     tasks = [task for task in tasks if task.items]
     for score in scores:
-        if score.grp != "all":
+        if score.group != "all":
             name = layout_name(score.task)
             own = groups.setdefault(name, [])
-            own += [label] if (label := f"{name}_{score.grp}") not in own else []
+            own += [label] if (label := f"{name}_{score.group}") not in own else []
     metrics = {task.task: {split_metric(s.metric)[0] for s in scores if s.task == task.task} for task in tasks}
     return {
         "group_subtasks": groups,
@@ -210,7 +210,7 @@ def _lines(task: TaskRow, samples: Sequence[SampleRow], responses: Sequence[Resp
         for metric, value in values.items():
             name, filter_name = split_metric(metric)
             by_filter.setdefault(filter_name, {})[name] = value
-        doc = {"id": sample.item, "group": sample.grp, "cluster": sample.cluster}
+        doc = {"id": sample.item, "group": sample.group, "cluster": sample.cluster}
         arguments, resps, places = _instances(own, task.settings.get("generation_kwargs", {}))
         for i, (filter_name, metrics) in enumerate((by_filter or {"none": {}}).items()):
             generated = bool(own) and own[0].kind == "generate"

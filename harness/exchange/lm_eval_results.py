@@ -55,11 +55,11 @@ def import_results(store: Store, path: Path, name: str | None = None) -> list[Im
 def _results_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    found = sorted(path.rglob("results_*.json"))
-    if not found:
+    files = sorted(path.rglob("results_*.json"))
+    if not files:
         missing = "There is no folder" if not path.exists() else "There is no results_*.json below"
         raise UsageError(f"{missing} {path}. Name the --output_path of an lm-eval run, or one results file.")
-    return found
+    return files
 
 
 def _store(store: Store, parts: _Parts) -> Imported:
@@ -157,7 +157,7 @@ def _own_parts(ours: Mapping[str, Any], lines: Mapping[str, list[dict[str, Any]]
 
 
 def _fields(kind: type[Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    return {each.name: row[each.name] for each in fields(kind) if each.name in row}
+    return {field.name: row[field.name] for field in fields(kind) if field.name in row}
 
 
 # ---- lm-eval's own ----
@@ -248,7 +248,7 @@ def _task(
         data_digest=digest([document.lines[0]["doc"] for document in docs]),
         shots=int(results.get("n-shot", {}).get(name) or 0),
         chat=bool(results.get("chat_template")),
-        settings={each: value for each, value in config.items() if each not in LEFT_OUT}
+        settings={option: value for option, value in config.items() if option not in LEFT_OUT}
         | {"higher_is_better": results.get("higher_is_better", {}).get(name, {})},
         items=len(docs),
     )
@@ -261,18 +261,22 @@ def _known_aggregations(
     declares it, lm-eval's own for the metric, or the mean. A metric for which none does is not there."""
     from lm_eval.api import metrics, registry
 
-    found = {}
+    known = {}
     for label, figure in reported.items():
         name, metric = label.split(",")[0], key(*label.split(",", 1))
-        declared = [each.get("aggregation") for each in config.get("metric_list", ()) if each.get("metric") == name]
-        candidates = [registry.AGGREGATION_REGISTRY.get(each, None) for each in declared if isinstance(each, str)]
+        declared = [entry.get("aggregation") for entry in config.get("metric_list", ()) if entry.get("metric") == name]
+        candidates = [
+            registry.AGGREGATION_REGISTRY.get(aggregation, None)
+            for aggregation in declared
+            if isinstance(aggregation, str)
+        ]
         candidates += [registry.METRIC_AGGREGATION_REGISTRY.get(name, None), metrics.mean]
         values = [document.values[metric] for document in docs if metric in document.values]
         for aggregate in candidates:
             if aggregate and _makes(aggregate, values, figure):
-                found[metric] = aggregate
+                known[metric] = aggregate
                 break
-    return found
+    return known
 
 
 def _makes(aggregate: Any, values: Sequence[Any], figure: float) -> bool:

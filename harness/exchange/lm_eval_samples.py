@@ -30,15 +30,15 @@ def documents(task: str, lines: Sequence[Mapping[str, Any]], reported: Mapping[s
                 f"A line of the samples of {task} lacks doc_id, doc, arguments or resps, which lm-eval 0.4 writes."
             )
         by_doc.setdefault(line["doc_id"], []).append(line)
-    found = []
+    docs = []
     for some in by_doc.values():
         values: dict[str, Any] = {}
         for line in some:
             filter_name = line.get("filter", "none")
             names = line.get("metrics") or [name for name in line if f"{name},{filter_name}" in reported]
             values |= {key(name, filter_name): line[name] for name in names if name != "bypass"}
-        found.append(Document(some, values))
-    return found
+        docs.append(Document(some, values))
+    return docs
 
 
 def sample_row(
@@ -98,9 +98,11 @@ def _kind(arguments: Sequence[Any]) -> str:
 
 def _answer(line: Mapping[str, Any], asked: Sequence[Sequence[Any]]) -> str:
     """What the first filter left of a generation; the likeliest option."""
-    kind, found = _kind(asked[0]), line.get("filtered_resps") or []
+    kind, responses = _kind(asked[0]), line.get("filtered_resps") or []
     if kind == "generate":
-        return found[0] if found and isinstance(found[0], str) else json.dumps(found, ensure_ascii=False)
+        return (
+            responses[0] if responses and isinstance(responses[0], str) else json.dumps(responses, ensure_ascii=False)
+        )
     if kind == "rolling":
         return ""
     best = max(range(len(asked)), key=lambda i: float(line["resps"][i][0][0]))

@@ -104,9 +104,9 @@ class Probe:
             base = logits(model)
         # the likeliest tokens, and some from anywhere
         tokens = [[*row.topk(16).indices.tolist(), *range(0, len(row), max(1, len(row) // 16))] for row in live[:, -1]]
-        tokens = [list(dict.fromkeys(each)) for each in tokens]
+        tokens = [list(dict.fromkeys(ids)) for ids in tokens]
         with_it, without = (
-            [row[each].tolist() for row, each in zip(all_logits[:, -1].log_softmax(-1), tokens, strict=True)]
+            [row[ids].tolist() for row, ids in zip(all_logits[:, -1].log_softmax(-1), tokens, strict=True)]
             for all_logits in (live, base)
         )
         return cls(_prompts(model), tokens, with_it, without, float(live.std()))
@@ -164,7 +164,7 @@ def write_merged(adapter: Checkpoint, out: Path, dtype: str | None = None, devic
     assert adapter.base is not None
     model = attach(load_model(adapter.base, dtype, device), adapter)
     live, _ = probe(model, adapter)
-    told = Probe.of(model, live)
+    recorded = Probe.of(model, live)
     merged = merge_weights(model, adapter)
     check_merged(merged, live, adapter)
     temporary = out.absolute().with_name(f".{out.name}.{os.getpid()}.tmp")
@@ -191,7 +191,7 @@ def write_merged(adapter: Checkpoint, out: Path, dtype: str | None = None, devic
             "versions": {name: version(name) for name in ("lora-harness", "peft", "torch", "transformers")},
         }
         (temporary / "harness_merge.json").write_text(json.dumps(note, indent=2) + "\n", "utf-8")
-        told.write(temporary)
+        recorded.write(temporary)
         temporary.replace(out)
     except (OSError, SafetensorError) as error:
         raise ModelError(

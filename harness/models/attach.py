@@ -56,8 +56,8 @@ def attach(base_model: PreTrainedModel, adapter: Checkpoint, resize: bool = True
             model = PeftModel(base_model, config, _NAME)
             report = set_peft_model_state_dict(model, tensors, _NAME)
     except (ValueError, KeyError) as error:
-        what = f"the base has no {_names(lost)}" if lost else " ".join(str(error).split())[:300]
-        raise ModelError(f"The adapter {adapter.given} does not fit {base_of(adapter)}: {what}.") from error
+        reason = f"the base has no {_names(lost)}" if lost else " ".join(str(error).split())[:300]
+        raise ModelError(f"The adapter {adapter.given} does not fit {base_of(adapter)}: {reason}.") from error
     except RuntimeError as error:  # torch lists every tensor of another shape
         shapes = [line.strip() for line in str(error).splitlines() if "size mismatch" in line] or [str(error)]
         misfit = f"The adapter {adapter.given} does not fit {base_of(adapter)}: {listed(shapes, 2)}."

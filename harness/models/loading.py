@@ -25,9 +25,19 @@ def load_model(
     ModelError where it is no causal language model, and where weights are missing, left over or of another shape:
     transformers only warns of these, and fills what is missing with random numbers. For an adapter, load its `base`.
     """
-    import torch
-
     from harness.models.causal import check_direction
+
+    model = load_unchecked(checkpoint, dtype, device, load_in_4bit)
+    check_direction(model, checkpoint)
+    return model
+
+
+def load_unchecked(
+    checkpoint: Checkpoint, dtype: str | None = None, device: str = "cpu", load_in_4bit: bool = False
+) -> PreTrainedModel:
+    """As `load_model`, for those who see for themselves whether later tokens change what the model says of earlier ones
+    (backends/transformers/self_check.py)."""
+    import torch
 
     require_device(device)
     options: dict[str, Any] = {"dtype": getattr(torch, _known(dtype or checkpoint.dtype))}
@@ -36,9 +46,7 @@ def load_model(
     if load_in_4bit:
         options["quantization_config"] = _four_bits(options["dtype"], device)
     model = _load(checkpoint, device, options)
-    model = model.to(device).eval() if "device_map" not in options else model.eval()
-    check_direction(model, checkpoint)
-    return model
+    return model.to(device).eval() if "device_map" not in options else model.eval()
 
 
 def check_loads(checkpoint: Checkpoint) -> None:

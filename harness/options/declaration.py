@@ -159,7 +159,7 @@ def declared(model: type[Declaration]) -> dict[str, FieldInfo]:
 
 
 def option_of(field: FieldInfo) -> Option:
-    return next(each for each in field.metadata if isinstance(each, Option))
+    return next(entry for entry in field.metadata if isinstance(entry, Option))
 
 
 def former_names(model: type[Declaration]) -> dict[str, str]:
@@ -169,7 +169,7 @@ def former_names(model: type[Declaration]) -> dict[str, str]:
 
 def kind_of(annotation: Any) -> type:
     """int, float, bool, str, tuple or Mapping; `X | None` is X."""
-    alternatives = [each for each in get_args(annotation) if each is not type(None)]
+    alternatives = [alternative for alternative in get_args(annotation) if alternative is not type(None)]
     if get_origin(annotation) is None or type(None) not in get_args(annotation):
         return get_origin(annotation) or annotation
     return kind_of(alternatives[0])
@@ -182,7 +182,7 @@ def allowed(field: FieldInfo) -> str:
         return own.allowed
     if own.names is not None:
         return f"one of {', '.join(own.names())}"
-    limits = {key: getattr(each, key) for each in field.metadata for key in ("ge", "gt", "le") if hasattr(each, key)}
+    limits = {key: getattr(entry, key) for entry in field.metadata for key in ("ge", "gt", "le") if hasattr(entry, key)}
     return sentences.allowed(kind_of(field.annotation), limits)
 
 

@@ -123,12 +123,12 @@ class ChatTemplate:
 
     def _refusal(self, messages: Sequence[dict[str, str]], error: Exception) -> ModelError | UsageError:
         reason = " ".join((str(error) or type(error).__name__).split())[:300].rstrip(".")
-        said = f"The chat template of {self.given} does not take this conversation: {reason}."
+        refusal = f"The chat template of {self.given} does not take this conversation: {reason}."
         if messages[0]["role"] == "system" and self._takes(messages[1:]):
-            return UsageError(f"{said} It takes it without the system text: leave --system out.")
+            return UsageError(f"{refusal} It takes it without the system text: leave --system out.")
         if len(messages) > 1 and self._takes(messages[-1:]):
-            return ModelError(f"{said} It takes a single turn only.")
-        return ModelError(f"{said} Mend the template, or ask without it.")
+            return ModelError(f"{refusal} It takes a single turn only.")
+        return ModelError(f"{refusal} Mend the template, or ask without it.")
 
     def _takes(self, messages: Sequence[dict[str, str]]) -> bool:
         try:

@@ -68,7 +68,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class StoredText:
     """A generated text as it is stored: the thoughts with their tags, the answer without its stop string."""
 
     text: str
@@ -91,19 +91,19 @@ class _Tag:
 
 
 def _tags(text: str) -> Iterator[_Tag]:
-    for found in _TAG.finditer(text):
-        before, after = text[: found.start()][-1:], text[found.end() : found.end() + 1]
-        which = found.lastgroup or ""
-        closes = which in ("end_name", "end_fixed", "end_channel", "final") or found["bracket"] == "/"
+    for match in _TAG.finditer(text):
+        before, after = text[: match.start()][-1:], text[match.end() : match.end() + 1]
+        which = match.lastgroup or ""
+        closes = which in ("end_name", "end_fixed", "end_channel", "final") or match["bracket"] == "/"
         quoted = bool(before) and before in _QUOTES and (after == before or not closes)
-        word = found[0].lower()
+        word = match[0].lower()
         if which in ("name", "end_name"):
-            kind = found[which].lower()
+            kind = match[which].lower()
         elif which in ("channel", "end_channel"):
             kind = _HARMONY
         else:
             kind = _FIXED.get(word, word) if which != "bracket" else "[THINK]"
-        yield _Tag(found.start(), found.end(), kind, closes, quoted)
+        yield _Tag(match.start(), match.end(), kind, closes, quoted)
 
 
 def _ends(tag: _Tag, kind: str) -> bool:
@@ -195,8 +195,8 @@ class _Reader:
 
 def answer_of(text: str) -> str:
     """The answer of a stored text; "" where its thought never ends. A text without thoughts is its own answer."""
-    found = read(Marked(text))
-    return text[found.begin : found.end]
+    reading = read(Marked(text))
+    return text[reading.begin : reading.end]
 
 
 def is_unfinished(text: str) -> bool:
@@ -208,16 +208,16 @@ def has_thought(text: str) -> bool:
     return read(Marked(text)).thought
 
 
-def said(marked: Marked, request: Generate, opened: str = "") -> Said:
+def stored_text(marked: Marked, request: Generate, opened: str = "") -> StoredText:
     """A generated text as it is stored. `opened` as in `read`; the tag is put before the text that it begins."""
     if not request.after_thinking:
         at = marked.first_stop(request.stop, 0, len(marked.text), 0)
         warnings = (SCORED,) if opened or read(marked).thought else ()
-        return Said(marked.without_marks(None if at < 0 else at), at >= 0, warnings)
-    found = read(marked, request.stop, opened)
+        return StoredText(marked.without_marks(None if at < 0 else at), at >= 0, warnings)
+    reading = read(marked, request.stop, opened)
     tags = [(tag.begin, tag.end) for tag in _tags(marked.text)]
-    text = opened + marked.without_marks(found.end, tags)
-    return Said(text, found.stopped, (UNFINISHED,) if found.unfinished else ())
+    text = opened + marked.without_marks(reading.end, tags)
+    return StoredText(text, reading.stopped, (UNFINISHED,) if reading.unfinished else ())
 
 
 def warn_of_options(requests: Sequence[Request], encoder: Encoder, warnings: list[str]) -> None:

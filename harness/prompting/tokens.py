@@ -129,8 +129,8 @@ class Encoder:
         control = self.control
         if not control.misread(text, ids, self._control_of(prompt)):
             return Encoded(text, ids)
-        said = prompt.shared if cut is None else prompt.shared[:cut]
-        messages = conversation(prompt, said, self.system)
+        shared = prompt.shared if cut is None else prompt.shared[:cut]
+        messages = conversation(prompt, shared, self.system)
         marked = text
         if self.template is not None:
             marked = control.mark(

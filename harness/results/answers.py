@@ -85,7 +85,7 @@ class Answers(StoreConnection):
         """A task's samples, in an order of their keys alone."""
         query = """
             SELECT t.run, t.task, s.* EXCLUDE (task) FROM samples s JOIN tasks t ON t.key = s.task
-            WHERE t.run = ? AND t.task = ? ORDER BY s.grp, length(s.item), s.item, s.repeat"""
+            WHERE t.run = ? AND t.task = ? ORDER BY s."group", length(s.item), s.item, s.repeat"""
         with self.read() as connection:
             return FIELDS.rows(SampleRow, connection.execute(query, [run_id, codec.encode(task)]))
 

@@ -18,7 +18,7 @@ _FROM = """
 FROM samples s JOIN tasks t ON t.key = s.task
 WHERE t.run = $run
   AND ($task IS NULL OR t.task = $task)
-  AND ($grp IS NULL OR s.grp = $grp)
+  AND ($group IS NULL OR s."group" = $group)
   AND ($items IS NULL OR s.item IN (SELECT unnest($items::VARCHAR[])))
   AND ($flips IS NULL OR (s.task, s.item, s.repeat) IN (
         SELECT (a.task, a.item, a.repeat)
@@ -40,7 +40,7 @@ WHERE t.run = $run
 _PAGE = (
     "SELECT s.* EXCLUDE (task), t.run, t.task, t.key, t.protocol, t.metric"
     + _FROM
-    + "ORDER BY t.key, s.grp, length(s.item), s.item, s.repeat LIMIT $limit OFFSET $offset"
+    + 'ORDER BY t.key, s."group", length(s.item), s.item, s.repeat LIMIT $limit OFFSET $offset'
 )
 _COUNT = "SELECT count(*)" + _FROM
 # A run's task keys are neighbours; bounds and a short list are twice as quick here as joins with the keys.
@@ -52,13 +52,13 @@ WHERE r.task BETWEEN list_min($keys::INTEGER[]) AND list_max($keys::INTEGER[])
 ORDER BY r.part
 """
 _FLIPS = """
-SELECT a.item, a.repeat, a.grp, a.value AS a, b.value AS b
+SELECT a.item, a.repeat, a."group", a.value AS a, b.value AS b
 FROM (SELECT s.*, s.metrics[$metric] AS value FROM samples s JOIN tasks t ON t.key = s.task
       WHERE t.run = $run_a AND t.task = $task) a
 JOIN (SELECT s.*, s.metrics[$metric] AS value FROM samples s JOIN tasks t ON t.key = s.task
       WHERE t.run = $run_b AND t.task = $task) b USING (item, repeat)
 WHERE (a.value >= 1 AND NOT isnan(a.value)) <> (b.value >= 1 AND NOT isnan(b.value))
-ORDER BY a.grp, length(a.item), a.item, a.repeat
+ORDER BY a."group", length(a.item), a.item, a.repeat
 """
 
 
@@ -98,11 +98,11 @@ class Queries(StoreConnection):
         headline metric is 1) and the other has not."""
         filters = _filters(run_id, task, group, wrong, item, search, flips)
         with self.read() as connection:
-            found = FIELDS.records(connection.execute(_PAGE, {**filters, "offset": offset, "limit": limit}))
-            answers = _responses(connection, found)
-        for sample in found:
+            samples = FIELDS.records(connection.execute(_PAGE, {**filters, "offset": offset, "limit": limit}))
+            answers = _responses(connection, samples)
+        for sample in samples:
             sample["responses"] = answers.get((sample.pop("key"), sample["item"], sample["repeat"]), [])
-        return found
+        return samples
 
     def count(
         self,
@@ -116,8 +116,8 @@ class Queries(StoreConnection):
     ) -> int:
         """How many samples `page` has with these filters."""
         with self.read() as connection:
-            found = connection.execute(_COUNT, _filters(run_id, task, group, wrong, item, search, flips)).fetchone()
-        return found[0] if found else 0
+            row = connection.execute(_COUNT, _filters(run_id, task, group, wrong, item, search, flips)).fetchone()
+        return row[0] if row else 0
 
     def agreement(self, run_a: str, run_b: str, task: str) -> dict[str, int]:
         """Of the samples that both runs have scored: n, both_right, lost (a alone is right), gained (b alone),
@@ -127,7 +127,7 @@ class Queries(StoreConnection):
             return FIELDS.records(connection.execute(_BOTH, asked))[0]
 
     def flips(self, run_a: str, run_b: str, task: str, metric: str) -> list[dict[str, Any]]:
-        """Where one run is right (the metric is 1) and the other is not: item, repeat, grp, a, b (the values)."""
+        """Where one run is right (the metric is 1) and the other is not: item, repeat, group, a, b (the values)."""
         names = {"run_a": run_a, "run_b": run_b, "task": codec.encode(task), "metric": codec.encode(metric)}
         with self.read() as connection:
             return FIELDS.records(connection.execute(_FLIPS, names))
@@ -146,9 +146,9 @@ def _filters(
     return {
         "run": run_id,
         "task": None if task is None else codec.encode(task),
-        "grp": None if group is None else codec.encode(group),
+        "group": None if group is None else codec.encode(group),
         "wrong": wrong,
-        "items": None if items is None else [codec.encode(each) for each in items],
+        "items": None if items is None else [codec.encode(item_id) for item_id in items],
         "search": codec.encode(search) if search else None,
         "flips": flips,
     }
@@ -160,8 +160,8 @@ def _responses(
     """The responses by (task key, item, repeat)."""
     keys = sorted({sample["key"] for sample in samples})
     items = sorted({codec.encode(sample["item"]) for sample in samples})
-    found: dict[tuple[int, str, int], list[dict[str, Any]]] = {}
+    responses: dict[tuple[int, str, int], list[dict[str, Any]]] = {}
     for answer in FIELDS.records(connection.execute(_RESPONSES, {"keys": keys, "items": items})):
         place = (answer.pop("task"), answer.pop("item"), answer.pop("repeat"))
-        found.setdefault(place, []).append(answer)
-    return found
+        responses.setdefault(place, []).append(answer)
+    return responses

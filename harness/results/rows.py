@@ -86,7 +86,7 @@ class SampleRow:
     task: str
     item: str
     repeat: int
-    grp: str
+    group: str
     cluster: str
     metrics: Mapping[str, float]
     answer: str = ""
@@ -98,7 +98,7 @@ class SampleRow:
 class ScoreRow:
     run: str
     task: str
-    grp: str  # "all" is the whole task
+    group: str  # "all" is the whole task
     protocol: str
     metric: str
     value: float

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _HEADLINES = """
 SELECT s.* FROM scores s JOIN tasks t ON t.run = s.run AND t.task = s.task AND t.metric = s.metric
-WHERE s.grp = 'all' ORDER BY s.run, s.task, s.protocol
+WHERE s."group" = 'all' ORDER BY s.run, s.task, s.protocol
 """
 _GOING_ON = """
 SELECT t.run, t.task, t.items, count(s.task) AS done
@@ -27,7 +27,8 @@ WHERE r.status = 'running' AND t.items > 0 GROUP BY t.run, t.task, t.items, t.ke
 """
 _OF_COLUMN = """
 WITH v AS (
-    SELECT t.run, s.item, avg(s.metrics[$metric]) AS value, any_value(s.grp) AS grp, any_value(s.cluster) AS cluster
+    SELECT t.run, s.item, avg(s.metrics[$metric]) AS value,
+           any_value(s."group") AS "group", any_value(s.cluster) AS cluster
     FROM samples s JOIN tasks t ON t.key = s.task
     WHERE list_contains($runs::VARCHAR[], t.run) AND t.task = $task GROUP BY t.run, s.item)
 """
@@ -41,10 +42,10 @@ GROUP BY run HAVING count(value) = count(*) ORDER BY run
 _MATRIX = _OF_COLUMN + "SELECT value FROM v ORDER BY run, item"  # noqa: S608
 _ITEMS = (
     _OF_COLUMN  # noqa: S608
-    + "SELECT grp, if(cluster = '', 'i' || item, 'c' || cluster) AS cluster FROM v ORDER BY run, item"
+    + """SELECT "group", if(cluster = '', 'i' || item, 'c' || cluster) AS cluster FROM v ORDER BY run, item"""
 )
 _GROUPS = """
-SELECT DISTINCT grp FROM samples WHERE task = (SELECT key FROM tasks WHERE run = ? AND task = ?) ORDER BY grp
+SELECT DISTINCT "group" FROM samples WHERE task = (SELECT key FROM tasks WHERE run = ? AND task = ?) ORDER BY "group"
 """
 
 
@@ -76,12 +77,12 @@ class RunSummaries(StoreConnection):
 
         asked = {"runs": list(runs), "task": codec.encode(task), "metric": codec.encode(metric)}
         with self.read() as connection:
-            found = connection.execute(_SAME_ITEMS, asked).fetchall()
-            if not found:
+            item_sets = connection.execute(_SAME_ITEMS, asked).fetchall()
+            if not item_sets:
                 return None
-            often = Counter((n, items) for _, n, items in found)
-            n, items = max(often, key=lambda each: (often[each], each))
-            kept = [run for run, *own in found if own == [n, items]]
+            often = Counter((n, items) for _, n, items in item_sets)
+            n, items = max(often, key=lambda candidate: (often[candidate], candidate))
+            kept = [run for run, *own in item_sets if own == [n, items]]
             values = connection.execute(_MATRIX, {**asked, "runs": kept}).fetchnumpy()["value"]
             places = connection.execute(_ITEMS, {**asked, "runs": kept[:1]}).fetchall()
         groups, clusters = zip(*places, strict=True)
@@ -90,5 +91,5 @@ class RunSummaries(StoreConnection):
     def groups(self, run_id: str, task: str) -> list[str]:
         """The groups (subjects) that a task's stored samples are of, in the order of their names."""
         with self.read() as connection:
-            found = connection.execute(_GROUPS, [run_id, codec.encode(task)]).fetchall()
-        return [codec.decode(group) for (group,) in found]
+            rows = connection.execute(_GROUPS, [run_id, codec.encode(task)]).fetchall()
+        return [codec.decode(group) for (group,) in rows]

@@ -43,8 +43,8 @@ class Runs(StoreConnection):
             return None
         with self.read() as connection:
             query = "SELECT * FROM runs WHERE identity = ? ORDER BY created DESC, id LIMIT 1"
-            found = FIELDS.rows(RunRow, connection.execute(query, [identity]))
-        return found[0] if found else None
+            rows = FIELDS.rows(RunRow, connection.execute(query, [identity]))
+        return rows[0] if rows else None
 
     def resolve(self, word: str) -> RunRow:
         """The run that a person means: by id, tag, name, or the beginning of an id, in this order.
@@ -57,11 +57,11 @@ class Runs(StoreConnection):
             [run for run in runs if run.name == word],
             [run for run in runs if word and run.id.startswith(word)],
         )
-        found = list({run.identity: run for run in reversed(next(filter(None, kinds), []))}.values())
-        if len(found) == 1:
-            return found[0]
-        if found:
-            ids = ", ".join(sorted(run.id[:12] for run in found))
+        meant = list({run.identity: run for run in reversed(next(filter(None, kinds), []))}.values())
+        if len(meant) == 1:
+            return meant[0]
+        if meant:
+            ids = ", ".join(sorted(run.id[:12] for run in meant))
             raise UsageError(f"{word!r} means several runs: {ids}. Name one by its id.")
         known = {run.name for run in runs} | {name for names in tags.values() for name in names}
         near = suggest(word, known | {run.id for run in runs})
@@ -105,7 +105,7 @@ class Runs(StoreConnection):
     def scores(self, run_id: str | None = None) -> list[ScoreRow]:
         """A run's scores, or all; by task, with the whole task before its groups."""
         query = """SELECT * FROM scores WHERE $run IS NULL OR run = $run
-                   ORDER BY run, task, protocol, grp <> 'all', grp, metric"""
+                   ORDER BY run, task, protocol, "group" <> 'all', "group", metric"""
         with self.read() as connection:
             return FIELDS.rows(ScoreRow, connection.execute(query, {"run": run_id}))
 
@@ -128,18 +128,18 @@ class Runs(StoreConnection):
 
     def tags(self) -> dict[str, list[str]]:
         """The tags of each run that has any."""
-        found: dict[str, list[str]] = {}
+        by_run: dict[str, list[str]] = {}
         with self.read() as connection:
             for record in FIELDS.records(connection.execute("SELECT run, name FROM tags ORDER BY run, name")):
-                found.setdefault(record["run"], []).append(record["name"])
-        return found
+                by_run.setdefault(record["run"], []).append(record["name"])
+        return by_run
 
 
 def _run(connection: duckdb.DuckDBPyConnection, run_id: str) -> RunRow:
-    found = FIELDS.rows(RunRow, connection.execute("SELECT * FROM runs WHERE id = ?", [run_id]))
-    if not found:
+    rows = FIELDS.rows(RunRow, connection.execute("SELECT * FROM runs WHERE id = ?", [run_id]))
+    if not rows:
         raise StoreError(f"The store has no run {run_id}.")
-    return found[0]
+    return rows[0]
 
 
 def _insert_run(connection: duckdb.DuckDBPyConnection, run: RunRow) -> None:

@@ -67,7 +67,7 @@ def _take(connection: duckdb.DuckDBPyConnection, behind: list[str]) -> Counts:
 
 
 TABLES = Schema(
-    steps={1: Path(__file__).with_name("schema.sql")},
+    steps={1: Path(__file__).with_name("schema.sql"), 4: Path(__file__).with_name("group_column.sql")},
     fields=FIELDS,
     take=_take,
     orphans=_ORPHANS,

@@ -129,9 +129,9 @@ class Cell:
         answer = self._receive() if poll.poll(START_LIMIT * 1000) else b""
         if answer != inside.READY:
             self._process.kill()
-            said = os.read(self._errors, 4096).decode("utf-8", "replace").strip()
+            output = os.read(self._errors, 4096).decode("utf-8", "replace").strip()
             self.close()
-            raise UnavailableError(said.splitlines()[-1] if said else "bubblewrap did not start its program")
+            raise UnavailableError(output.splitlines()[-1] if output else "bubblewrap did not start its program")
         assert self._info is not None
         self._init = os.pidfd_open(json.loads(os.read(self._info, 4096))["child-pid"])
 

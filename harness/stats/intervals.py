@@ -130,17 +130,17 @@ def scores(
         return Score(name, metric, *estimate, len(part), method)
 
     groups = dict(sorted(_split(rows, lambda row: row.group).items()))
-    found = [score("all", rows)]
+    figures = [score("all", rows)]
     if macro:
         values = {group: [row.value for row in part] for group, part in groups.items()}
         own = {group: [row.cluster for row in part] for group, part in groups.items()}
-        found.append(Score("all", f"{metric}_macro", *stratified(values, own, bounded), len(rows), "stratified"))
+        figures.append(Score("all", f"{metric}_macro", *stratified(values, own, bounded), len(rows), "stratified"))
     if categories:
         named = _split([row for row in rows if row.group in categories], lambda row: categories[row.group])
-        found += [score(f"category:{name}", named[name]) for name in sorted(named)]
+        figures += [score(f"category:{name}", named[name]) for name in sorted(named)]
     if by_group:
-        found += [score(group, part) for group, part in groups.items()]
-    return found
+        figures += [score(group, part) for group, part in groups.items()]
+    return figures
 
 
 def _wilson(p: float, n: float, q: float) -> Interval:

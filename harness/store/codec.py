@@ -53,7 +53,7 @@ def to_json(value: Any) -> str:
 
 def names(kind: type[Any], *without: str) -> list[str]:
     """The fields of a row's dataclass, which are its table's columns."""
-    return [each.name for each in fields(kind) if each.name not in without]
+    return [field.name for field in fields(kind) if field.name not in without]
 
 
 @dataclass(frozen=True, eq=False)

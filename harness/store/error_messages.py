@@ -24,7 +24,7 @@ def sentence(error: Exception, path: Path) -> str:
     """For people: what is the matter with the store at `path`, after an error of DuckDB or of the system."""
     text = str(error)
     first = text.splitlines()[0] if text else type(error).__name__
-    for signs, said in _CAUSES:
+    for signs, template in _CAUSES:
         if any(sign in text for sign in signs):
-            return said.format(path=path, error=first)
+            return template.format(path=path, error=first)
     return f"The store {path} failed: {first}"

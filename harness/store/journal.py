@@ -92,13 +92,13 @@ def _broken(home: Path) -> Iterator[_Block]:
     if not (_path(home).exists() and home.exists()):
         return
     with _path(home).open("rb") as journal, home.open("rb") as file:
-        told = json.loads(journal.readline())
+        header = json.loads(journal.readline())
         if journal.read(_HEADERS) != file.read(_HEADERS):
             return
-        for at in told["places"]:
-            content = journal.read(told["size"])
+        for at in header["places"]:
+            content = journal.read(header["size"])
             file.seek(at)
-            if file.read(told["size"]) != content:
+            if file.read(header["size"]) != content:
                 yield _Block(at, content)
 
 

@@ -84,10 +84,10 @@ def _file(database: Path, ending: str, exclusive: bool) -> Iterator[int | None]:
 
 
 @contextmanager
-def leased(path: Path, what: str) -> Iterator[None]:
+def leased(path: Path, resource: str) -> Iterator[None]:
     """Hold the file `path` alone and leave nothing behind; StoreError naming the holder when it is held."""
     try:
-        descriptor = _take(path, what)
+        descriptor = _take(path, resource)
     except OSError as error:
         raise StoreError(f"Cannot make the lease {path}: {error.strerror}.") from None
     try:
@@ -100,7 +100,7 @@ def leased(path: Path, what: str) -> Iterator[None]:
             _close(descriptor)
 
 
-def _take(path: Path, what: str) -> int:
+def _take(path: Path, resource: str) -> int:
     while True:
         descriptor = _opened(path, os.O_RDWR | os.O_CREAT)
         try:
@@ -110,7 +110,7 @@ def _take(path: Path, what: str) -> int:
         except BlockingIOError:
             holder = os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
             _close(descriptor)
-            raise StoreError(f"{what} is held by {holder}. Wait for it, or end it.") from None
+            raise StoreError(f"{resource} is held by {holder}. Wait for it, or end it.") from None
         _close(descriptor)  # the holder before us removed this file: the lock on it means nothing
 
 

@@ -29,7 +29,7 @@ class Merge(StoreConnection):
             pass  # so is this one
         with ExitStack() as stack:
             # always in one order: two stores that take each other in would wait for ever otherwise
-            for door in sorted((self, other), key=lambda each: str(each._home())):
+            for door in sorted((self, other), key=lambda store: str(store._home())):
                 stack.enter_context(door._room(exclusive=door is self))
             connection = stack.enter_context(self._writing())
             theirs = stack.enter_context(attached(connection, other._home(), read_only=True))

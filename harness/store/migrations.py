@@ -23,14 +23,14 @@ def version(connection: duckdb.DuckDBPyConnection) -> int:
     import duckdb
 
     try:
-        found = connection.execute("SELECT version FROM store_version").fetchone()
+        row = connection.execute("SELECT version FROM store_version").fetchone()
     except duckdb.CatalogException:
         if connection.execute("SELECT count(*) FROM duckdb_tables()").fetchone() == (0,):
             return 0
-        found = None
-    if found is None:
+        row = None
+    if row is None:
         raise StoreError("This DuckDB file is not a store of this program: its tables are others.")
-    return int(found[0])
+    return int(row[0])
 
 
 def check(connection: duckdb.DuckDBPyConnection) -> bool:

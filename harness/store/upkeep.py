@@ -73,7 +73,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, fresh: Path) -> None:
 
 
 def _size(path: Path) -> int:
-    return sum(each.stat().st_size for each in (path, wal(path)) if each.exists())
+    return sum(file.stat().st_size for file in (path, wal(path)) if file.exists())
 
 
 def _sync(folder: Path) -> None:

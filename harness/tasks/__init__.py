@@ -57,7 +57,7 @@ def load(
     include_path: str | None = None,
 ) -> list[Selected]:
     """Raises UsageError for a name, group or setting that does not exist, DataError for data that is not there."""
-    found: list[Selected] = []
+    chosen: list[Selected] = []
     for name, groups in parse(tasks).items():
         if name.startswith(LM_EVAL):
             if protocol != "standard":
@@ -66,12 +66,12 @@ def load(
                 )
             from harness.tasks.lm_eval_bridge.tasks import load_lm_eval
 
-            known = {selected.task.name for selected in found}  # a group may hold what was named by itself
+            known = {selected.task.name for selected in chosen}  # a group may hold what was named by itself
             members, aggregates = load_lm_eval(name.removeprefix(LM_EVAL), include_path, shots, chat)
-            found += [Selected(task, (), tuple(aggregates)) for task in members if task.name not in known]
+            chosen += [Selected(task, (), tuple(aggregates)) for task in members if task.name not in known]
             continue
-        found.append(_registered(name, groups, data, protocol, shots, chat))
-    return found
+        chosen.append(_registered(name, groups, data, protocol, shots, chat))
+    return chosen
 
 
 def _registered(

@@ -42,8 +42,8 @@ def read_files(files: Files) -> Content:
     """By task, then as in the file; of each prompt file the text after its `-----` line, otherwise unmodified."""
     test: list[Row] = []
     for path in sorted(files["test"], key=lambda path: path.stem):
-        found = parse_json(load_text(path), str(path))
-        examples = found.get("examples") if isinstance(found, dict) else None
+        content = parse_json(load_text(path), str(path))
+        examples = content.get("examples") if isinstance(content, dict) else None
         if not isinstance(examples, list) or not examples:
             raise DataError(f'{path}: no rows in it; a BBH file is {{"examples": [{{"input", "target"}}, …]}}.')
         test += [
@@ -246,8 +246,8 @@ def lm_eval_answer(text: str) -> str:
     """lm-eval's filter `get-answer` on what lm-eval would have seen: the text before the first of its stops."""
     for stop in LM_EVAL_STOPS:
         text = text.partition(stop)[0]
-    found = _LM_EVAL_PATTERN.search(text)
-    return found[0].strip() if found else "[invalid]"
+    match = _LM_EVAL_PATTERN.search(text)
+    return match[0].strip() if match else "[invalid]"
 
 
 def lm_eval_exact_match(text: str, target: str) -> bool:

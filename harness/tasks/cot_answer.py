@@ -95,7 +95,7 @@ def _options(answer: str) -> set[str]:
     if not lead:
         return set()
     rest = bare[lead.end() :]
-    named = {letter.upper() for found in _MENTION.findall(rest) for letter in found if letter}
+    named = {letter.upper() for mention in _MENTION.findall(rest) for letter in mention if letter}
     return {(lead[1] or lead[2]).upper()} | named
 
 

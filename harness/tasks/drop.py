@@ -39,10 +39,10 @@ def read_files(files: Files) -> Content:
     """As in the files."""
     splits: dict[str, list[dict[str, Any]]] = {}
     for split, (path,) in files.items():
-        found = parse_json(load_text(path), str(path))
-        if not isinstance(found, dict):
-            raise DataError(f"{path}: should be an object of passages by id and is {type(found).__name__}.")
-        splits[split] = [row for key, passage in found.items() for row in _passage_rows(key, passage, path)]
+        content = parse_json(load_text(path), str(path))
+        if not isinstance(content, dict):
+            raise DataError(f"{path}: should be an object of passages by id and is {type(content).__name__}.")
+        splits[split] = [row for key, passage in content.items() for row in _passage_rows(key, passage, path)]
         if not splits[split]:
             raise DataError(f"{path}: no questions in it. Fetch the file again.")
         unique(splits[split], "query_id", str(path))
@@ -280,7 +280,7 @@ def single_answers(row: Row) -> list[str]:
 
 
 def _date(answer: Row) -> str:
-    return " ".join(answer["date"][part] for part in ("day", "month", "year")).strip()
+    return " ".join(answer["date"][part] for part in DATE).strip()
 
 
 def _one_a_passage(rows: Sequence[Row]) -> list[Row]:

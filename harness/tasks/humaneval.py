@@ -164,7 +164,7 @@ class Humaneval:
 
     def summarize(self, samples: Sequence[Sample]) -> list[Score]:
         """pass@k for each k in 1, 10, 100 that every problem has samples for: unbiased, clustered by problem."""
-        found = []
+        scores = []
         for metric in dict.fromkeys(name for sample in samples for name in sample.metrics):
             tries: dict[str, list[float]] = {}
             for sample in samples:
@@ -174,8 +174,8 @@ class Humaneval:
                 if k <= min(n for n, _ in counts):
                     estimate, method = intervals.pass_at_k_clustered(counts, k)
                     name = metric.replace("pass@1", f"pass@{k}")
-                    found.append(Score("all", name, *estimate, len(counts), method))
-        return found
+                    scores.append(Score("all", name, *estimate, len(counts), method))
+        return scores
 
 
 def instructeval_body(completion: str) -> str:

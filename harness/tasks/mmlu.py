@@ -60,7 +60,7 @@ def read_csv(source: str, subject: str, where: str) -> Iterator[Row]:
     """Rows of one CSV: with the header question, choice0..choice3, answer, or without one. Cells are text and
     never a missing value: "None", "N/A" and "" are answers that test rows have."""
     reader = csv.reader(io.StringIO(source, newline=""), strict=True)
-    found, heading, begins = False, True, 1
+    has_rows, heading, begins = False, True, 1
     try:
         for cells in reader:
             at, begins = f"{where}, line {begins}", reader.line_num + 1
@@ -69,24 +69,24 @@ def read_csv(source: str, subject: str, where: str) -> Iterator[Row]:
                 continue
             if len(cells) != len(HEADER):
                 raise DataError(f"{at}: {len(cells)} cells; a row has {len(HEADER)} (question, four choices, answer).")
-            found = True
+            has_rows = True
             yield make_row(subject, cells[0], cells[1:5], cells[5], at)
     except csv.Error as error:
         raise DataError(f"{where}, line {begins}: not a valid CSV row ({error}).") from error
-    if not found:
+    if not has_rows:
         raise DataError(f"{where}: no rows in it. Fetch the file again.")
 
 
 def read_hub(repository: Repository) -> Content:
     splits: dict[str, list[Row]] = {}
     for split in ("dev", "test"):
-        found: list[Row] = []
+        rows: list[Row] = []
         for index, row in enumerate(repository.rows("all", split)):
             where = f"hub:{repository.id}, {split} row {index}"
             need(row, ("subject", "question", "choices", "answer"), where)
             subject = text(row["subject"], "subject", where)
-            found.append(make_row(subject, row["question"], row["choices"], row["answer"], where))
-        splits[split] = sorted(found, key=lambda row: row["subject"])  # stable: a subject's rows keep their order
+            rows.append(make_row(subject, row["question"], row["choices"], row["answer"], where))
+        splits[split] = sorted(rows, key=lambda row: row["subject"])  # stable: a subject's rows keep their order
     return Content(splits)
 
 

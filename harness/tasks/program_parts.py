@@ -47,22 +47,24 @@ def needed(program: str, others: Sequence[str], prompt: str, entry_point: str) -
     """The statements of `program` that `entry_point` needs, after those of the answer's `others` and of `prompt` that
     it lacks. Of a name that several others define, the last one's definition counts."""
     own = statements(program)
-    if not any(entry_point in each.changed for each in own):
+    if not any(entry_point in statement.changed for statement in own):
         return program
-    given = set().union(*(each.changed for each in own)) | {entry_point}
+    given = set().union(*(statement.changed for statement in own)) | {entry_point}
     lent = _lent(others, given)
-    given |= set().union(*(each.changed for each in lent)) - {"*"}
+    given |= set().union(*(statement.changed for statement in lent)) - {"*"}
     if error_line(prompt) is None:
-        lent = [each for each in statements(prompt) if not each.changed & given] + lent
+        lent = [statement for statement in statements(prompt) if not statement.changed & given] + lent
     names, size = {entry_point, "*"}, 0
     while size != len(names):
         size = len(names)
-        for each in (*lent, *own):
-            if each.changed & names:
-                names |= each.used
-    kept = [each for each in lent if each.changed & names] + [each for each in own if each.changed & names]
-    kept.sort(key=lambda each: 0 if "__future__" in each.text and "*" in each.changed else 1)
-    text = "\n".join(each.text for each in kept)
+        for statement in (*lent, *own):
+            if statement.changed & names:
+                names |= statement.used
+    kept = [statement for statement in lent if statement.changed & names] + [
+        statement for statement in own if statement.changed & names
+    ]
+    kept.sort(key=lambda statement: 0 if "__future__" in statement.text and "*" in statement.changed else 1)
+    text = "\n".join(statement.text for statement in kept)
     return text if error_line(text) is None else program
 
 
@@ -70,15 +72,16 @@ def _lent(others: Sequence[str], given: set[str]) -> list[Statement]:
     """Statements of other parts of the answer that make names which are not `given`, imports first. A name that Python
     has itself is not taken from a part that may be an example."""
     parts = [statements(other) for other in others]
-    last = {name: n for n, part in enumerate(parts) for each in part for name in each.changed}
+    last = {name: n for n, part in enumerate(parts) for statement in part for name in statement.changed}
     taboo = (given | set(dir(builtins))) - {"*"}
-    found = [
-        each
+    lendable = [
+        statement
         for n, part in enumerate(parts)
-        for each in part
-        if not each.changed & given - {"*"} and any(last[name] == n and name not in taboo for name in each.changed)
+        for statement in part
+        if not statement.changed & given - {"*"}
+        and any(last[name] == n and name not in taboo for name in statement.changed)
     ]
-    return sorted(found, key=lambda each: not _imports(each.text))
+    return sorted(lendable, key=lambda statement: not _imports(statement.text))
 
 
 def _imports(text: str) -> bool:
@@ -89,20 +92,20 @@ def statements(source: str) -> list[Statement]:
     """Each top-level statement: its lines with the comment lines above, the names it makes or changes, and
     those it uses. Statements that share a line are one."""
     lines = source.split("\n")
-    found: list[Statement] = []
+    parts: list[Statement] = []
     first = last = 0  # lines of the last one found; comments belong to what follows
     for statement in parse(source).body:
         start = min([statement.lineno, *(mark.lineno for mark in getattr(statement, "decorator_list", []))]) - 1
         changed, used = set(changed_names(statement)), used_names(statement)
         end = statement.end_lineno or statement.lineno
-        if found and start < last:
-            _, before, before_used = found.pop()
+        if parts and start < last:
+            _, before, before_used = parts.pop()
             changed, used = changed | before, used | before_used
         else:
             first = last
         last = max(last, end)
-        found.append(Statement("\n".join(lines[first:last]), changed, used))
-    return found
+        parts.append(Statement("\n".join(lines[first:last]), changed, used))
+    return parts
 
 
 _SIMPLE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Expr)
@@ -144,7 +147,7 @@ def _root(node: ast.AST) -> Iterator[str]:
 
 def used_names(statement: ast.stmt) -> set[str]:
     """The global names that a top-level statement uses: a function's own variables are none."""
-    found: set[str] = set()
+    names: set[str] = set()
     try:
         waiting = [symtable.symtable(ast.unparse(statement), "", "exec")]
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # `return` outside a function, and the like
@@ -152,7 +155,7 @@ def used_names(statement: ast.stmt) -> set[str]:
     while waiting:
         table = waiting.pop()
         top = table.get_type() == "module"
-        found |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and (top or s.is_global())}
-        found |= {s.get_name() for s in table.get_symbols() if not top and s.is_declared_global()}
+        names |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and (top or s.is_global())}
+        names |= {s.get_name() for s in table.get_symbols() if not top and s.is_declared_global()}
         waiting += table.get_children()
-    return found
+    return names

@@ -79,7 +79,7 @@ def _indented_parts(text: str) -> Iterator[str]:
         if line[:1].isspace() or not line:
             part.append(line)
         else:
-            if any(each.strip() for each in part) and not _HEADER.match(above if part[0] else ""):
+            if any(content.strip() for content in part) and not _HEADER.match(above if part[0] else ""):
                 yield "\n".join(part).strip("\n")
             part, above = [], line
 
@@ -124,14 +124,14 @@ def _is_stub(statement: ast.stmt) -> bool:
 def valid_runs(text: str) -> list[_Run]:
     """All runs of whole lines that parse, each as long as can be from where the one before ended."""
     lines = _lines_as_python_sees_them(text).split("\n")
-    found, start = [], 0
+    runs, start = [], 0
     while start < len(lines):
         end = _end_of_valid(lines, start, start) if lines[start].strip() else start
         if run := "\n".join(lines[start:end]).rstrip("\n"):
             following = next((line for line in lines[end:] if line.strip()), "")
-            found.append(_Run(run, following[:1].isspace()))
+            runs.append(_Run(run, following[:1].isspace()))
         start = max(end, start + 1)
-    return found
+    return runs
 
 
 def _lines_as_python_sees_them(text: str) -> str:
@@ -144,11 +144,11 @@ def fenced_blocks(text: str) -> list[str]:
     inside: list[str] | None = None
     fence, indent = "", ""
     for line in text.split("\n"):
-        found = _FENCE.match(line)
+        match = _FENCE.match(line)
         if inside is None:
-            if found:
-                inside, fence, indent = [], found["fence"], found["indent"]
-        elif found and found["fence"].startswith(fence) and not found["rest"].strip():
+            if match:
+                inside, fence, indent = [], match["fence"], match["indent"]
+        elif match and match["fence"].startswith(fence) and not match["rest"].strip():
             blocks.append("\n".join(inside))
             inside = None
         else:
@@ -167,9 +167,9 @@ def longest_valid(text: str) -> str:
         if len(lines) - start <= size:
             break
         if lines[start].strip():
-            found = "\n".join(lines[start : _end_of_valid(lines, start, start + size)]).rstrip("\n")
-            if found and found.count("\n") >= size:
-                best, size = found, found.count("\n") + 1
+            candidate = "\n".join(lines[start : _end_of_valid(lines, start, start + size)]).rstrip("\n")
+            if candidate and candidate.count("\n") >= size:
+                best, size = candidate, candidate.count("\n") + 1
     return best
 
 

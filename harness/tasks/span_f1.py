@@ -41,11 +41,11 @@ def exact_match_and_f1(predicted: Sequence[str], gold: Sequence[str]) -> tuple[f
 
     Exact: the same set of spans, and as many. F1: spans are paired one to one for the greatest sum, and an
     unpaired span counts 0."""
-    said, right = [normalize(span) for span in predicted], [normalize(span) for span in gold]
-    exact = float(set(said) == set(right) and len(said) == len(right))
-    table = [[_overlap(set(theirs.split()), set(ours.split())) for ours in said] for theirs in right]
+    answers, right = [normalize(span) for span in predicted], [normalize(span) for span in gold]
+    exact = float(set(answers) == set(right) and len(answers) == len(right))
+    table = [[_overlap(set(theirs.split()), set(ours.split())) for ours in answers] for theirs in right]
     # numpy rounds by multiplying; Python's own two-digit rounding is another in rare cases.
-    return exact, round(_best_pairing(table) / max(len(said), len(right)) * 100) / 100
+    return exact, round(_best_pairing(table) / max(len(answers), len(right)) * 100) / 100
 
 
 def best(predicted: Sequence[str], golds: Iterable[Sequence[str]]) -> tuple[float, float]:
@@ -54,13 +54,13 @@ def best(predicted: Sequence[str], golds: Iterable[Sequence[str]]) -> tuple[floa
     return max((exact for exact, _ in pairs), default=0.0), max((f1 for _, f1 in pairs), default=0.0)
 
 
-def _overlap(gold: set[str], said: set[str]) -> float:
+def _overlap(gold: set[str], predicted: set[str]) -> float:
     """F1 of two bags of words; 0 when the gold has numbers and none is said."""
     numbers = {word for word in gold if is_number(word)}
-    if numbers and not numbers & said:
+    if numbers and not numbers & predicted:
         return 0.0
-    common = len(gold & said)
-    precision = common / len(said) if said else 1.0
+    common = len(gold & predicted)
+    precision = common / len(predicted) if predicted else 1.0
     recall = common / len(gold) if gold else 1.0
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 

@@ -60,15 +60,15 @@ def too_long(window: int) -> Generate:
 def batches(backend: Backend, requests: Sequence[Request], done: Collection[int] = ()) -> list[dict[int, Response]]:
     """As they come. Each request is answered once, and none that was not asked."""
     seen: set[int] = set()
-    found = []
+    collected = []
     for batch in backend.answer(requests, done):
         indices = [n for n, _ in batch]
         assert len(set(indices)) == len(indices), "answered twice in one batch"
         assert not seen & set(indices), "answered twice"
         assert set(indices) <= set(range(len(requests))), "answered what was not asked"
         seen |= set(indices)
-        found.append(dict(batch))
-    return found
+        collected.append(dict(batch))
+    return collected
 
 
 def answers(backend: Backend, requests: Sequence[Request], done: Collection[int] = ()) -> dict[int, Response]:

@@ -171,7 +171,7 @@ class BackendContract(Registered):
             pytest.skip("no reference was given")
         if self.scores:
             check_scored(answers(backend, wanted.scored), answers(right, wanted.scored))
-        mine, theirs = (answers(each, wanted.texts) for each in (backend, right))
+        mine, theirs = (answers(candidate, wanted.texts) for candidate in (backend, right))
         assert [mine[n].text for n in sorted(mine)] == [theirs[n].text for n in sorted(theirs)]
 
     def test_close_twice(self, backend: Backend) -> None:

@@ -103,6 +103,13 @@ SCHEMA = """
 class Schema:
     steps, take, orphans = {}, None, {}
 """
+VIEW = """
+def show_flower(word, db, json):
+    if word != "rose":
+        return False
+    print('{"flower": "rose"}' if json else "a rose is shown")
+    return True
+"""
 MODULES = {
     "task": TASK,
     "backend": BACKEND,
@@ -113,6 +120,7 @@ MODULES = {
     "command": COMMAND,
     "function": FUNCTION,
     "schema": SCHEMA,
+    "view": VIEW,
 }
 PARTS = {  # one of each kind
     "tasks": {"capitals": "plugged_task:Capitals.load"},
@@ -124,6 +132,7 @@ PARTS = {  # one of each kind
     "commands": {"hello": "plugged_command:hello"},
     "api": {"greet": "plugged_function:greet"},
     "schemas": {"greetings": "plugged_schema:Schema"},  # known, and not taken: the store's versions are one sequence
+    "show": {"flower": "plugged_view:show_flower"},
 }
 
 

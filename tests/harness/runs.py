@@ -312,9 +312,9 @@ def assert_same(one: Store, other: Store, name: str) -> None:
             assert dict(p.metrics) == approx(dict(q.metrics))
     left_scores, right_scores = one.scores(a.id), other.scores(b.id)
     for s, t in zip(left_scores, right_scores, strict=True):
-        assert (s.task, s.grp, s.protocol, s.metric, s.n, s.method) == (
+        assert (s.task, s.group, s.protocol, s.metric, s.n, s.method) == (
             t.task,
-            t.grp,
+            t.group,
             t.protocol,
             t.metric,
             t.n,

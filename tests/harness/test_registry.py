@@ -13,7 +13,7 @@ import pytest
 from harness import doctor, registry, tasks
 from harness.errors import MissingError, UsageError
 from tests.harness.plugged import PARTS, forget, install, install_one_of_each
-from tests.harness.runs import cli
+from tests.harness.runs import cli, json_of
 
 OURS = [(kind, name) for kind in registry.KINDS for name in registry.names(kind) if name not in registry.plugins(kind)]
 
@@ -104,6 +104,15 @@ def test_a_task_of_ours_and_a_plugins_are_loaded_together(plugged: Path) -> None
     assert [(each.task.name, each.groups) for each in selected] == [("capitals", ()), ("mmlu", ("nature",))]
 
 
+def test_what_a_plugin_knows_is_shown(plugged: Path, tmp_path: Path) -> None:
+    assert json_of("run", "--model", "tiny", "--tasks", "capitals", "--backend", "same", "--db", tmp_path / "s.duckdb")
+    assert "a rose is shown" in cli("show", "rose", "--db", tmp_path / "s.duckdb")[1]
+    assert json_of("show", "rose", "--db", tmp_path / "s.duckdb") == {"flower": "rose"}
+    code, _, said = cli("show", "tulip", "--db", tmp_path / "s.duckdb")
+    assert code == 2
+    assert "There is no run 'tulip'" in said
+
+
 # what is broken
 
 BROKEN = {
@@ -146,8 +155,12 @@ def test_a_broken_part_is_a_sentence_and_breaks_no_other(how: str, plugged: Path
 
 def test_the_doctor_says_what_is_added_and_what_is_broken(plugged: Path) -> None:
     break_it(plugged, BROKEN["no module"])
-    found = {(one.name, one.ok): one.found for one in doctor._plugins()}
-    assert found["plug-in lora-plugin", True].startswith("1.0 adds task capitals, backend same, optimizer corner, ")
+    findings = list(doctor._plugins())
+    found = {(one.name, one.ok): one.detail for one in findings}
+    assert found["plug-in lora-plugin", True] == "1.0 adds " + ", ".join(
+        f"{registry.KINDS[kind].word} {name}" for kind, parts in PARTS.items() for name in parts
+    )
+    assert found["plug-in lora-plugin", False].startswith("Its schema greetings is not used: the version of a store is")
     assert "no_such_module_at_all" in found["plug-in broken-plugin", False]
     assert doctor.fit(list(doctor._plugins()))  # the four benchmarks need none of it
 

@@ -64,13 +64,13 @@ def _run(store: Store, number: int, name: str) -> None:
     ]
     samples = [
         make.sample(
-            run.id, item, float((n + number) % 2), task=task, grp=text[:60], answer=text, expected=text, note=text
+            run.id, item, float((n + number) % 2), task=task, group=text[:60], answer=text, expected=text, note=text
         )
         for n, (item, text) in enumerate(zip(items, TEXTS, strict=True))
     ]
     store.record(run.id, responses, samples)
     groups = ["all", *(text[:60] for text in TEXTS)]
-    scores = [ScoreRow(run.id, task, grp, "standard", "acc", 0.5, 0.2, 0.8, 5, "wilson") for grp in groups]
+    scores = [ScoreRow(run.id, task, group, "standard", "acc", 0.5, 0.2, 0.8, 5, "wilson") for group in groups]
     store.save_scores(run.id, scores)
 
 

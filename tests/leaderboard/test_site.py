@@ -40,7 +40,7 @@ def _scores(store: Store, run: str) -> Any:
     from harness.types import Item, Sample
 
     for task in store.tasks(run):
-        samples = [Sample(Item(s.item, s.grp, {}, s.cluster), s.metrics) for s in store.samples(run, task.task)]
+        samples = [Sample(Item(s.item, s.group, {}, s.cluster), s.metrics) for s in store.samples(run, task.task)]
         for s in intervals.scores(samples, "acc", by_group=False):
             yield ScoreRow(run, task.task, s.group, "standard", s.metric, s.value, s.low, s.high, s.n, s.method)
 

@@ -81,7 +81,7 @@ class Slice:
             scores = run(options).scores
         except (ModelError, IncompleteError) as error:
             raise TrialError(f"{self.task}: {error}") from error
-        overall = [score for score in scores if score.grp == "all"]
+        overall = [score for score in scores if score.group == "all"]
         if not overall:
             raise TrialError(f"{self.task}: the run has no figure; `harness show` says why")
         # a group of lm-eval's stands behind its tasks, and is what was asked for
@@ -149,7 +149,7 @@ def outside(store: Store, run: str, task: str, part: Slice) -> list[Score]:
     seen = {row.item for name in measured for row in store.samples(name, task)}
     metric = next(row.metric for row in store.tasks(run) if row.task == task)
     kept = [row for row in store.samples(run, task) if row.item not in seen]
-    samples = [Sample(Item(row.item, row.grp, {}, row.cluster), row.metrics) for row in kept]
+    samples = [Sample(Item(row.item, row.group, {}, row.cluster), row.metrics) for row in kept]
     plain = metric.removesuffix("_macro")
     found = intervals.scores(samples, plain, macro=metric != plain, by_group=False)
     return [score for score in found if score.metric == metric]

@@ -19,5 +19,5 @@ def latest(db: Db = DEFAULT_DB) -> None:
     newest = max(runs, key=lambda run: run.created)
     typer.echo(newest.name)
     for score in store.scores(newest.id):
-        if score.grp == "all":
+        if score.group == "all":
             typer.echo(f"{score.task} {score.metric} {score.value:.4f}")

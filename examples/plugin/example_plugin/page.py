@@ -15,7 +15,7 @@ def history(store: Store) -> list[tuple[str, str, str, float]]:
         (f"{run.created:%Y-%m-%d}", run.name, score.task, score.value)
         for run in runs
         for score in store.scores(run.id)
-        if score.grp == "all"
+        if score.group == "all"
     ]
 
 

@@ -92,10 +92,10 @@ class TokenEndpoint:
                 keys[n] = key
                 yield partial(self._one, call)
 
-        for n, found in self.remote.map(sent()):
-            if isinstance(found, HarnessError):
-                raise found
-            yield [(keys.pop(n), found)]
+        for n, answer in self.remote.map(sent()):
+            if isinstance(answer, HarnessError):
+                raise answer
+            yield [(keys.pop(n), answer)]
 
     def _one(self, call: Call) -> Answer:
         return self._write(call) if isinstance(call, Writing) else self._score(call)
@@ -114,18 +114,18 @@ class TokenEndpoint:
             **({"return_token_ids": True, "stop_token_ids": stop_ids} if knows else {}),
         }
         reply = self.remote.complete(model=self.name, **body)
-        choice, said = reply["choices"][0], replies.completion(reply)
-        tokens, stopped, reused = choice.get("token_ids"), said.stopped, said.reused
+        choice, parsed = reply["choices"][0], replies.completion(reply)
+        tokens, stopped, reused = choice.get("token_ids"), parsed.stopped, parsed.reused
         if not isinstance(tokens, list):
-            if said.missing:
-                raise replies.UnreadableError(f"The server {self.remote.base_url} gives no text: {said.missing}.")
-            return Written((), stopped, reused, said.text, said.generated or 0)
+            if parsed.missing:
+                raise replies.UnreadableError(f"The server {self.remote.base_url} gives no text: {parsed.missing}.")
+            return Written((), stopped, reused, parsed.text, parsed.generated or 0)
         if stopped and not choice.get("stop_reason") and not (tokens and tokens[-1] in self._calls.end_ids):
             # vLLM names neither end token nor stop string: it met its own end token and left it out. A special token
             # is in no text, and may be a tag or a stop: then the tokens are read
             if special_tokens(self._calls.encoder.tokenizer).keys() & set(tokens):
                 return Written(tuple(tokens), stopped, reused)
-            return Written(tuple(tokens), stopped, reused, said.text, len(tokens))
+            return Written(tuple(tokens), stopped, reused, parsed.text, len(tokens))
         return Written(tuple(tokens), stopped, reused)
 
     # log-probabilities
@@ -177,8 +177,8 @@ class TokenEndpoint:
             }
             choice, usage = self._complete(body)
             try:
-                told = choice["logprobs"]
-                values, top = told["token_logprobs"], told["top_logprobs"]
+                logprobs = choice["logprobs"]
+                values, top = logprobs["token_logprobs"], logprobs["top_logprobs"]
                 at = len(call.ids)
                 targets[target] = logprob_of(values[at])
                 if _is_best(values, top, at):
@@ -223,8 +223,8 @@ def make(model: ResolvedModel, settings: BackendSettings) -> tuple[Any, list[str
         from harness.backends.endpoint.probe import probe
 
         details |= probe(remote, settings.served_name, settings.base_name, settings.chat)
-    said = listed.get(settings.served_name, {}).get("max_model_len")
-    window = said if isinstance(said, int) else 0
+    length = listed.get(settings.served_name, {}).get("max_model_len")
+    window = length if isinstance(length, int) else 0
     if settings.tokenizer is None:
         info = BackendInfo("endpoint", "server", model.dtype, window, details)
         # vLLM names the base of an adapter as its parent

@@ -20,7 +20,6 @@ The key is read from an environment variable; it is sent, never stored, and cut 
 from __future__ import annotations
 
 import os
-import queue
 import random
 import threading
 import time
@@ -28,7 +27,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from harness.backends.endpoint import replies
+from harness.backends.endpoint import many_calls, replies
 from harness.errors import HarnessError, IncompleteError, ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -67,10 +66,6 @@ class Meter(Protocol):
 
     def begin(self, body: Mapping[str, Any]) -> None: ...  # may raise a HarnessError: then nothing is sent
     def release(self) -> None: ...  # the attempt failed, and the server did no work on it
-
-
-class _StoppedError(Exception):
-    """The caller of `map` has gone."""
 
 
 def check_url(url: str) -> str:
@@ -112,7 +107,6 @@ class Remote:
         self._clock, self._sleep = clock, sleep
         self._lock = threading.Lock()
         self._not_before = 0.0  # on the clock: until then the server wants no call
-        self._here = threading.local()  # .stop: set when this thread's `map` was left
         self._made: OpenAI | None = None
 
     def chat(self, **body: Any) -> dict[str, Any]:
@@ -141,54 +135,8 @@ class Remote:
 
     def map(self, calls: Iterable[Callable[[], T]]) -> Iterator[tuple[int, T | HarnessError]]:
         """Make the calls, `concurrency` at a time, and yield (index, result) as they finish, or (index, error) where
-        one ended with a HarnessError; any other exception is raised here.
-
-        `calls` is drawn from as there is room: no more than 2 * concurrency are begun and not yet yielded. Leaving the
-        iteration (break, an exception, Ctrl-C) begins no further call and cuts waits short; attempts that are under
-        way run out on their own and hold up neither the caller nor the end of the program."""
-        waiting: queue.SimpleQueue[tuple[int, Callable[[], T]]] = queue.SimpleQueue()
-        finished: queue.SimpleQueue[tuple[int, T | None, BaseException | None]] = queue.SimpleQueue()
-        stop = threading.Event()
-
-        def work() -> None:
-            self._here.stop = stop
-            while True:
-                index, call = waiting.get()
-                if stop.is_set():
-                    return
-                try:
-                    finished.put((index, call(), None))
-                except _StoppedError:
-                    return
-                except BaseException as error:
-                    finished.put((index, None, error))
-
-        threads: list[threading.Thread] = []
-        source = enumerate(calls)
-        under_way, more = 0, True
-        try:
-            while True:
-                while more and under_way < 2 * self.concurrency:
-                    pair = next(source, None)
-                    if pair is None:
-                        more = False
-                        break
-                    waiting.put(pair)
-                    under_way += 1
-                    if len(threads) < self.concurrency:
-                        threads.append(threading.Thread(target=work, daemon=True, name="remote"))
-                        threads[-1].start()
-                if not under_way:
-                    return
-                index, result, error = finished.get()
-                under_way -= 1
-                if error is not None and not isinstance(error, HarnessError):
-                    raise error
-                yield index, error if error is not None else result  # type: ignore[misc]
-        finally:
-            stop.set()
-            for _ in threads:
-                waiting.put((-1, lambda: None))  # type: ignore[arg-type, return-value]
+        one ended with a HarnessError; any other exception is raised here. `many_calls.made` says more."""
+        return many_calls.made(calls, self.concurrency)
 
     # one call
 
@@ -215,18 +163,7 @@ class Remote:
         )
 
     def _wait_until(self, then: float) -> None:
-        stop: threading.Event | None = getattr(self._here, "stop", None)
-        if stop is not None and stop.is_set():
-            raise _StoppedError
-        seconds = then - self._clock()
-        if seconds <= 0:
-            return
-        if self._sleep is not None:
-            self._sleep(seconds)
-        elif stop is None:
-            time.sleep(seconds)
-        elif stop.wait(seconds):
-            raise _StoppedError
+        many_calls.wait(then - self._clock(), self._sleep)
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         if self.meter is not None:
@@ -252,12 +189,12 @@ class Remote:
             absent = type(cause).__name__ in ("ConnectError", "ConnectTimeout")  # of httpx, or whichever is below
             raise _PassingError(f"the connection failed ({self._clean(cause or error)})", unworked=absent) from None
         except openai.APIStatusError as error:
-            said = self._clean(error.body.get("message") or error if isinstance(error.body, dict) else error)
+            reason = self._clean(error.body.get("message") or error if isinstance(error.body, dict) else error)
             if error.status_code in (408, 409, 429) or error.status_code >= 500:
                 unworked = error.status_code in (409, 429)
                 wait = _retry_after(error.response.headers)
-                raise _PassingError(f"{error.status_code}: {said}", wait, unworked) from None
-            raise RefusedError(self._refusal(error.status_code, said), error.status_code) from None
+                raise _PassingError(f"{error.status_code}: {reason}", wait, unworked) from None
+            raise RefusedError(self._refusal(error.status_code, reason), error.status_code) from None
         except (openai.APIError, ValueError) as error:  # a ValueError is JSON that cannot be read
             raise _PassingError(f"its answer cannot be read ({self._clean(error)})") from None
         if not isinstance(reply, dict):
@@ -280,9 +217,9 @@ class Remote:
     def _key(self) -> str:
         return os.environ.get(self.key_variable, "")
 
-    def _clean(self, said: object) -> str:
+    def _clean(self, message: object) -> str:
         """One line of what a server said, without our key."""
-        text = " ".join(str(said).split())
+        text = " ".join(str(message).split())
         key = self._key()
         return (text.replace(key, "…") if key else text)[:300]
 
@@ -294,15 +231,15 @@ class Remote:
         if not error and isinstance(choices, list):  # OpenRouter puts it into the choice
             error = next((c["error"] for c in choices if isinstance(c, dict) and c.get("error")), None)
         status = error.get("code") if isinstance(error, dict) else None
-        told = error.get("message") or error if isinstance(error, dict) else error
+        message = error.get("message") or error if isinstance(error, dict) else error
         if str(status) in map(str, WILL_NOT_PASS):
-            raise RefusedError(self._refusal(int(str(status)), self._clean(told)), int(str(status)))
-        raise _PassingError(f"its answer holds no {part} ({self._clean(told or sorted(map(str, reply)))})")
+            raise RefusedError(self._refusal(int(str(status)), self._clean(message)), int(str(status)))
+        raise _PassingError(f"its answer holds no {part} ({self._clean(message or sorted(map(str, reply)))})")
 
     def _failed(self, reason: object) -> str:
         return f"The server {self.base_url} does not answer: {reason}."
 
-    def _refusal(self, status: int, said: str) -> str:
+    def _refusal(self, status: int, reason: str) -> str:
         advice = ""
         if status in (401, 403):
             advice = (
@@ -312,7 +249,7 @@ class Remote:
             )
         elif status == 404:
             advice = " Is the address complete (most end with /v1), and is the model's name the one that it serves?"
-        return f"The server {self.base_url} refuses ({status}): {said.rstrip('.')}.{advice}"
+        return f"The server {self.base_url} refuses ({status}): {reason.rstrip('.')}.{advice}"
 
 
 def _retry_after(headers: Any) -> float | None:

@@ -20,15 +20,15 @@ PROMPTS = (
 )
 TIMES_NOISE = 4
 LEAST = 1e-6  # of a log-probability; JSON's digits
-Said = list[dict[str, float]] | list[str]
+Continuations = list[dict[str, float]] | list[str]
 
 
 def probe(remote: Remote, name: str, base_name: str, chat: bool) -> dict[str, Any]:
     """What goes on the run's record. ModelError where the two cannot be told apart."""
-    before = _said(remote, base_name, chat)
-    found = _said(remote, name, chat)
-    again = _said(remote, base_name, chat)
-    effect, noise = _apart(found, before), _apart(again, before)
+    before = _continuations(remote, base_name, chat)
+    adapted = _continuations(remote, name, chat)
+    again = _continuations(remote, base_name, chat)
+    effect, noise = _apart(adapted, before), _apart(again, before)
     if not effect > max(TIMES_NOISE * noise, LEAST):
         raise ModelError(
             f"{name} answers as its base {base_name} does: on {len(PROMPTS)} prompts they differ by {effect:.2g}, and "
@@ -37,7 +37,7 @@ def probe(remote: Remote, name: str, base_name: str, chat: bool) -> dict[str, An
     return {"probe": {"base": base_name, "effect": effect, "noise": noise}}
 
 
-def _said(remote: Remote, name: str, chat: bool) -> Said:
+def _continuations(remote: Remote, name: str, chat: bool) -> Continuations:
     """The likeliest first tokens with their log-probabilities; or greedy texts, where there are no such."""
     if not chat:
         try:
@@ -55,12 +55,12 @@ def _said(remote: Remote, name: str, chat: bool) -> Said:
     return [_text(replies.chat(remote.chat(model=name, messages=m, max_tokens=32, temperature=0.0))) for m in messages]
 
 
-def _text(said: replies.Said) -> str:
+def _text(reply: replies.ReplyText) -> str:
     """With what the server keeps apart: a thought tells two models apart as well as an answer."""
-    return said.thought + said.text
+    return reply.thought + reply.text
 
 
-def _apart(one: Said, other: Said) -> float:
+def _apart(one: Continuations, other: Continuations) -> float:
     """The largest difference of a log-probability, at least; 0 or 1 for texts."""
     largest = 0.0
     for a, b in zip(one, other, strict=True):

@@ -2,7 +2,7 @@
 
 Servers differ in where they put a text. `content` is text, a list of parts (Mistral, Anthropic behind a proxy) or null;
 a reasoning model's thought stands in `reasoning_content` (vLLM, DeepSeek, SGLang) or `reasoning` (OpenRouter, newer
-vLLM), or in parts of its own. A thought is no answer. A reply without an answer says why in `Said.missing`; a reply of
+vLLM), or in parts of its own. A thought is no answer. A reply without an answer says why in `ReplyText.missing`; one of
 a shape that is not known here is an UnreadableError: nothing is guessed.
 """
 
@@ -25,7 +25,7 @@ class UnreadableError(ModelError):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ReplyText:
     """A reply's first choice."""
 
     text: str  # the answer; "" where there is none
@@ -46,7 +46,7 @@ class Said:
         return self.finish == "content_filter"
 
 
-def chat(reply: Mapping[str, Any]) -> Said:
+def chat(reply: Mapping[str, Any]) -> ReplyText:
     """Of /chat/completions. UnreadableError for a message that is none, or content of an unknown shape."""
     choice = _first(reply)
     message = choice.get("message")
@@ -64,17 +64,17 @@ def chat(reply: Mapping[str, Any]) -> Said:
     refusal = " ".join(text for kind, text in parts if kind == "refusal") or str(message.get("refusal") or "")
     text = "".join(texts)
     missing = "" if text.strip() else _why(content, message, choice, field, refusal, reply)
-    return _said(reply, choice, text, missing, "".join(thoughts))
+    return _reply_text(reply, choice, text, missing, "".join(thoughts))
 
 
-def completion(reply: Mapping[str, Any]) -> Said:
+def completion(reply: Mapping[str, Any]) -> ReplyText:
     """Of /completions. UnreadableError where `text` is neither text nor null."""
     choice = _first(reply)
     text = choice.get("text")
     if text is not None and not isinstance(text, str):
         raise UnreadableError(f"choices[0].text is {_kind(text)}, not text")
     missing = "" if isinstance(text, str) else _why(text, choice, choice, _thought_field(choice), "", reply)
-    return _said(reply, choice, text or "", missing, str(choice.get(_thought_field(choice)) or ""))
+    return _reply_text(reply, choice, text or "", missing, str(choice.get(_thought_field(choice)) or ""))
 
 
 def _first(reply: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -84,10 +84,12 @@ def _first(reply: Mapping[str, Any]) -> Mapping[str, Any]:
     return choices[0]
 
 
-def _said(reply: Mapping[str, Any], choice: Mapping[str, Any], text: str, missing: str, thought: str) -> Said:
+def _reply_text(
+    reply: Mapping[str, Any], choice: Mapping[str, Any], text: str, missing: str, thought: str
+) -> ReplyText:
     usage = _object(reply.get("usage"))
     finish = choice.get("finish_reason")
-    return Said(
+    return ReplyText(
         text=text,
         missing=missing,
         thought=thought,

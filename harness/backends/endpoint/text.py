@@ -52,9 +52,9 @@ def control_names(texts: Iterable[str]) -> list[str]:
 class MissingPartError(ModelError):
     """The server leaves out what was asked for."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, part: str) -> None:
         super().__init__(
-            f"The server does not return what multiple choice needs ({what}). vLLM's server does with --tokenizer, as "
+            f"The server does not return what multiple choice needs ({part}). vLLM's server does with --tokenizer, as "
             "do servers whose /completions has echo with logprobs; with others only tasks that generate can be run."
         )
 
@@ -75,10 +75,10 @@ class TextEndpoint:
         refuse_without_tokenizer([requests[i] for i in left], self.chat)
         order = [i for part in parts(left, requests) for i in part]  # a shared prompt's requests together
         unanswered = Unanswered(bool(done))
-        for n, found in self.remote.map(partial(self._one, requests[i]) for i in order):
-            if isinstance(found, HarnessError):
-                raise found
-            if passed := unanswered.take(order[n], *found):
+        for n, outcome in self.remote.map(partial(self._one, requests[i]) for i in order):
+            if isinstance(outcome, HarnessError):
+                raise outcome
+            if passed := unanswered.take(order[n], *outcome):
                 yield passed
         unanswered.end()
 
@@ -90,9 +90,9 @@ class TextEndpoint:
         is no answer in it."""
         assert not isinstance(request, Rolling)
         if isinstance(request, Generate):
-            said = self._chat(request) if self.chat else self._write(request)
+            reply = self._chat(request) if self.chat else self._write(request)
             opened = "" if self.chat else thinking.opened(request.prompt.shared + request.prompt.own)
-            answer, missing = _written(request, said, opened), missing_of(said)
+            answer, missing = _written(request, reply, opened), missing_of(reply)
         else:
             answer, missing = self._score(request), ""
         if names := names_in_prompt(request.prompt):
@@ -100,7 +100,7 @@ class TextEndpoint:
             answer = replace(answer, warnings=(*answer.warnings, warning))
         return answer, missing
 
-    def _write(self, request: Generate) -> replies.Said:
+    def _write(self, request: Generate) -> replies.ReplyText:
         reply = self.remote.complete(
             model=self.name,
             prompt=request.prompt.shared + request.prompt.own,
@@ -110,7 +110,7 @@ class TextEndpoint:
         )
         return replies.completion(reply)
 
-    def _chat(self, request: Generate) -> replies.Said:
+    def _chat(self, request: Generate) -> replies.ReplyText:
         messages = conversation(request.prompt, request.prompt.shared, self.system)
         reply = self.remote.chat(
             model=self.name,
@@ -135,8 +135,8 @@ class TextEndpoint:
                 "log-probabilities of a prompt: its engine can end by it. Give the model's tokenizer with --tokenizer "
                 "FOLDER."
             )
-        found = [self._echo(text, asked, option) for option in options]
-        return _scored([f[:2] for f in found], asked + sum(f[2] for f in found))
+        echoes = [self._echo(text, asked, option) for option in options]
+        return _scored([f[:2] for f in echoes], asked + sum(f[2] for f in echoes))
 
     def _likeliest(self, text: str) -> tuple[dict[str, float], str, int]:
         """The likeliest next tokens' texts with their log-probabilities ({} where the server gives none), the likeliest
@@ -152,10 +152,10 @@ class TextEndpoint:
         if not count:
             return {}, "", _asked(reply)
         try:
-            told = reply["choices"][0]["logprobs"]
+            logprobs = reply["choices"][0]["logprobs"]
             return (
-                {text: logprob_of(value) for text, value in told["top_logprobs"][0].items()},
-                str(told["tokens"][0]),
+                {text: logprob_of(value) for text, value in logprobs["top_logprobs"][0].items()},
+                str(logprobs["tokens"][0]),
                 _asked(reply),
             )
         except (KeyError, IndexError, TypeError, ValueError, AttributeError):
@@ -172,10 +172,10 @@ class TextEndpoint:
                 raise
             raise MissingPartError(f"echo with logprobs: {error}") from error
         try:
-            told, end = reply["choices"][0]["logprobs"], reply["usage"]["prompt_tokens"]
-            values, top = told["token_logprobs"][asked:end], told["top_logprobs"][asked:end]
+            logprobs, end = reply["choices"][0]["logprobs"], reply["usage"]["prompt_tokens"]
+            values, top = logprobs["token_logprobs"][asked:end], logprobs["top_logprobs"][asked:end]
             total = sum(map(logprob_of, values))
-            greedy = all(value >= max(each.values()) for value, each in zip(values, top, strict=True))
+            greedy = all(value >= max(alternatives.values()) for value, alternatives in zip(values, top, strict=True))
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise MissingPartError("the options among the likeliest tokens, or echo with logprobs") from error
         if not asked or len(values) != max(0, end - asked):
@@ -213,15 +213,15 @@ def stop_of(stop: Sequence[str], after_thinking: bool, most: int | None = None) 
     return {"stop": stops} if stops and not after_thinking else {}
 
 
-def _written(request: Generate, reply: replies.Said, opened: str) -> Response:
+def _written(request: Generate, reply: replies.ReplyText, opened: str) -> Response:
     """A reply as a response, its text cut at the stops. `opened`: the tag of a thought that the prompt leaves open."""
-    said = thinking.said(Marked(reply.text), request, opened)
-    stopped = said.stopped or reply.stopped
-    warnings = said.warnings
-    is_apart = bool(reply.thought) or thinking.has_thought(said.text)  # what is left is the answer, not a thought
+    stored = thinking.stored_text(Marked(reply.text), request, opened)
+    stopped = stored.stopped or reply.stopped
+    warnings = stored.warnings
+    is_apart = bool(reply.thought) or thinking.has_thought(stored.text)  # what is left is the answer, not a thought
     if request.after_thinking and not stopped and not is_apart and not missing_of(reply):
         warnings = (*warnings, thinking.CUT_OFF)
-    made = response(reply, said.text, stopped)
+    made = response(reply, stored.text, stopped)
     return replace(made, warnings=(*made.warnings, *warnings))
 
 

@@ -7,30 +7,30 @@ tokens is to blame, and the run must not end with a score: so empty ones are hel
 from __future__ import annotations
 
 from harness.backends.calls import Answers
-from harness.backends.endpoint.replies import Said
+from harness.backends.endpoint.replies import ReplyText
 from harness.errors import ModelError
 from harness.types import Response
 
 ENOUGH = 32  # replies without an answer, and none with one: no more are asked for
 
 
-def missing_of(said: Said) -> str:
+def missing_of(reply: ReplyText) -> str:
     """Why there is no answer in a reply, or ""."""
-    return said.missing or ("" if said.text.strip() else "the reply is empty")
+    return reply.missing or ("" if reply.text.strip() else "the reply is empty")
 
 
-def response(said: Said, text: str, stopped: bool) -> Response:
+def response(reply: ReplyText, text: str, stopped: bool) -> Response:
     """A reply as a response; `text` is cut at the stops."""
-    missing = missing_of(said)
+    missing = missing_of(reply)
     warnings: tuple[str, ...] = (f"no answer: {missing}",) if missing else ()
-    if said.filtered and not missing:
+    if reply.filtered and not missing:
         warnings = ("the server's filter cut the answer short (finish_reason content_filter)",)
     return Response(
         text=text,
         finish="stop" if stopped else "length",
-        asked=said.asked or 0,
-        reused=said.reused,
-        generated=said.generated or 0,
+        asked=reply.asked or 0,
+        reused=reply.reused,
+        generated=reply.generated or 0,
         warnings=warnings,
     )
 
@@ -42,10 +42,10 @@ class Unanswered:
         self._answered = answered
         self._held: Answers = []
 
-    def take(self, index: int, found: Response, missing: str) -> Answers:
+    def take(self, index: int, answer: Response, missing: str) -> Answers:
         """What may be passed on now. ModelError after ENOUGH replies of which none has an answer."""
         self._answered = self._answered or not missing
-        self._held.append((index, found))
+        self._held.append((index, answer))
         if self._answered:
             passed, self._held = self._held, []
             return passed
@@ -56,7 +56,7 @@ class Unanswered:
     def end(self) -> None:
         """ModelError where no reply had an answer."""
         if self._held:
-            reasons = sorted({warning for _, found in self._held for warning in found.warnings})
+            reasons = sorted({warning for _, held in self._held for warning in held.warnings})
             raise ModelError(
                 f"None of the server's {len(self._held)} replies holds an answer: {'; '.join(reasons[:3])}. Nothing of "
                 "them is stored. Where it is thoughts that use the tokens up, give more with --max-new-tokens; else "

@@ -186,12 +186,12 @@ class Switch:
 
 def _configs(model: Any) -> list[Any]:
     """The configurations that the model and its parts read, each once."""
-    found: dict[int, Any] = {}
+    by_id: dict[int, Any] = {}
     todo = [m.config for m in model.modules() if hasattr(getattr(m, "config", None), "_attn_implementation_internal")]
     while todo:
         config = todo.pop()
-        if id(config) not in found:
-            found[id(config)] = config
+        if id(config) not in by_id:
+            by_id[id(config)] = config
             parts = [getattr(config, name, None) for name in getattr(config, "sub_configs", {})]
             todo += [part for part in parts if hasattr(part, "_attn_implementation_internal")]
-    return list(found.values())
+    return list(by_id.values())

@@ -127,9 +127,9 @@ class TransformersLM:
                 i = row.request
                 if i in done:
                     continue
-                said = output.said()
-                stopped = said.stopped or output.ended
-                warnings = [*encoded[i].warnings, *said.warnings]
+                stored = output.stored_text()
+                stopped = stored.stopped or output.ended
+                warnings = [*encoded[i].warnings, *stored.warnings]
                 if output.broken:
                     warnings.append(NOT_A_NUMBER)
                 room = window - len(row.ids)
@@ -139,7 +139,7 @@ class TransformersLM:
                     (
                         i,
                         Response(
-                            text="" if output.broken else said.text,
+                            text="" if output.broken else stored.text,
                             tokens=tuple(output.tokens),
                             finish="" if output.broken else "stop" if stopped else "length",
                             asked=len(row.ids),
@@ -220,14 +220,14 @@ class TransformersLM:
         """(row, logits at its read positions [reads, vocabulary]) for all rows of a batch."""
 
         def run(passes: list[list[Segment]]) -> list[tuple[Row, torch.Tensor]]:
-            found = []
+            row_logits = []
             for segments in passes:
                 logits, at = self.engine.prefill(segments, keep_rows=False), 0
                 for s in segments:
                     if s.row is not None:
-                        found.append((s.row, logits[at : at + s.row.reads]))
+                        row_logits.append((s.row, logits[at : at + s.row.reads]))
                         at += s.row.reads
-            return found
+            return row_logits
 
         return self._with_memory(batch.passes, run)
 
@@ -236,7 +236,7 @@ class TransformersLM:
         while True:
             parts = _split(passes, self._halvings)
             try:
-                return [found for part in parts for found in run(part)]
+                return [result for part in parts for result in run(part)]
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise

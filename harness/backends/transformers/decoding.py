@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.prompting import thinking
 from harness.prompting.stops import Marked, Span
-from harness.prompting.thinking import Said
+from harness.prompting.thinking import StoredText
 from harness.types import Generate
 
 if TYPE_CHECKING:
@@ -60,9 +60,9 @@ class Output:
             return False
         if not self.request.after_thinking:
             return True
-        found = thinking.read(Marked(self._text, tuple(self._marks)), self.request.stop, self.opened, ended=False)
-        self._undecided = found.undecided
-        return found.stopped
+        reading = thinking.read(Marked(self._text, tuple(self._marks)), self.request.stop, self.opened, ended=False)
+        self._undecided = reading.undecided
+        return reading.stopped
 
     def _next(self, token: int) -> str:
         """What a token adds to the text; "" while a character is not complete."""
@@ -81,9 +81,9 @@ class Output:
         self._text += new
         return new
 
-    def said(self) -> Said:
+    def stored_text(self) -> StoredText:
         """The text of the tokens, up to its first stop string."""
-        return thinking.said(self.marked(), self.request, self.opened)
+        return thinking.stored_text(self.marked(), self.request, self.opened)
 
     def marked(self) -> Marked:
         """The text of the tokens with its special tokens. A token that ended it is one of these, whatever it is."""

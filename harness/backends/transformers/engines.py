@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.backends.transformers.attention_hook import Active, Switch, UnsupportedError
-from harness.backends.transformers.prefix_tree import Segment
+from harness.backends.transformers.prefix_tree import Row, Segment
 from harness.backends.transformers.self_check import check_shared, first_line, gap, is_out_of_memory, tolerance
 from harness.backends.transformers.shared_attention import Decode, Pass
 
@@ -88,11 +88,11 @@ class SharedEngine:
         if self._layers is not None and len(self.windows) < self._layers:
             raise UnsupportedError(f"{self._layers - len(self.windows)} of its {self._layers} layers are not attention")
 
-    def plain_logits(self, ids: list[int], reads: int) -> torch.Tensor:
-        """Of one row, by the plain engine and the model's usual attention: float32 [reads, vocabulary]."""
+    def plain_logits(self, rows: Sequence[Row]) -> list[torch.Tensor]:
+        """By the plain engine and the model's usual attention: of each row float32 [its reads, vocabulary]."""
         self._switch.to_usual()
         try:
-            return self._plain.logits([ids], reads)[0]
+            return self._plain.read(rows)
         finally:
             self._switch.to_ours()
 
@@ -135,8 +135,8 @@ class PlainEngine:
         self._options: dict[str, Any] = {}
         self._keeps_some = False  # whether logits can be asked for at the last positions only
 
-    def find_options(self, ids: list[int]) -> None:
-        """Try which of the options that save memory leave the logits of `ids` as they are."""
+    def find_options(self, ids: list[int]) -> torch.Tensor:
+        """Try which of the options that save memory leave the logits of `ids` as they are; gives these."""
         import torch
 
         parameters = inspect.signature(self.model.forward).parameters
@@ -149,18 +149,19 @@ class PlainEngine:
             if is_out_of_memory(error) or not without:
                 raise
             self._options = without  # some fail at making their cache
-            return
+            return self.logits([ids], len(ids))[0]
         reads = len(ids) // 2
         for options, keeps_some in ((without, "logits_to_keep" in parameters), (without, False)):
             self._options, self._keeps_some = options, keeps_some
             try:
                 logits = self.logits([ids], reads)[0]
                 if logits.shape[0] == reads and not gap(logits, usual[-reads:]) > tolerance(self.model):
-                    return
+                    return usual
             except Exception as error:
                 if is_out_of_memory(error):
                     raise
         self._options, self._keeps_some = {}, False
+        return usual
 
     def logits(self, rows: Sequence[list[int]], reads: int) -> torch.Tensor:
         """Of rows of equal length, float32 [rows, reads, vocabulary], at each one's last `reads` positions."""
@@ -177,12 +178,16 @@ class PlainEngine:
         import torch
 
         rows = [s.row for s in segments if s.row is not None]
-        found: dict[int, torch.Tensor] = {}
+        return torch.cat(self.read(rows)) if rows else torch.empty(0)
+
+    def read(self, rows: Sequence[Row]) -> list[torch.Tensor]:
+        """Of each row, float32 [its reads, vocabulary]; rows of equal length go together."""
+        by_row: dict[int, torch.Tensor] = {}
         for group in _equal_lengths([len(r.ids) for r in rows], self.together):
             logits = self.logits([rows[i].ids for i in group], max(rows[i].reads for i in group))
             for place, i in enumerate(group):
-                found[i] = logits[place, logits.shape[1] - rows[i].reads :]
-        return torch.cat([found[i] for i in range(len(rows))]) if rows else torch.empty(0)
+                by_row[i] = logits[place, logits.shape[1] - rows[i].reads :]
+        return [by_row[i] for i in range(len(rows))]
 
     def decode(self, segments: list[Segment]) -> PlainDecoder:
         return PlainDecoder(self, [list(s.row.ids) for s in segments if s.row is not None])
@@ -199,10 +204,10 @@ class PlainDecoder:
 
         for row, token in zip(self.rows, tokens, strict=True):
             row.append(token)
-        found: dict[int, torch.Tensor] = {}
+        by_row: dict[int, torch.Tensor] = {}
         for group in _equal_lengths([len(r) for r in self.rows], self.engine.together):
-            found.update(zip(group, self.engine.logits([self.rows[i] for i in group], 1)[:, 0], strict=True))
-        return torch.stack([found[i] for i in range(len(self.rows))])
+            by_row.update(zip(group, self.engine.logits([self.rows[i] for i in group], 1)[:, 0], strict=True))
+        return torch.stack([by_row[i] for i in range(len(self.rows))])
 
     def keep(self, rows: list[int]) -> None:
         self.rows = [self.rows[r] for r in rows]

@@ -68,12 +68,12 @@ class Job:
         norm = norm.masked_fill(~norm.isfinite(), math.nan)  # one infinite logit spoils all of its position
         if self.one_position:
             ids = torch.tensor(self.targets[0], device=logits.device)
-            each = logits[0, ids] - norm[0]
-            return self.take(0, each.tolist(), (ids == best[0]).tolist(), row.reused)
+            logprobs = logits[0, ids] - norm[0]
+            return self.take(0, logprobs.tolist(), (ids == best[0]).tolist(), row.reused)
         ids = torch.tensor(self.targets[row.part], device=logits.device, dtype=torch.long)
-        each = (logits[: len(ids)].gather(1, ids[:, None])[:, 0] - norm[: len(ids)]).double()
+        logprobs = (logits[: len(ids)].gather(1, ids[:, None])[:, 0] - norm[: len(ids)]).double()
         greedy = bool((ids == best[: len(ids)]).all())
-        return self.take(row.part, [each.sum().item()], [greedy], row.reused)
+        return self.take(row.part, [logprobs.sum().item()], [greedy], row.reused)
 
     def take(self, part: int, logprobs: list[float], greedy: list[bool], reused: int) -> bool:
         """Take what was read from one row; True when the request has all it needs."""

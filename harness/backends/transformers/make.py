@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 def make(resolved: ResolvedModel, settings: BackendSettings) -> tuple[TransformersLM, list[str]]:
     """Load the checkpoint, with its adapter merged into its base."""
     from harness.backends.transformers.backend import TransformersLM
-    from harness.models.loading import load_model, load_tokenizer
+    from harness.models.loading import load_tokenizer, load_unchecked
     from harness.models.vocabulary import fit_tokenizer
     from harness.prompting.preparation import prompting
 
     checkpoint = resolved.checkpoint
     tokenizer = load_tokenizer(checkpoint)
     template, warnings = prompting(resolved, settings, tokenizer)
-    model = load_model(checkpoint.base or checkpoint, resolved.dtype, resolved.device, resolved.load_in_4bit)
+    model = load_unchecked(checkpoint.base or checkpoint, resolved.dtype, resolved.device, resolved.load_in_4bit)
     if checkpoint.base is not None:
         from harness.models.adapter import merge_for_run
 

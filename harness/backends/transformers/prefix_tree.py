@@ -38,12 +38,12 @@ class Segment:
 
     def ancestors(self) -> list[Segment]:
         """From the root down, itself excluded."""
-        found = []
+        nodes = []
         node = self.parent
         while node is not None:
-            found.append(node)
+            nodes.append(node)
             node = node.parent
-        return found[::-1]
+        return nodes[::-1]
 
 
 @dataclass(slots=True, eq=False)

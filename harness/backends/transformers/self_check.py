@@ -8,6 +8,7 @@ window and limit in its configuration, with prefixes cut as runs cut them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.backends.limits import window_of
@@ -15,18 +16,21 @@ from harness.backends.transformers.attention_hook import UnsupportedError
 from harness.backends.transformers.prefix_tree import Row, Segment
 from harness.backends.transformers.window_limits import Limit, limits_of, reduced
 from harness.errors import ModelError
+from harness.models.causal import looking_ahead, looks_ahead
 
 if TYPE_CHECKING:
     import torch
 
 SHORT = 37  # tokens of the longest row of the check that every model gets
-BEYOND = 40  # tokens that a row of the check goes beyond a limit: its trunk and its leaf, and a dozen more
+BEYOND = 40  # tokens that a row of the check goes beyond a limit: its trunk and its leaf, and a few more
 STEPS = 2  # tokens decoded after it
 # multiply-adds that the check at one limit may take: one or two seconds
 WORK = {"cpu": 5e10}
 WORK_ELSEWHERE = 1e13
-# leaves of the check's tree, by number (see _compare)
-EVERY_LEAF, FEW_LEAVES, ONE_LEAF, LONG_LEAF = (0, 1, 2, 3), (0, 2), (0,), 3
+TRUNK = 24  # tokens that all rows of the check begin with
+MOST_READS = 12  # positions of a row that are compared
+# leaves of the check's tree, by number (see _compare); the first and the long one are of one length
+EVERY_LEAF, FEW_LEAVES, EQUAL_LEAVES, LONG_LEAF = (0, 1, 2, 3), (0, 2), (0, 3), 3
 
 
 class Plain(Protocol):
@@ -35,7 +39,7 @@ class Plain(Protocol):
     model: Any
     together: int
 
-    def find_options(self, ids: list[int]) -> None: ...
+    def find_options(self, ids: list[int]) -> torch.Tensor: ...
     def logits(self, rows: Sequence[list[int]], reads: int) -> torch.Tensor: ...
 
 
@@ -53,7 +57,7 @@ class Shared(Protocol):
     def learn_windows(self, trunk: Segment) -> None: ...
     def prefill(self, segments: list[Segment], keep_rows: bool) -> torch.Tensor: ...
     def decode(self, segments: list[Segment]) -> Decoder: ...
-    def plain_logits(self, ids: list[int], reads: int) -> torch.Tensor: ...
+    def plain_logits(self, rows: Sequence[Row]) -> list[torch.Tensor]: ...
 
 
 def tolerance(model: Any) -> float:
@@ -113,8 +117,7 @@ def _check_plain(engine: Plain) -> None:
     ids = random_ids(model, length)
     half = length // 2
     other = ids[:half] + random_ids(model, length - half, seed=1)
-    engine.find_options(ids)
-    alone = engine.logits([ids], length)[0]
+    alone = engine.find_options(ids)
     if alone.shape[0] != length or alone.ndim != 2:
         raise ModelError(
             f"{_name(model)} cannot be measured here: it gives no logits at each token (their shape is "
@@ -123,19 +126,20 @@ def _check_plain(engine: Plain) -> None:
     if not bool(alone.isfinite().all()):
         return  # nothing can be compared; answers that are not numbers are told of where they are read
     allowed = tolerance(model)
+    together = engine.logits([ids, other], length)
+    ahead = looks_ahead(model, together[0][:half], together[1][:half])
+    if gap(together[0], alone) <= allowed and not ahead:
+        return
+    alone = engine.logits([ids], length)[0]
     if not gap(engine.logits([ids], length)[0], alone) <= allowed:
         raise ModelError(
             f"{_name(model)} cannot be measured here: it gives other logits for the same tokens a second time."
         )
-    together = engine.logits([ids, other], length)
-    if gap(together[0], alone) <= allowed and gap(together[1][:half], alone[:half]) <= allowed:
+    if gap(together[0], alone) <= allowed and not ahead:
         return
-    engine.together = 1
-    if not gap(engine.logits([other], length)[0][:half], alone[:half]) <= allowed:
-        raise ModelError(
-            f"{_name(model)} is no causal language model: its predictions change with the tokens that come after. "
-            "Only models that predict each token from those before it can be measured."
-        )
+    engine.together = 1  # a row may hang on what runs beside it; or on later tokens, when it runs alone too
+    if ahead := looks_ahead(model, alone[:half], engine.logits([other], length)[0][:half]):
+        raise looking_ahead(model, getattr(model, "name_or_path", "") or "The model", ahead)
 
 
 def _name(model: Any) -> str:
@@ -170,9 +174,10 @@ def check_shared(engine: Shared) -> None:
             longest = max(longest, limit.tokens + BEYOND)
         else:
             out_of_reach.append(limit)
-    for limit in out_of_reach:
-        _check_reduced(engine, limit)
-    _compare(engine, min(SHORT, window - STEPS), ONE_LEAF if out_of_reach else EVERY_LEAF)
+    small = [_reduced_logits(engine, limit) for limit in out_of_reach]
+    usual = _compare(engine, min(SHORT, window - STEPS), EQUAL_LEAVES if out_of_reach else EVERY_LEAF)
+    for limit, logits in zip(out_of_reach, small, strict=True):
+        _check_reduced(engine, limit, logits, usual)
     if longest > SHORT:
         length = min(longest, window - STEPS)
         # the branch alone is longer than the limit, unless the model's window ends before
@@ -185,32 +190,30 @@ def _affordable(model: Any, limit: Limit) -> bool:
     return 2.2 * weights * (limit.tokens + BEYOND) <= WORK.get(model.device.type, WORK_ELSEWHERE)
 
 
-def _check_reduced(engine: Shared, limit: Limit) -> None:
-    """At a limit too long to be reached in a check: made small, it must change what plain passes give, and ours with
-    them. Where it changes nothing it cannot be checked, unless all layers' masks say that there is no window."""
-    model, config = engine.model, engine.model.config.get_text_config()
-    ids = random_ids(model, SHORT)
-    before = engine.plain_logits(ids, 1)
-    with reduced(model, config, limit):
-        after = engine.plain_logits(ids, 1)
-        # as far from the usual logits as rounding never takes them
-        changes = not gap(after, before) <= tolerance(model) / 10
-        if changes:
-            _compare(engine, SHORT, FEW_LEAVES)
-    if not changes:
-        _compare(engine, SHORT, FEW_LEAVES)
-        if "window" not in limit.name or any(w is not None for w in engine.windows.values()):
-            raise UnsupportedError(
-                f"its configuration has {limit.name} = {limit.tokens}, which is too long to be checked here"
-            )
+def _reduced_logits(engine: Shared, limit: Limit) -> torch.Tensor:
+    """Compared at a limit that is too long to be reached in a check, and is made small for it."""
+    with reduced(engine.model, engine.model.config.get_text_config(), limit):
+        return _compare(engine, SHORT, EQUAL_LEAVES)
 
 
-def _compare(engine: Shared, length: int, which: Sequence[int]) -> None:
+def _check_reduced(engine: Shared, limit: Limit, small: torch.Tensor, usual: torch.Tensor) -> None:
+    """Made small, a limit must have changed what plain passes give. Where it changes nothing it was not checked, which
+    is well only where all layers' masks say that there is no window."""
+    # as far from the usual logits as rounding never takes them
+    changes = not gap(small, usual) <= tolerance(engine.model) / 10
+    if not changes and ("window" not in limit.name or any(w is not None for w in engine.windows.values())):
+        raise UnsupportedError(
+            f"its configuration has {limit.name} = {limit.tokens}, which is too long to be checked here"
+        )
+
+
+def _compare(engine: Shared, length: int, which: Sequence[int]) -> torch.Tensor:
     """A small tree of rows of `length` tokens, against plain passes: a trunk, a long branch, `which` leaves, and some
-    tokens decoded. Each leaf beside the first costs a plain pass more."""
+    tokens decoded. Gives the first row's plain logits. A pass costs about as much for a few tokens as for fifty: the
+    weights go through memory, so the number of passes counts. Plain ones are as many as the leaves have lengths."""
     model = engine.model
     ids = random_ids(model, length + 40, seed=length)
-    trunk_end, branch_end = min(20, length // 2), max(length // 2 + 1, length - 8)
+    trunk_end, branch_end = TRUNK if length >= SHORT else length // 2, max(length // 2 + 1, length - 8)
     trunk = Segment(ids[:trunk_end], 0, None, None)
     branch = Segment(ids[trunk_end:branch_end], trunk_end, trunk, None)
     every = [
@@ -223,7 +226,7 @@ def _compare(engine: Shared, length: int, which: Sequence[int]) -> None:
     for n, number in enumerate(which):
         parent, own = every[number]
         start = branch_end if parent is branch else trunk_end
-        row = Row(ids[:start] + own, min(8, len(own)), 0, n)
+        row = Row(ids[:start] + own, min(MOST_READS, len(own)), 0, n)
         rows.append(row)
         leaves.append(Segment(own, start, parent, row))
     new = random_ids(model, STEPS * len(rows), seed=1)
@@ -236,15 +239,14 @@ def _compare(engine: Shared, length: int, which: Sequence[int]) -> None:
     steps = [decoder.step([t[n] for t in tokens]) for n in range(STEPS)]
     engine.computed = computed
 
-    wanted = []
-    wanted_steps = []
-    for row, more in zip(rows, tokens, strict=True):
-        logits = engine.plain_logits(row.ids + more, row.reads + STEPS)
-        wanted.append(logits[: row.reads])
-        wanted_steps.append(logits[row.reads :])
+    plain = engine.plain_logits(
+        [replace(row, ids=row.ids + more, reads=row.reads + STEPS) for row, more in zip(rows, tokens, strict=True)]
+    )
+    wanted, wanted_steps = [logits[:-STEPS] for logits in plain], [logits[-STEPS:] for logits in plain]
     import torch
 
     for ours, theirs in ((got, torch.cat(wanted)), (torch.stack(steps, 1), torch.stack(wanted_steps))):
         apart = gap(ours, theirs)
         if not apart <= tolerance(model):
             raise UnsupportedError(f"logits with shared prompts differ from plain ones by {apart:.1e}")
+    return wanted[0]

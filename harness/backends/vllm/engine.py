@@ -7,12 +7,7 @@ Calls come in the order of their tokens, so that what prompts share is computed 
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import os
-import re
 import sys
-import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +17,8 @@ from harness.backends.calls import Answer, Answers, Call, Calls, Key, Scored, Sc
 from harness.backends.limits import end_ids_of, window_of
 from harness.backends.vllm import served_adapter
 from harness.backends.vllm.loop import Loop
-from harness.errors import MissingError, ModelError, UsageError
+from harness.backends.vllm.start import start
+from harness.errors import MissingError, UsageError
 from harness.prompting import thinking
 from harness.prompting.preparation import prompting
 from harness.prompting.tokens import Encoder
@@ -101,7 +97,7 @@ class VllmEngine:
             include_stop_str_in_output=True,
         )
 
-    def check(self, told: Any, adapter: Any, dtype: str, is_live: bool) -> float:
+    def check(self, recorded: Any, adapter: Any, dtype: str, is_live: bool) -> float:
         """Hold the engine against transformers (see served_adapter.py)."""
         lora = self.lora
 
@@ -110,11 +106,11 @@ class VllmEngine:
             calls = [
                 ((n, 0), Scoring(ids, 0, wanted)) for n, (ids, wanted) in enumerate(zip(prompts, tokens, strict=True))
             ]
-            found = {key[0]: a for batch in self.ask(calls) for key, a in batch if isinstance(a, Scored)}
-            return [[found[n].targets[t] for t in wanted] for n, wanted in enumerate(tokens)]
+            scored = {key[0]: a for batch in self.ask(calls) for key, a in batch if isinstance(a, Scored)}
+            return [[scored[n].targets[t] for t in wanted] for n, wanted in enumerate(tokens)]
 
         try:
-            return served_adapter.check(adapter, dtype, told, say, is_live, "vLLM")
+            return served_adapter.check(adapter, dtype, recorded, say, is_live, "vLLM")
         finally:
             self.lora = lora
 
@@ -124,12 +120,12 @@ class VllmEngine:
 
 def read(call: Call, output: Any) -> Answer:
     """A call's answer out of vLLM's RequestOutput."""
-    said = output.outputs[0]
+    completion = output.outputs[0]
     reused = output.num_cached_tokens or 0
     if isinstance(call, Writing):
-        return Written(tuple(said.token_ids), said.finish_reason == "stop", reused)
-    best = said.token_ids[0]
-    following = said.logprobs[0]
+        return Written(tuple(completion.token_ids), completion.finish_reason == "stop", reused)
+    best = completion.token_ids[0]
+    following = completion.logprobs[0]
     own = [output.prompt_logprobs[at][call.ids[at]] for at in range(len(call.ids) - call.tail, len(call.ids))]
     return Scored(
         targets={token: following[token].logprob for token in call.targets},
@@ -169,12 +165,12 @@ def make(model: ResolvedModel, settings: BackendSettings) -> tuple[VllmEngine, l
     template, warnings = prompting(model, settings, tokenizer)
     is_live = adapter.base is not None and settings.lora == "live"
     lora: dict[str, Any] = {}
-    path, told = adapter.path, None
+    path, recorded = adapter.path, None
     if adapter.base is not None and is_live:
-        path, told = adapter.base.path, served_adapter.live(adapter, model.dtype)
+        path, recorded = adapter.base.path, served_adapter.live(adapter, model.dtype)
         lora = {"enable_lora": True, "max_loras": 1, "max_lora_rank": _rank(adapter.path)}
     elif adapter.base is not None:
-        path, told = served_adapter.merged(adapter, model.dtype)
+        path, recorded = served_adapter.merged(adapter, model.dtype)
     config = AutoConfig.from_pretrained(path, trust_remote_code=adapter.remote_code, local_files_only=True)
     window = window_of(config.get_text_config())
     warnings = fit_tokenizer(tokenizer, rows_of(config), adapter)
@@ -196,7 +192,7 @@ def make(model: ResolvedModel, settings: BackendSettings) -> tuple[VllmEngine, l
         **({"enforce_eager": True, "block_size": 32} if model.device == "cpu" else {}),
         **lora,
     }
-    loop = _start(arguments, calls, model)
+    loop = start(arguments, calls, model)
     details = {"calls_at_once": calls, "lora": settings.lora if adapter.base else "", **_told(arguments)}
     info = BackendInfo("vllm", _device_name(model.device), model.dtype, window, details)
     ends = end_ids_of(path, config, tokenizer)
@@ -206,8 +202,8 @@ def make(model: ResolvedModel, settings: BackendSettings) -> tuple[VllmEngine, l
             from vllm.lora.request import LoRARequest
 
             backend.lora = LoRARequest("adapter", 1, str(adapter.path))
-        if told is not None:
-            apart = backend.check(told, adapter, model.dtype, is_live)
+        if recorded is not None:
+            apart = backend.check(recorded, adapter, model.dtype, is_live)
             backend.info = replace(info, details={**details, "apart_from_transformers": apart})
     except BaseException:
         backend.close()
@@ -220,82 +216,6 @@ def require() -> None:
 
     if find_spec("vllm") is None:
         raise MissingError("vLLM is not installed here: pip install vllm (it wants a GPU), or --backend transformers.")
-
-
-def _check_device(device: str) -> None:
-    """vLLM was built for one kind of device, and takes those of it that it sees."""
-    from vllm.platforms import current_platform
-
-    if device != current_platform.device_type:
-        advice = " Choose among GPUs with CUDA_VISIBLE_DEVICES." if ":" in device else ""
-        raise UsageError(
-            f"The vLLM that is installed here runs on {current_platform.device_type}, not {device}.{advice}"
-        )
-
-
-def _start(arguments: dict[str, Any], window: int, model: ResolvedModel) -> Loop:
-    """The engine, or a sentence of why it does not start. What vLLM and its processes print goes to a file, which
-    stays only where an engine stopped."""
-    for name, value in (
-        ("VLLM_NO_USAGE_STATS", "1"),
-        ("VLLM_LOGGING_LEVEL", "ERROR"),
-        ("VLLM_LOGGING_STREAM", "ext://sys.stderr"),
-    ):
-        os.environ.setdefault(name, value)
-    log = Path(tempfile.mkstemp(prefix="harness-vllm-", suffix=".log")[1])
-    keep: list[Path] = []
-
-    def why(error: BaseException) -> str:
-        keep.append(log)
-        reason = _reason(error, log.read_text("utf-8", "replace"))
-        return (
-            f"vLLM cannot serve {model.checkpoint.given}: {reason}. All that it said is in {log}. --backend "
-            "transformers may do."
-        )
-
-    def tidy() -> None:
-        if not keep:
-            log.unlink(missing_ok=True)
-
-    atexit.register(tidy)
-    with _printing_to(log):
-        try:
-            _check_device(model.device)
-            from vllm import AsyncEngineArgs, AsyncLLMEngine
-
-            return Loop(lambda: AsyncLLMEngine.from_engine_args(AsyncEngineArgs(**arguments)), window, why)
-        except UsageError:
-            raise
-        except Exception as error:
-            sys.stderr.flush()
-            raise ModelError(why(error)) from error
-
-
-@contextlib.contextmanager
-def _printing_to(log: Path) -> Iterator[None]:
-    """Standard output and error of this process, and of those that it starts meanwhile, go to a file."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = [os.dup(1), os.dup(2)]
-    file = os.open(log, os.O_WRONLY | os.O_APPEND)
-    try:
-        for number in (1, 2):
-            os.dup2(file, number)
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for number, old in zip((1, 2), kept, strict=True):
-            os.dup2(old, number)
-            os.close(old)
-        os.close(file)
-
-
-def _reason(error: BaseException, log: str) -> str:
-    """The first error that an engine's process reported, or else the one that came to us."""
-    said = re.findall(r"\b(?:[A-Z]\w*Error|OutOfMemory\w*): (.+)", log)
-    told = [line for line in said if "initialization failed" not in line]
-    return " ".join((told[0] if told else str(error) or type(error).__name__).split())[:300].rstrip(".")
 
 
 def _executors(workers: int, device: str) -> dict[str, Any]:

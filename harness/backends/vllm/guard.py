@@ -31,7 +31,7 @@ def main(pid: int) -> None:
 
     ours = psutil.Process(pid)
     children: set[psutil.Process] = set()
-    said = False
+    announced = False
     while True:
         try:
             if ours.status() == psutil.STATUS_ZOMBIE:
@@ -39,8 +39,8 @@ def main(pid: int) -> None:
             children |= set(ours.children(recursive=True)) - {psutil.Process()}
         except psutil.NoSuchProcess:
             break
-        if not said:
-            said = bool(os.write(1, b"watching\n"))
+        if not announced:
+            announced = bool(os.write(1, b"watching\n"))
         if select.select([0], [], [], 1.0)[0] and not os.read(0, 1):
             break
     for child in children:

@@ -65,7 +65,7 @@ class Loop:
                     return
                 batch = _gather(finished, self.window // 4)
                 under_way -= len(batch)
-                if failed := [found for _, found in batch if isinstance(found, BaseException)]:
+                if failed := [output for _, output in batch if isinstance(output, BaseException)]:
                     raise ModelError(self._why(failed[0])) from failed[0]
                 if under_way == 0:
                     tasks.clear()
@@ -76,15 +76,15 @@ class Loop:
 
     async def _one(self, number: int, call: tuple[K, list[int], Any, Any], finished: Any) -> None:
         key, ids, params, lora = call
-        found: Any = None
+        outcome: Any = None
         try:
             async for output in self.engine.generate({"prompt_token_ids": ids}, params, str(number), lora_request=lora):
-                found = output
+                outcome = output
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            found = error
-        finished.put((key, found))
+            outcome = error
+        finished.put((key, outcome))
 
     def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -56,11 +56,11 @@ def live(adapter: Checkpoint, dtype: str) -> Probe:
             raise ModelError(
                 f"The adapter {adapter.given} has a vocabulary of its own, which is not served live. Use --lora merge."
             )
-        told = Probe.of(model, probe(model, adapter)[0])
+        recorded = Probe.of(model, probe(model, adapter)[0])
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".live.", dir=folder.parent))
         try:
-            told.write(temporary)
+            recorded.write(temporary)
             temporary.rename(folder)
         except OSError:
             if not (folder / Probe.FILE).is_file():
@@ -70,13 +70,16 @@ def live(adapter: Checkpoint, dtype: str) -> Probe:
     return Probe.read(folder)
 
 
-def check(adapter: Checkpoint, dtype: str, told: Probe, say: Say, is_live: bool, engine: str) -> float:
+def check(adapter: Checkpoint, dtype: str, recorded: Probe, say: Say, is_live: bool, engine: str) -> float:
     """Hold the engine against transformers. Returns the largest difference in standard deviations; ModelError where
     it is above TOLERANCE, or where the live adapter changes nothing in the engine."""
-    found = say(told.prompts, told.tokens, True)
-    apart = _largest(found, told.live) / told.spread
+    measured = say(recorded.prompts, recorded.tokens, True)
+    apart = _largest(measured, recorded.live) / recorded.spread
     if is_live:
-        effect, wanted = _largest(found, say(told.prompts, told.tokens, False)), _largest(told.live, told.base)
+        effect, wanted = (
+            _largest(measured, say(recorded.prompts, recorded.tokens, False)),
+            _largest(recorded.live, recorded.base),
+        )
         if not effect >= LEAST_EFFECT * wanted:
             raise ModelError(
                 f"{engine} does not apply the adapter {adapter.given}: it changes log-probabilities by {effect:.2g} "

@@ -55,21 +55,23 @@ class Aggregate:
 
         A metric that some tasks do not have is averaged over the others, as lm-eval does. Where a task has it and no
         figure of it (see `LmEvalTask.summarize`), the group has none either."""
-        made, said = [], []
+        made, notes = [], []
         for entry in self.averaged:
             for label in entry.labels:
                 having = [task for task, metrics in self.members.items() if label in metrics]
                 own = [s for task in having for s in scores[task] if (s.group, s.metric) == ("all", label)]
                 if not having:
-                    said.append(f"no figure for {label}: none of its tasks has this metric")
+                    notes.append(f"no figure for {label}: none of its tasks has this metric")
                     continue
                 if len(own) < len(having):
-                    said.append(f"no figure for {label}: {len(having) - len(own)} of its {len(having)} tasks have none")
+                    notes.append(
+                        f"no figure for {label}: {len(having) - len(own)} of its {len(having)} tasks have none"
+                    )
                     continue
                 if len(having) < len(self.members):
-                    said.append(f"{label} is of {len(having)} of its {len(self.members)} tasks: the others have none")
+                    notes.append(f"{label} is of {len(having)} of its {len(self.members)} tasks: the others have none")
                 made.append(_mean(label, own, [sizes[task] if entry.by_size else 1 for task in having]))
-        return made, said
+        return made, notes
 
 
 def _mean(label: str, scores: Sequence[Score], weights: Sequence[int]) -> Score:

@@ -100,8 +100,8 @@ def _members(name: str, index: Mapping[str, Any], seen: set[str]) -> Iterator[tu
 def load(name: str, manager: Any) -> tuple[dict[str, Any], list[Any]]:
     """lm-eval's tasks by name, and its groups."""
     try:
-        found = manager.load([name])
-        loaded, groups = dict(found["tasks"]), list(found["groups"].values())
+        contents = manager.load([name])
+        loaded, groups = dict(contents["tasks"]), list(contents["groups"].values())
     except Exception as error:
         raise _explained(name, error) from error
     if not loaded:
@@ -122,14 +122,14 @@ def _explained(name: str, error: Exception) -> Exception:
     while trace:
         frames.append(trace.tb_frame.f_code.co_name)
         trace = trace.tb_next
-    said = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
+    reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
     if "load_dataset" in frames:
         return DataError(
-            f"The rows of lm-eval's task {name!r} could not be loaded ({said}). Go online once so that `datasets` "
+            f"The rows of lm-eval's task {name!r} could not be loaded ({reason}). Go online once so that `datasets` "
             "caches them, or write a YAML file with `dataset_path: json` and `dataset_kwargs: {data_files: …}` that "
             "names local files, and pass its folder with --include-path."
         )
-    return UsageError(f"lm-eval cannot build its task {name!r} ({said}). Look into the task's YAML file.")
+    return UsageError(f"lm-eval cannot build its task {name!r} ({reason}). Look into the task's YAML file.")
 
 
 @contextlib.contextmanager

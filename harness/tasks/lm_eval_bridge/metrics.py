@@ -118,8 +118,8 @@ def score(
     n = len(set(ids))
     if _is_mean(aggregate) and all(isinstance(v, float) and math.isfinite(v) for v in values):
         bounded = UNIT if all(0 <= v <= 1 for v in values) else None
-        found, method = interval(list(values), list(ids) if n < len(ids) else None, bounded)
-        return Score("all", metric, value, found.low, found.high, n, method)
+        estimate, method = interval(list(values), list(ids) if n < len(ids) else None, bounded)
+        return Score("all", metric, value, estimate.low, estimate.high, n, method)
     low, high = _bootstrap(aggregate, values, ids)
     return Score("all", metric, value, min(low, value), max(high, value), n, "bootstrap")
 

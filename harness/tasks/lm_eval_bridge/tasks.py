@@ -120,8 +120,8 @@ class LmEvalTask:
         values: dict[str, Any] = {}
         for ensemble in self._task._filters:
             ensemble.apply(instances)
-            found = self._task.process_results(doc, [one.filtered_resps[ensemble.name] for one in instances])
-            values |= {metrics.key(metric, ensemble.name): v for metric, v in found.items() if metric != "bypass"}
+            results = self._task.process_results(doc, [one.filtered_resps[ensemble.name] for one in instances])
+            values |= {metrics.key(metric, ensemble.name): v for metric, v in results.items() if metric != "bypass"}
         answer, numbers = metrics.pack(self._answer(doc, instances), values, {m: self._aggregation(m) for m in values})
         return Sample(item, numbers, answer, self._expected(doc))
 
@@ -174,8 +174,8 @@ class LmEvalTask:
 
     def _no_figure(self, metric: str, count: int, total: int) -> None:
         why = f"{count} of {total} answers have no number for it" if count else "it is not a number"
-        if (said := f"no figure for {metric}: {why}") not in self.warnings:
-            self.warnings.append(said)
+        if (note := f"no figure for {metric}: {why}") not in self.warnings:
+            self.warnings.append(note)
 
     def _aggregation(self, metric: str) -> Callable[[list[Any]], Any]:
         """lm-eval's own; the mean for a metric that the task does not declare. One function of the YAML may
@@ -191,14 +191,18 @@ class LmEvalTask:
 
     def _answer(self, doc: Any, instances: Sequence[Any]) -> str:
         kind, first = self._task.OUTPUT_TYPE, next(iter(self._task._filters)).name
-        found = [one.filtered_resps[first] for one in instances]
+        filtered = [one.filtered_resps[first] for one in instances]
         if kind == "multiple_choice":
             choices = self._task.doc_to_choice(doc)
-            best = max(range(len(choices)), key=lambda i: found[i][0])
+            best = max(range(len(choices)), key=lambda i: filtered[i][0])
             return str(choices[best])
         if kind == "generate_until":
-            return found[0] if isinstance(found[0], str) else json.dumps(found[0], ensure_ascii=False, default=str)
-        if kind == "loglikelihood" and found[0][1]:
+            return (
+                filtered[0]
+                if isinstance(filtered[0], str)
+                else json.dumps(filtered[0], ensure_ascii=False, default=str)
+            )
+        if kind == "loglikelihood" and filtered[0][1]:
             return str(instances[0].args[1])
         return ""
 

@@ -34,10 +34,10 @@ def test_json_is_one_document_and_the_exit_code_agrees(app: typer.Typer, tmp_pat
     document = json.loads(result.stdout)
     assert result.exit_code == (0 if document["ready"] else 6)
     findings = {one["name"]: one for one in document["findings"]}
-    assert findings["torch"]["found"].startswith(metadata.version("torch"))
+    assert findings["torch"]["detail"].startswith(metadata.version("torch"))
     assert findings["python"]["ok"]
-    assert findings["device"]["found"].startswith(("cpu", "cuda", "mps"))
-    assert findings["store"] == {**findings["store"], "ok": True, "found": str(tmp_path / "store.duckdb")}
+    assert findings["device"]["detail"].startswith(("cpu", "cuda", "mps"))
+    assert findings["store"] == {**findings["store"], "ok": True, "detail": str(tmp_path / "store.duckdb")}
     assert not (tmp_path / "store.duckdb").exists()
     needed = [one for one in document["findings"] if one["needed"]]
     assert document["ready"] == all(one["ok"] for one in needed)
@@ -69,7 +69,7 @@ def test_packages_missing_and_too_old(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(metadata, "version", version)
     findings = list(doctor._packages())
     assert named(findings, "duckdb").remedy == 'pip install "duckdb<1.6,>=1.5"'
-    assert named(findings, "peft").found == "not installed; >=0.21.2 is needed"
+    assert named(findings, "peft").detail == "not installed; >=0.21.2 is needed"
     bad = {one.name for one in findings if not one.ok}
     assert bad == {"duckdb", "peft", "bitsandbytes"}
     assert not fit(findings)
@@ -81,7 +81,7 @@ def test_the_sandbox_is_tried_and_its_absence_said(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PATH", str(tmp_path))
     (finding,) = doctor._sandbox()
     assert (finding.ok, finding.needed) == (False, True)
-    assert "bubblewrap" in finding.found
+    assert "bubblewrap" in finding.detail
     (tmp_path / "bwrap").write_text("#!/bin/sh\nexit 1\n")  # there, and does not work
     (tmp_path / "bwrap").chmod(0o755)
     (finding,) = doctor._sandbox()
@@ -93,7 +93,7 @@ def test_places_where_nothing_can_be_written(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("HARNESS_DB", str(tmp_path / "file" / "store.duckdb"))
     (store,) = doctor._store()
     assert not store.ok
-    assert "cannot write into" in store.found
+    assert "cannot write into" in store.detail
     monkeypatch.setenv("HARNESS_DB", str(tmp_path))
     (store,) = doctor._store()
     assert not store.ok
@@ -114,7 +114,7 @@ def test_a_check_that_breaks_does_not_stop_the_rest(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(doctor, "_torch", _torch)
     findings = examine()
-    broken = [one for one in findings if "libtorch" in one.found]
+    broken = [one for one in findings if "libtorch" in one.detail]
     assert [(one.name, one.ok, one.needed) for one in broken] == [("torch", False, True)]
     assert findings[-1].name == "disk hub"
     assert not fit(findings)

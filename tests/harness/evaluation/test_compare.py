@@ -18,7 +18,7 @@ from harness.stats import paired
 class Row:
     item: str
     metrics: dict[str, float]
-    grp: str = "g"
+    group: str = "g"
     cluster: str = ""
     repeat: int = 0
 

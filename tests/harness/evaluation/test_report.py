@@ -33,7 +33,9 @@ def finished(
     store.create(made, [make.task(made.id, name, protocol=protocol) for name, protocol in tasks.items()])
     if made.status == "finished":
         scores = [make.score(made.id, task=name, protocol=protocol, value=value) for name, protocol in tasks.items()]
-        store.save_scores(made.id, [*scores, replace(scores[0], metric="acc_macro"), replace(scores[0], grp="anatomy")])
+        store.save_scores(
+            made.id, [*scores, replace(scores[0], metric="acc_macro"), replace(scores[0], group="anatomy")]
+        )
     return made
 
 
@@ -158,7 +160,7 @@ def test_nothing_a_model_or_file_wrote_reaches_the_terminal_as_a_command(store, 
     evil = "\x1b[31m[red]x[/red]"
     made = finished(store, name=evil, model=evil, warnings=(evil,), tasks={"mmlu": "standard"})
     response = make.response(made.id, evil, own=evil, text=evil, warnings=(evil,), shared=evil)
-    store.record(made.id, [response], [make.sample(made.id, evil, grp=evil, answer=evil, expected=evil, note=evil)])
+    store.record(made.id, [response], [make.sample(made.id, evil, group=evil, answer=evil, expected=evil, note=evil)])
     words = {"show": ["show"], "run": ["show", made.id, "--groups"], "samples": ["samples", made.id, "--shots"]}
     for name, command in words.items():
         code, out, errors = cli(*command, "--db", store.path)

@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 
+from harness import backends
+from harness.errors import UsageError
 from harness.evaluation.planning import Options
-from harness.evaluation.run import Result, run
+from harness.evaluation.run import Result, begun_with, run
 from harness.results import Store
 from tests.harness.exchange import lm_eval_samples
-from tests.harness.runs import MMLU, Scripted, assert_same, child, lines, nursery
+from tests.harness.runs import MMLU, Scripted, assert_same, child, cli, lines, nursery
 from tests.models import make_model
 
 LM_EVAL = "lm_eval:own_choice,lm_eval:own_generate"
@@ -230,6 +232,37 @@ def test_a_fault_between_batches_loses_none(model, tmp_path):
     assert result.run.totals["sessions"] == 2
     run(options.replace(db=str(tmp_path / "whole.duckdb")), make=lambda plan: (Scripted(3), []))
     assert_same(Store(tmp_path / "whole.duckdb"), store, model.name)
+
+
+def test_a_run_goes_on_with_the_backend_that_it_began_with(model, tmp_path, monkeypatch):
+    """Another one's answers are not put beside its own, whatever `auto` would choose by now."""
+    options = Options(model=str(model), db=str(tmp_path / "s.duckdb"), tasks="mmlu", data="sample", limit=4)
+
+    def fault(number: int) -> None:
+        if number == 2:
+            raise RuntimeError("the backend fails")
+
+    with pytest.raises(RuntimeError, match="the backend fails"):
+        run(options, make=lambda plan: (Scripted(batch=3, fault=fault), []))
+    made = []
+
+    def make(wanted: str, *_: object) -> tuple[Scripted, list[str]]:
+        made.append(wanted)
+        return Scripted(batch=3), []
+
+    monkeypatch.setattr(backends, "make", make)
+    with pytest.raises(UsageError, match=r"begun with --backend scripted, .* or measure anew with --fresh\.$"):
+        run(options.replace(backend="transformers"))
+    assert made == []
+    result = run(options)
+    assert (made, result.resumed, result.computed) == (["scripted"], 6, True)
+    again = run(options.replace(backend="transformers"))  # a finished run answers, and says whose answers these are
+    assert (made, again.computed, begun_with(again.run)) == (["scripted"], False, "scripted")
+    words = ("--model", model, "--tasks", "mmlu", "--data", "sample", "--limit", 4, "--db", options.db)
+    code, out, _ = cli("run", *words, "--backend", "transformers")
+    assert code == 0
+    assert "This run was finished before, with --backend scripted; --fresh measures again." in out
+    assert "This run was finished before; --fresh measures again." in cli("run", *words)[1]
 
 
 def test_answers_that_were_not_scored_are_scored_on_going_on(model, tmp_path):

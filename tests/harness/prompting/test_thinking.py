@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.prompting.stops import Marked
-from harness.prompting.thinking import SCORED, UNFINISHED, answer_of, has_thought, is_unfinished, opened, read, said
+from harness.prompting.thinking import (
+    SCORED,
+    UNFINISHED,
+    answer_of,
+    has_thought,
+    is_unfinished,
+    opened,
+    read,
+    stored_text,
+)
 from harness.types import Generate, Prompt
 
 HARMONY = "<|channel|>analysis<|message|>"
@@ -35,7 +44,7 @@ def request(*stop: str, strip: bool = True) -> Generate:
 
 def answered(text: str, *stop: str, opening: str = "") -> str:
     """The answer of a text once it is stored."""
-    return answer_of(said(Marked(text), request(*stop), opening).text)
+    return answer_of(stored_text(Marked(text), request(*stop), opening).text)
 
 
 @pytest.mark.parametrize(("opening", "closing"), PAIRS)
@@ -45,13 +54,13 @@ def test_the_answer_follows_the_thought_whatever_its_tags(opening, closing):
     assert answered(text, "\n") == "42"
     assert answered(f"It is 5.\n{closing}\n42\nmore", "\n", opening=opening) == "42"
     for unfinished in (f"{opening}It is 42\n", opening):
-        found = said(Marked(unfinished), request("\n"))
+        found = stored_text(Marked(unfinished), request("\n"))
         assert (found.text, found.stopped, found.warnings) == (unfinished, False, (UNFINISHED,))
         assert answer_of(found.text) == ""
     assert opened(f"<|user|>Why?<|assistant|>{opening}\n") == opening
     assert opened(f"<|user|>Why?<|assistant|>{opening}\n{closing}\n\n") == ""
     assert answered("It is 42", opening=opening) == ""
-    assert said(Marked("It is 42"), request(), opening).warnings == (UNFINISHED,)
+    assert stored_text(Marked("It is 42"), request(), opening).warnings == (UNFINISHED,)
 
 
 @pytest.mark.parametrize(
@@ -99,16 +108,16 @@ def test_stops_count_in_the_answer_alone():
     assert answered(f"{thought}\n\n 42\n", "\n") == " 42"
     assert answered("\n42", "\n") == ""  # nothing is thought: all is answer
     assert answered(f"{thought}4\n{thought}2", "\n") == "4"
-    found = said(Marked(f"{thought}\n42\n"), request("\n"))
+    found = stored_text(Marked(f"{thought}\n42\n"), request("\n"))
     assert (found.text, found.stopped) == (f"{thought}\n42", True)
 
 
 def test_without_the_option_thoughts_are_text_and_that_is_said():
     for text, opening in (("<think>\na", ""), ("a\nb", "<think>"), ("a</think>b\n", "")):
-        found = said(Marked(text), request("\n", strip=False), opening)
+        found = stored_text(Marked(text), request("\n", strip=False), opening)
         assert (found.text, found.stopped) == (text.partition("\n")[0], "\n" in text)
         assert found.warnings == (SCORED,)
-    assert said(Marked("a\nb"), request("\n", strip=False)).warnings == ()
+    assert stored_text(Marked("a\nb"), request("\n", strip=False)).warnings == ()
 
 
 def test_a_tag_that_a_question_quotes_opens_nothing():
@@ -131,14 +140,14 @@ def marked(*pieces: str) -> Marked:
 
 def test_special_tokens_are_stops_and_tags_and_no_part_of_an_answer():
     text = marked(" fo", "<<x>>", "ur", "<<|im_end|>>", "\nQ")
-    assert said(text, request("<|im_end|>", strip=False)).text == " four"
-    assert said(text, request("ur<|im", strip=False)).text == " fo"  # begins in the answer
-    assert said(text, request("ur<|im_end|>\nQ", strip=False)).text == " fo"
-    assert said(text, request("four", strip=False)).text == " "  # as lm-eval, which looks again at the answer
-    assert said(text, request(strip=False)).text == " four\nQ"
+    assert stored_text(text, request("<|im_end|>", strip=False)).text == " four"
+    assert stored_text(text, request("ur<|im", strip=False)).text == " fo"  # begins in the answer
+    assert stored_text(text, request("ur<|im_end|>\nQ", strip=False)).text == " fo"
+    assert stored_text(text, request("four", strip=False)).text == " "  # as lm-eval, which looks again at the answer
+    assert stored_text(text, request(strip=False)).text == " four\nQ"
     text = marked("<<think>>", "a\n", "<</think>>", "\n", "<<y>>", "\n4", "<<x>>", "2", "<<end>>")
-    assert said(text, request("\n", "<end>")).text == "<think>a\n</think>\n\n42"
-    assert said(text, request("\n", "<y>")).text == "<think>a\n</think>\n"
+    assert stored_text(text, request("\n", "<end>")).text == "<think>a\n</think>\n\n42"
+    assert stored_text(text, request("\n", "<y>")).text == "<think>a\n</think>\n"
 
 
 WORDS = st.text(st.sampled_from("ab1 \nQ:.<`"), max_size=12)
@@ -163,7 +172,7 @@ def test_stops_leave_thoughts_alone(data, pair, thoughts, answer, lead, stop, op
     if open_already:
         text = text.removeprefix(opening)
     first = opening if open_already else ""
-    found = said(Marked(text), request(*stop), first)
+    found = stored_text(Marked(text), request(*stop), first)
     wanted = cut(answer, stop)
     assert answer_of(found.text) == wanted
     assert found.stopped == (wanted != answer)
@@ -173,7 +182,7 @@ def test_stops_leave_thoughts_alone(data, pair, thoughts, answer, lead, stop, op
         reading = read(Marked(text[:end]), stop, first, ended=False)
         if reading.stopped:
             assert found.stopped
-            assert answer_of(said(Marked(text[:end]), request(*stop), first).text) == wanted
+            assert answer_of(stored_text(Marked(text[:end]), request(*stop), first).text) == wanted
             break
     else:
         assert not found.stopped or reading.undecided
@@ -183,7 +192,7 @@ def test_stops_leave_thoughts_alone(data, pair, thoughts, answer, lead, stop, op
 def test_a_thought_that_never_ends_is_no_answer(pair, before, thought, stop, open_already):
     opening = pair[0]
     text = "t" + before + thought if open_already else f"\n{opening}t{before}{thought}"
-    found = said(Marked(text), request(*stop), opening if open_already else "")
+    found = stored_text(Marked(text), request(*stop), opening if open_already else "")
     assert (answer_of(found.text), found.stopped, found.warnings) == ("", False, (UNFINISHED,))
     assert is_unfinished(found.text)
     assert has_thought(found.text)

@@ -60,14 +60,20 @@ def response(run_id: str, item: str, repeat: int = 0, part: int = 0, **columns: 
 
 
 def sample(run_id: str, item: str, acc: float = 1.0, repeat: int = 0, **columns: Any) -> SampleRow:
-    defaults: dict[str, Any] = {"task": "mmlu", "grp": "anatomy", "cluster": "", "metrics": {"acc": acc}, "answer": "A"}
+    defaults: dict[str, Any] = {
+        "task": "mmlu",
+        "group": "anatomy",
+        "cluster": "",
+        "metrics": {"acc": acc},
+        "answer": "A",
+    }
     return SampleRow(run=run_id, item=item, repeat=repeat, **{**defaults, **columns})
 
 
 def score(run_id: str, **columns: Any) -> ScoreRow:
     defaults: dict[str, Any] = {
         "task": "mmlu",
-        "grp": "all",
+        "group": "all",
         "protocol": "standard",
         "metric": "acc",
         "value": 0.5,

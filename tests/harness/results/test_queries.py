@@ -52,7 +52,7 @@ def test_filters(store: Store) -> None:
         [make.response(made.id, "a", own="The HEART?"), make.response(made.id, "b", text="a 100% 'heart'")],
         [
             make.sample(made.id, "a"),
-            make.sample(made.id, "b", acc=0.0, grp="virology"),
+            make.sample(made.id, "b", acc=0.0, group="virology"),
             make.sample(made.id, "c", task="bbh", metrics={"exact_match": 0.0, "acc": 1.0}, note="a heart; DROP TABLE"),
             make.sample(made.id, "d", task="bbh", metrics={"exact_match": 1.0}, expected="Grüße\ud800"),
             make.sample(made.id, "e", task="bbh", metrics={"exact_match": math.nan}),
@@ -94,7 +94,7 @@ def test_flips(store: Store) -> None:
         store.record(made.id, samples=[make.sample(made.id, str(n), acc=value) for n, value in enumerate(values)])
     store.record(two.id, samples=[make.sample(two.id, "only here")])
     found = store.flips(one.id, two.id, "mmlu", "acc")
-    assert [(flip["item"], flip["repeat"], flip["grp"]) for flip in found] == [
+    assert [(flip["item"], flip["repeat"], flip["group"]) for flip in found] == [
         ("1", 0, "anatomy"),
         ("2", 0, "anatomy"),
         ("5", 0, "anatomy"),

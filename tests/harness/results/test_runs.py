@@ -108,7 +108,7 @@ def test_update(store: Store) -> None:
 
 def test_scores_are_replaced(store: Store) -> None:
     one, two = make.stored(store), make.stored(store)
-    store.save_scores(one.id, [make.score(one.id, value=0.1), make.score(one.id, grp="anatomy")])
+    store.save_scores(one.id, [make.score(one.id, value=0.1), make.score(one.id, group="anatomy")])
     store.save_scores(two.id, [make.score(two.id)])
     store.save_scores(one.id, [make.score(one.id, value=0.2)])
     assert [score.value for score in store.scores(one.id)] == [0.2]

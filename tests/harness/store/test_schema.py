@@ -66,6 +66,20 @@ def test_version_3_is_what_was_released() -> None:
     assert (len(found), digest[:16]) == (232, "88c87f8fe19f61fa")
 
 
+def test_a_store_of_version_3_keeps_its_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where their column had another name."""
+    store, released = Store(tmp_path / "s.duckdb"), migrations.steps()[:3]
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "steps", lambda: released)
+        with store.write() as connection:
+            connection.execute("INSERT INTO tasks SELECT 1, 'r', 'mmlu', '', '', 'acc', '', '', 0, false, '{}', 1")
+            connection.execute("INSERT INTO samples SELECT 1, 'i', 0, 'anatomy', '', MAP {'acc': 1.0}, '', '', ''")
+            connection.execute("INSERT INTO scores SELECT 'r', 'mmlu', 'anatomy', '', 'acc', 1, 0, 1, 1, 'wilson'")
+    assert [sample.group for sample in store.samples("r", "mmlu")] == ["anatomy"]
+    assert [score.group for score in store.scores("r")] == ["anatomy"]
+    assert store.info()["version"] == len(migrations.steps())
+
+
 def test_columns_are_declared_as_what_they_are() -> None:
     before: set[tuple[str, str]] = {("store_version", "version")}
     with duckdb.connect() as connection:
@@ -89,7 +103,7 @@ def _owners() -> list[schema.Schema]:
 
 
 @pytest.mark.usefixtures("anew")
-@pytest.mark.parametrize(("registered", "versions"), [([], "none"), (["results", "preference"], "1, 3")])
+@pytest.mark.parametrize(("registered", "versions"), [([], "none"), (["results", "preference"], "1, 3, 4")])
 def test_a_schema_that_is_not_registered(registered, versions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after an update of the files without installing anew. No store is made."""
     path = tmp_path / "s.duckdb"

@@ -22,7 +22,7 @@ def measured(store: Store, name: str, tasks: dict[str, str], **columns) -> str:
         samples, responses = [], []
         for n, value in enumerate(values):
             answer = "right" if value == "1" else f"wrong of {name}"
-            own: dict[str, Any] = {"task": task, "grp": f"subject {n % 2}", "answer": answer, "expected": "right"}
+            own: dict[str, Any] = {"task": task, "group": f"subject {n % 2}", "answer": answer, "expected": "right"}
             samples.append(make.sample(run.id, f"item {n}", float(value), **own))
             text = f"{name} says {answer} to {n}"
             responses.append(make.response(run.id, f"item {n}", task=task, kind="generate", text=text))
@@ -234,7 +234,7 @@ def test_a_run_that_goes_on_is_read_anew(tmp_path, monkeypatch):
     b = measured(store, "b", {"mmlu": "0111"}, status="running")
     assert figures(draw("compare", store.path, monkeypatch, runs=[a, b]))[0][2] == "4"
     for run in (a, b):
-        store.record(run, samples=[make.sample(run, "item 9", grp="subject 0")])
+        store.record(run, samples=[make.sample(run, "item 9", group="subject 0")])
     assert figures(draw("compare", store.path, monkeypatch, runs=[a, b]))[0][2] == "5"
 
 
@@ -254,7 +254,7 @@ def test_a_card_escapes_all_that_it_shows():
     sample = {
         "item": evil,
         "repeat": 1,
-        "grp": evil,
+        "group": evil,
         "expected": evil,
         "answer": evil,
         "note": evil,

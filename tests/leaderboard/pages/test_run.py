@@ -35,7 +35,7 @@ def measured(store: Store, name: str, wrong: set[int], status: str = "finished",
             for n in range(ITEMS)
         ],
         [
-            make.sample(run.id, f"i{n}", float(n not in wrong), grp=groups[n], expected="B", note=f"note {n}")
+            make.sample(run.id, f"i{n}", float(n not in wrong), group=groups[n], expected="B", note=f"note {n}")
             for n in range(ITEMS)
         ],
     )
@@ -46,7 +46,7 @@ def measured(store: Store, name: str, wrong: set[int], status: str = "finished",
             value = sum(n not in wrong for n in items) / len(items)
             scores.append(
                 make.score(
-                    run.id, grp=group, value=value, low=max(0, value - 0.1), high=min(1, value + 0.1), n=len(items)
+                    run.id, group=group, value=value, low=max(0, value - 0.1), high=min(1, value + 0.1), n=len(items)
                 )
             )
         store.save_scores(run.id, scores)

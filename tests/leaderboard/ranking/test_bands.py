@@ -25,7 +25,7 @@ def measured(
         make.sample(
             run.id,
             f"i{n}",
-            grp=f"g{n % groups}",
+            group=f"g{n % groups}",
             cluster=f"c{n % clusters}" if clusters else "",
             metrics={base: float(value)},
         )

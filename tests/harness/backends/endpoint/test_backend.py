@@ -262,8 +262,8 @@ def test_a_server_that_recovers_ends_with_all_items_answered(model, tmp_path, mo
     with serving(SmallServer(model, "echo")) as server:
         right = run(options_for(server, tmp_path / "well.duckdb"))
     assert result.run.status == "finished"
-    assert [(s.task, s.grp, s.metric, s.value) for s in result.scores] == [
-        (s.task, s.grp, s.metric, s.value) for s in right.scores
+    assert [(s.task, s.group, s.metric, s.value) for s in result.scores] == [
+        (s.task, s.group, s.metric, s.value) for s in right.scores
     ]
 
 

@@ -214,7 +214,7 @@ def test_a_model_that_sees_what_comes_after_is_refused() -> None:
     import transformers as tf
 
     shape = {k: v for k, v in SHAPE.items() if k != "num_key_value_heads"}
-    with pytest.raises(ModelError, match="no causal language model"):
+    with pytest.raises(ModelError, match="not a causal language model"):
         TransformersLM(tf.BertLMHeadModel(tf.BertConfig(**shape)), make_tokenizer("bytes", 300))
     TransformersLM(tf.BertLMHeadModel(tf.BertConfig(**shape, is_decoder=True)), make_tokenizer("bytes", 300))
 

@@ -14,6 +14,7 @@ import pytest
 
 from harness.backends.limits import end_ids_of
 from harness.backends.vllm import engine as vllm_engine
+from harness.backends.vllm import start
 from harness.backends.vllm.engine import PROMPT_LOGPROBS, SINGLY, VllmEngine
 from harness.types import BackendInfo, Choice, Generate, Loglikelihood, Prompt, Sampling
 from tests.harness.backends import contract
@@ -195,12 +196,12 @@ def test_what_vllm_says_goes_to_a_file_and_its_first_error_into_the_sentence(tmp
 
     log = tmp_path / "log"
     log.touch()
-    with vllm_engine._printing_to(log):
+    with start._printing_to(log):
         os.write(1, b"noise\n")
         os.write(2, b"(EngineCore pid=1) ERROR RuntimeError: Unsupported attention: head_dim=16\n")
         os.write(2, b"RuntimeError: Engine core initialization failed. See root cause above.\n")
     os.write(1, b"shown\n")
     assert capfd.readouterr().out == "shown\n"
     failed = RuntimeError("Engine core initialization failed. See root cause above.")
-    assert vllm_engine._reason(failed, log.read_text()) == "Unsupported attention: head_dim=16"
-    assert vllm_engine._reason(failed, "nothing") == "Engine core initialization failed. See root cause above"
+    assert start._reason(failed, log.read_text()) == "Unsupported attention: head_dim=16"
+    assert start._reason(failed, "nothing") == "Engine core initialization failed. See root cause above"

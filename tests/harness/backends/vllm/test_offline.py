@@ -101,5 +101,5 @@ def test_a_run_and_its_resume(backend, options, folder) -> None:
     assert (result.run.id, result.run.status) == (left.id, "finished")
     assert result.resumed == kept > 0
     right = run(options.replace(db=options.db + ".other", backend="transformers"))
-    assert [(s.task, s.grp, s.value) for s in result.scores] == [(s.task, s.grp, s.value) for s in right.scores]
+    assert [(s.task, s.group, s.value) for s in result.scores] == [(s.task, s.group, s.value) for s in right.scores]
     assert result.run.identity == right.run.identity  # the backend is not what makes two runs different
