@@ -213,7 +213,7 @@ def rank(
     from judges.store import Store
 
     if people + judges + both > 1:
-        raise UsageError("Choose one of --people, --judges and --both.")
+        raise UsageError("Choose one of people, judges and both.")
     source: Source | None = "people" if people else "judges" if judges else "both" if both else None
     evidence = gather(Store(os.fspath(db or default_db())), prompts, _words(models))
     return Ranking(ranking_report(evidence, source, style_control, "bootstrap" if bootstrap else "sandwich"))
@@ -227,7 +227,7 @@ def _compare(options: JudgeOptions, progress: Progress) -> tuple[Contest, list[O
     from judges.store import Store
 
     if not options.judge or not options.models:
-        raise UsageError("Name the answer sets with --models and who compares them with --judge.")
+        raise UsageError("Name the answer sets in models and who compares them in judge.")
     rates = prices(options.price_in, options.price_out, options.max_cost)
     store = Store(options.db)
     compared = contest(store, options.models, options.against, options.prompts, options.repeats)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from data.prompts import Judged, answers, judgments, load
 from data.sources import DataError
 from harness.errors import UsageError
+from harness.options import OptionError
 from judges.answers.answering import prompt_rows
 from judges.store.rows import AnswerRow, AnswerSetRow, ComparisonRow, JudgeRow
 
@@ -29,7 +30,7 @@ def import_answers(store: Store, path: str | Path, source: str | None, name: str
     if strange:
         raise DataError(
             f"{path}: {len(strange)} answers belong to none of the {len(turns)} prompts of {prompts.source} (question "
-            f"{strange[0]}). Name the prompts they answer with --prompts."
+            f"{strange[0]}). Give the prompts that they answer."
         )
     content = json.dumps([model, prompts.digest, sorted((key, list(said)) for key, said in texts.items())])
     identity = "imported:" + hashlib.sha256(content.encode()).hexdigest()
@@ -64,7 +65,7 @@ def import_judgments(store: Store, path: str | Path, prompts: str | None = None,
 
     `by`: whose the votes are, "people" or "models"; None: as each judge's name tells."""
     if by not in (None, "people", "models"):
-        raise UsageError(f"--votes-by is people or models, not {by!r}.")
+        raise OptionError("votes_by", by, " must be people or models.")
     found = judgments(path, by)
     if not store.exists():
         raise UsageError(f"{store.path} has no answers that these judgments could be about. Import the answers first.")

@@ -74,7 +74,7 @@ def require_a_word(result: Result) -> None:
     if result.asked and result.empty == result.asked:
         raise IncompleteError(
             f"{result.answers.name}: every answer is empty, so there is nothing to compare. Where thoughts were "
-            "cut off, give more with --max-new-tokens."
+            "cut off, give more max_new_tokens."
         )
 
 

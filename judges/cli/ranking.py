@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli.declared import in_flags
 from harness.cli.options import DEFAULT_DB, Db, Json, print_json
 from judges.cli.options import More, words
 
@@ -48,7 +49,8 @@ def ranking(
     if people + judges + both > 1:
         raise UsageError("Choose one of --people, --judges and --both.")
     source: Source | None = "people" if people else "judges" if judges else "both" if both else None
-    evidence = gather(Store(db), prompts, words(models, more))
+    with in_flags("prompts"):
+        evidence = gather(Store(db), prompts, words(models, more))
     report = ranking_report(evidence, source, style_control, "bootstrap" if bootstrap else "sandwich")
     if json:
         print_json(report)

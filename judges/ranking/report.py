@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import UsageError, suggest
+from harness.options import OptionError, missing
 from judges.ranking import agreement, rating
 from judges.ranking.agreement import Opinion, Seen
 from judges.ranking.games import Game, games
@@ -104,7 +105,7 @@ def ranking_report(
     if used == "both":
         notes.insert(0, f"{votes} votes of people and {verdicts} games of judges together, each counted as one game.")
     elif source is None and votes and verdicts:
-        notes.insert(0, f"Ranked by people alone; {verdicts} games of judges are there too (--judges, --both).")
+        notes.insert(0, f"Ranked by people alone; {verdicts} games of judges are there too (judges or both counts them).")
     return {
         "source": used,
         "prompts": {"name": evidence.prompts, "n": ranking.prompts},
@@ -232,13 +233,13 @@ class _Absent(dict[tuple[str, str, int], tuple[int, ...]]):
 
 
 def _prompt_set(store: Store, there: set[str], word: str | None) -> str:
-    names = {each.digest: each.name for each in store.prompt_sets() if each.digest in there}
+    names = {row.digest: row.name for row in store.prompt_sets() if row.digest in there}
     if word is None and len(names) == 1:
         return next(iter(names))
-    found = [key for key, name in names.items() if word is not None and (name == word or key.startswith(word))]
-    if len(found) == 1:
-        return found[0]
+    digests = [key for key, name in names.items() if word is not None and (name == word or key.startswith(word))]
+    if len(digests) == 1:
+        return digests[0]
     shown = ", ".join(sorted(f"{name} ({key[:8]})" for key, name in names.items()))
     if word is None:
-        raise UsageError(f"There are comparisons on several prompt sets: {shown}. Choose one with --prompts.")
-    raise UsageError(f"Comparisons are on {shown}, not on {word!r}.{suggest(word, names.values())}")
+        raise missing("prompts", f"one of the prompt sets that have comparisons, {shown}")
+    raise OptionError("prompts", word, f": comparisons are on {shown}.{suggest(word, names.values())}")

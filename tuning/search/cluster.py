@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from harness import signals
-from harness.errors import MissingError, UsageError
+from harness.errors import MissingError
+from harness.options import OptionError
 from tuning.search.worker_pool import WorkerPool
 from tuning.search.workers import (
     Batch,
@@ -52,8 +53,8 @@ class _Remote:
         files: list[dict[str, bytes]] = []
         with tempfile.TemporaryDirectory() as folder:
             here = {replace(job, to=Path(folder) / str(place)): job for place, job in enumerate(jobs)}
-            found = self._local.run(list(here), lambda job, step: steps.append((here[job], step)))
-            for job, reply in zip(jobs, found, strict=True):
+            local = self._local.run(list(here), lambda job, step: steps.append((here[job], step)))
+            for job, reply in zip(jobs, local, strict=True):
                 if reply.trained is None:
                     replies.append(reply)
                     files.append({})
@@ -105,12 +106,12 @@ def ray_pool(setup: Setup, address: str, parallel: int, device: str) -> WorkerPo
     try:
         import ray
     except ImportError:
-        raise MissingError("--ray needs Ray: pip install 'lora-harness[cluster]'.") from None
+        raise MissingError("A Ray cluster needs the package ray: pip install 'lora-harness[cluster]'.") from None
     _answers(address)
     try:
         ray.init(address=address, ignore_reinit_error=True, logging_level=logging.ERROR, log_to_driver=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise UsageError(f"There is no Ray cluster at {address}: {' '.join(str(error).split())[:200]}") from error
+        raise OptionError("ray", address, f": there is no Ray cluster: {' '.join(str(error).split())[:200]}") from error
     signals.again()  # Ray's own handler of SIGTERM would end us without a word
     resources = {"num_gpus": 1} if device.startswith("cuda") else {"num_cpus": 1}
 
@@ -121,16 +122,17 @@ def ray_pool(setup: Setup, address: str, parallel: int, device: str) -> WorkerPo
 
 
 def _answers(address: str) -> None:
-    """UsageError where nobody listens: Ray would go on trying for minutes."""
+    """OptionError where nobody listens: Ray would go on trying for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if address == "auto":
         return
     if not host or not port.isdecimal():
-        raise UsageError(f"--ray is HOST:PORT, or auto for the cluster of this machine, not {address!r}.")
+        raise OptionError("ray", address, " must be HOST:PORT, or auto for the cluster of this machine.")
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
     except (OSError, OverflowError) as error:  # a port above 65535
-        raise UsageError(f"There is no Ray cluster at {address}: {getattr(error, 'strerror', '') or error}.") from None
+        reason = getattr(error, "strerror", "") or error
+        raise OptionError("ray", address, f": there is no Ray cluster: {reason}.") from None
 
 
 def _last_line(error: Exception) -> str:

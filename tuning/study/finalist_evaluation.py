@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.models.loading import require_device
+from harness.options import OptionError
 from tuning.objectives import objectives
 from tuning.report.trial_scores import headlines, tag_of
 from tuning.search.workers import Setup
@@ -51,7 +52,7 @@ def top(
     is measured beside them."""
     for option, number, least in (("k", best, 1), ("spread", spread, 0), ("seeds", seeds, 1)):
         if number < least:
-            raise UsageError(f"--{option} is a number from {least} up, not {number}.")
+            raise OptionError(option, number, f" must be a whole number from {least} up.")
     store = Store(options.db)
     row = store.resolve_study(word)
     study = Study.from_dict(row.config)
@@ -60,7 +61,7 @@ def top(
     chosen += [_other(store, row, name) for name in against]
     checkpoint, splits = again(study)
     if not splits.test:
-        raise UsageError(f"The study {row.name} has no test rows (--sizes): there is nothing to measure on.")
+        raise UsageError(f"The study {row.name} has no test rows: there is nothing to measure on.")
     made = Plan(study, checkpoint, splits, row.budget)
     where, device = surroundings(options), study.settings(options).device
     if options.ray is None:
