@@ -47,6 +47,9 @@ class _Remote:
     def begun(self) -> None:
         """Answered once the actor is there."""
 
+    def begin(self) -> Reply:
+        return self._local.begin()
+
     def run(self, jobs: Batch) -> Sent:
         steps: list[tuple[Job, Step]] = []
         replies: list[Reply] = []
@@ -81,19 +84,26 @@ class RayWorker:
         except ray.exceptions.RayError as error:
             raise cannot_begin(f"{type(error).__name__} ({_last_line(error)})") from error
 
-    def run(self, jobs: Batch, on_step: OnStep) -> list[Reply]:
-        import ray
+    def begin(self) -> Reply:
+        reply: Reply = self._answer(self._actor.begin.remote())
+        return reply
 
-        try:
-            replies, steps, files = ray.get(self._actor.run.remote(jobs))
-        except ray.exceptions.RayError as error:
-            raise WorkerDiedError(f"{type(error).__name__} on the cluster") from error
+    def run(self, jobs: Batch, on_step: OnStep) -> list[Reply]:
+        replies, steps, files = self._answer(self._actor.run.remote(jobs))
         for job, step in steps:
             on_step(job, step)
         for job, content in zip(jobs, files, strict=True):
             if content:
                 _write(job.to, content)
         return list(replies)
+
+    def _answer(self, asked: Any) -> Any:
+        import ray
+
+        try:
+            return ray.get(asked)
+        except ray.exceptions.RayError as error:
+            raise WorkerDiedError(f"{type(error).__name__} on the cluster") from error
 
     def close(self) -> None:
         import ray

@@ -59,6 +59,14 @@ class Trainer:
         self._workers = workers
         self._warnings: dict[str, list[str]] = {}
 
+    def require(self) -> None:
+        """Load the base. UsageError or ModelError where no trial could be trained on it, or measured."""
+        self._require("train")
+        self._require("validation")
+        _ = self.model
+        if self.settings.processes > 1:
+            self.close()  # each of a trial's processes loads its own
+
     def train(
         self,
         hyper: Hyperparameters,
