@@ -212,11 +212,12 @@ def tune(
         given["model"] = os.fspath(model)
     if isinstance(given.get("constraint"), str):
         given["constraint"] = (given["constraint"],)
-    if isinstance(given.get("set"), Mapping):
-        given["set"] = {**written.get("set", {}), **given["set"]}
     path = os.fspath(db or written.get("db") or default_db())
+    values = {**written, **given, "db": path}
+    if isinstance(given.get("set"), Mapping):
+        values["set"] = {**written.get("set", {}), **given["set"]}
     try:
-        options = TuneOptions(**{**written, **given, "db": path})
+        options = TuneOptions(**values)
         with working(progress) as callback:
             result = session.run(options, callback, [call_text("tune", **given)])
     except OptionError as error:

@@ -197,7 +197,7 @@ def errors_of(model: type[Declaration], error: ValidationError) -> Iterator[Opti
         yield _error_of(model, details)
 
 
-def missing(key: str, text: str) -> OptionError:
+def not_given(key: str, text: str) -> OptionError:
     """Of an option that has no value and needs one: `text` says what it can be."""
     return OptionError(key, PydanticUndefined, f" must be given: {text}.")
 
@@ -220,7 +220,7 @@ def _error_of(model: type[Declaration], details: ErrorDetails) -> OptionError:
         return OptionError(key, value, f"There is no option {key!r}.{suggest(key, model.model_fields)}", is_known=False)
     text = allowed(model.model_fields[key])
     if kind == "missing":
-        return missing(key, text)
+        return not_given(key, text)
     if kind == "meaning":
         return OptionError(key, value, f": {details['msg']}", place)
     near = details["msg"] if kind == "unknown_name" else ""

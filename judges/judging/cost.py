@@ -47,8 +47,8 @@ class Estimate:
 
 def prices(price_in: float | None, price_out: float | None, max_cost: float | None) -> Prices | None:
     """OptionError for a limit without both prices, one price without the other, or numbers that are none."""
-    given = {"max_cost": max_cost, "price_in": price_in, "price_out": price_out}
-    given = {name: value for name, value in given.items() if value is not None}
+    options = {"max_cost": max_cost, "price_in": price_in, "price_out": price_out}
+    given = {name: value for name, value in options.items() if value is not None}
     for name, value in given.items():
         if not (math.isfinite(value) and value >= 0):
             raise OptionError(name, value, " must be a number from 0 up.")

@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
-from harness.options import OptionError, missing
+from harness.options import OptionError, not_given
 from judges.store.comparisons import comparison_id
 from judges.store.rows import AnswerSetRow, QuestionRow
 
@@ -62,7 +62,7 @@ def contest(
         raise OptionError("models", tuple(models), text)
     if len({row.prompt_set for row in sets.values()}) > 1:
         answered = ", ".join(f"{row.name}: {row.prompt_set[:8]}" for row in sets.values())
-        raise missing("prompts", f"one of the prompt sets that these models answered ({answered})")
+        raise not_given("prompts", f"one of the prompt sets that these models answered ({answered})")
     names = [row.name for row in sets.values()]
     if len(set(names)) < len(names):
         raise UsageError(f"Two of the models have one name ({', '.join(names)}): `harness answer --name` gives others.")

@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import UsageError, suggest
-from harness.options import OptionError, missing
+from harness.options import OptionError, not_given
 from judges.ranking import agreement, rating
 from judges.ranking.agreement import Opinion, Seen
 from judges.ranking.games import Game, games
@@ -105,7 +105,9 @@ def ranking_report(
     if used == "both":
         notes.insert(0, f"{votes} votes of people and {verdicts} games of judges together, each counted as one game.")
     elif source is None and votes and verdicts:
-        notes.insert(0, f"Ranked by people alone; {verdicts} games of judges are there too (judges or both counts them).")
+        notes.insert(
+            0, f"Ranked by people alone; {verdicts} games of judges are there too (judges or both counts them)."
+        )
     return {
         "source": used,
         "prompts": {"name": evidence.prompts, "n": ranking.prompts},
@@ -241,5 +243,5 @@ def _prompt_set(store: Store, there: set[str], word: str | None) -> str:
         return digests[0]
     shown = ", ".join(sorted(f"{name} ({key[:8]})" for key, name in names.items()))
     if word is None:
-        raise missing("prompts", f"one of the prompt sets that have comparisons, {shown}")
+        raise not_given("prompts", f"one of the prompt sets that have comparisons, {shown}")
     raise OptionError("prompts", word, f": comparisons are on {shown}.{suggest(word, names.values())}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.evaluation.identity import digest
-from harness.options import OptionError, about, missing
+from harness.options import OptionError, about, not_given
 from tuning import optimizers
 from tuning.objectives import objectives
 from tuning.search import rungs
@@ -131,7 +131,7 @@ def plan(options: Options) -> Plan:
     from harness.models.checkpoint import resolve
 
     if not options.model:
-        raise missing("model", "a folder, a hub id, or tiny")
+        raise not_given("model", "a folder, a hub id, or tiny")
     chosen = preset(options.preset, options.as_published)
     space = Space.from_dict(options.space) if options.space else chosen.space
     held = dict(options.set)
@@ -150,7 +150,9 @@ def plan(options: Options) -> Plan:
     goals = tuple(objectives.kept(word, where) for word in goals)
     checkpoint = resolve(options.model, None, options.revision)
     if checkpoint.base is not None:
-        raise OptionError("model", options.model, " is a LoRA adapter: merge it first (harness merge), or give its base.")
+        raise OptionError(
+            "model", options.model, " is a LoRA adapter: merge it first (harness merge), or give its base."
+        )
     with _about_targets(options):
         on, notes = targets.settle(checkpoint, space, defaults, start, named="target_modules" in held)
     if on != defaults.target_modules:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, suggest
-from harness.options import missing
 from harness.models.loading import listed
 from harness.models.weights import find_weights, read_header
+from harness.options import not_given
 from tuning.study.space import Space, modules
 from tuning.types import Hyperparameters
 
@@ -69,7 +69,7 @@ def chosen(wanted: Sequence[str], base: Modules) -> tuple[str, ...]:
     for names in (_of_peft(base.kind), *_ATTENTION):
         if names and all(fits(name, base.linear) for name in names):
             return tuple(names)
-    raise missing(
+    raise not_given(
         "set",
         f"target_modules, since the base has no {' and no '.join(wanted)} to put LoRA on, and what stands for them in "
         f"{base.kind} is not known. Its linear modules are {listed(base.names, 12)}",

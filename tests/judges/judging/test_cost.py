@@ -28,7 +28,9 @@ def test_a_limit_needs_both_prices():
     assert prices(None, None, None) is None
     assert prices(1, 2, 3) == Prices(1, 2)
     for given_ in ((None, None, 1.0), (1.0, None, 1.0), (None, 1.0, None)):
-        with pytest.raises(UsageError, match="=1.0: a cost needs both of the judge's prices, `price_in` and `price_out`"):
+        with pytest.raises(
+            UsageError, match=r"=1\.0: a cost needs both of the judge's prices, `price_in` and `price_out`"
+        ):
             prices(*given_)
     for wrong in ((-1.0, 1.0, None), (1.0, float("nan"), None), (1.0, 1.0, float("inf"))):
         with pytest.raises(UsageError, match=" must be a number from 0 up"):

@@ -247,6 +247,7 @@ def test_a_sweep_of_sizes_that_cannot_be(folder: Path) -> None:
     for sizes, sweep in (("", "a"), ("", "0.9"), ("1,2", "3"), ("20,5,5", ""), ("20,5,5", "4,-1")):
         code, _, errors = cli("tune", "--model", "tiny", "--sizes", sizes, "--sweep-validation", sweep)
         assert code == 2, errors
+        assert ("--sizes 1,2" if sizes == "1,2" else "--sweep-validation") in errors
         assert "Traceback" not in errors
 
 

@@ -14,7 +14,7 @@ from tests.tuning import fakes
 from tuning.search.workers import Child, Local, Reply, WorkerDiedError
 from tuning.store import Store
 from tuning.study import session
-from tuning.study.definition import Plan
+from tuning.study.definition import plan
 from tuning.study.options import Options
 
 
@@ -65,7 +65,7 @@ def test_in_a_process_of_its_own(tmp_path: Path) -> None:
     """As --parallel has it: the error comes over the pipe."""
     model = str(make_xlnet(tmp_path / "model"))
     options = fakes.options(tmp_path, model=model, set={"target_modules": "layer_1"}, device="cpu", parallel=2)
-    made = session.plan(options)
+    made = plan(options)
     worker = Child(session.setup_of(made, options))
     try:
         stop = worker.begin().stop
@@ -117,12 +117,12 @@ def test_an_adapter_is_no_base(tmp_path: Path) -> None:
     from harness.options import OptionError
     from tuning.training.train import Trainer
 
-    made: Plan = session.plan(fakes.options(tmp_path))
+    made = plan(fakes.options(tmp_path))
     adapter = tmp_path / "adapter"
     trained = Trainer(made.checkpoint, made.splits)
     trained.train(made.study.start[0][1], 0.2, 0, adapter)
     assert resolve(str(adapter), "tiny").base is not None
     with pytest.raises(OptionError, match=r"^model=\S+ is a LoRA adapter: merge it first"):
-        session.plan(fakes.options(tmp_path, model=str(adapter)))
+        plan(fakes.options(tmp_path, model=str(adapter)))
     with pytest.raises(UsageError, match="is a LoRA adapter"):
         Trainer(resolve(str(adapter), "tiny"), made.splits)
