@@ -208,23 +208,19 @@ def tune(
     from tuning.study.options import read_file
 
     written = {} if study is None else read_file(Path(study))
-    if model is not None:
-        given["model"] = os.fspath(model)
-    if isinstance(given.get("constraint"), str):
-        given["constraint"] = (given["constraint"],)
-    path = os.fspath(db or written.get("db") or default_db())
-    values = {**written, **given, "db": path}
+    own = {**given, **{name: value for name, value in (("model", model), ("db", db)) if value is not None}}
+    values = {"db": default_db(), **written, **own}
     if isinstance(given.get("set"), Mapping):
         values["set"] = {**written.get("set", {}), **given["set"]}
     try:
         options = TuneOptions(**values)
         with working(progress) as callback:
-            result = session.run(options, callback, [call_text("tune", **given)])
+            result = session.run(options, callback, [call_text("tune", model=options.model, **given)])
     except OptionError as error:
-        raise in_file(error, study, written, given) from error.__cause__
+        raise in_file(error, study, written, own) from error.__cause__
     document = study_document(result.row, result.ledger, result.merged)
     require_a_trial(document)
-    return Tuned(path, document, result.computed)
+    return Tuned(options.db, document, result.computed)
 
 
 def open(db: str | os.PathLike[str] | None = None) -> StudyFrames:
