@@ -113,7 +113,7 @@ def test_a_judge_that_fails_too_often_is_the_same_error(db):
         ({"models": []}, "Name the answer sets"),
         ({"repeat": 2}, "takes no argument 'repeat'. Did you mean repeats?"),
         ({"repeats": 0}, "repeats"),
-        ({"max_cost": 1.0}, "needs to know the judge's prices"),
+        ({"max_cost": 1.0}, "a cost needs both of the judge's prices"),
         ({"against": "none"}, "none"),
     ],
 )
