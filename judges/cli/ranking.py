@@ -131,13 +131,13 @@ def _print_quality(console: Console, quality: Mapping[str, Any]) -> None:
         table_ = table("agreement", ("who", "pairs", "equal, % [95%]", "Cohen's kappa [95%]"), right=("pairs",))
         for who, row in agreed:
             kappa = row["kappa"]
-            told = with_interval(kappa["value"], kappa["low"], kappa["high"], "{:.2f}")
-            table_.add_row(*map(plain, (who, kappa["n"], percent(row["agreement"]), told)))
+            figure = with_interval(kappa["value"], kappa["low"], kappa["high"], "{:.2f}")
+            table_.add_row(*map(plain, (who, kappa["n"], percent(row["agreement"]), figure)))
         console.print(table_)
     for who, alpha in quality["alpha"].items():
         if alpha["n"]:
-            told = with_interval(alpha["value"], alpha["low"], alpha["high"], "{:.2f}")
-            console.print(plain(f"Krippendorff's alpha of {who}: {told} on {alpha['n']} pairs"))
+            figure = with_interval(alpha["value"], alpha["low"], alpha["high"], "{:.2f}")
+            console.print(plain(f"Krippendorff's alpha of {who}: {figure} on {alpha['n']} pairs"))
 
 
 def percent(estimate: Mapping[str, Any]) -> str:

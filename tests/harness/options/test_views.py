@@ -171,7 +171,7 @@ def of_flags(command: str, words: list[str]) -> str:
 def test_what_an_option_cannot_be_is_the_same_sentence_everywhere(command: str, name: str, tmp_path: Path) -> None:
     field = declared(model_of(command))[name]
     flags = (option_of(field).flag or f"--{name.replace('_', '-')}").split("/")
-    flag, tried = flags[0], 0
+    tried = 0
     for value, toml, text in wrong(name, field):
         tried += 1
         python = of_python(command, name, value)
