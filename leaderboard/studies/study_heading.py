@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from tuning.report.views import StudyView
     from tuning.store import StudyRow
 
-_ORDER = ("complete", "stopped", "failed", "running")
-_SAID = {"complete": "on all rows", "stopped": "stopped at a rung", "failed": "failed", "running": "under way"}
+_ORDER = ("finished", "stopped", "failed", "running")
+_SAID = {"finished": "on all rows", "stopped": "stopped at a rung", "failed": "failed", "running": "under way"}
 
 
 def title(rows: Sequence[StudyRow]) -> str:
@@ -39,7 +39,7 @@ def cards(rows: Sequence[StudyRow], views: Sequence[StudyView]) -> str:
         ]
         return f'<div class="cards">{"".join(found)}</div>'
     row, view = rows[0], views[0]
-    counts = Counter(trial.state for trial in view.trials)
+    counts: Counter[str] = Counter(trial.state for trial in view.trials)
     states = ", ".join(f"{counts[state]} {_SAID[state]}" for state in _ORDER if counts[state]) or "none yet"
     value, trial = _best(view)
     share = 100 * min(1.0, len(view.trials) / max(1, view.budget))

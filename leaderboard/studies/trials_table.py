@@ -105,9 +105,9 @@ def _by(row: Row) -> str:
 
 
 def _state(row: Row) -> str:
-    words = {"complete": "finished", "stopped": "stopped at a rung"}
     state = row.trial.state
-    return f'<span class="state {markup.text(state)}">{markup.text(words.get(state, state))}</span>'
+    words = "stopped at a rung" if state == "stopped" else state
+    return f'<span class="state {markup.text(state)}">{markup.text(words)}</span>'
 
 
 def _rows(row: Row) -> str:

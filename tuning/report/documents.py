@@ -9,7 +9,7 @@ from harness.errors import IncompleteError
 from tuning.report import remarks, trial_scores
 from tuning.report.views import StudyView, TrialView
 from tuning.store import Store, StudyRow, TrialRow
-from tuning.store.rows import BASE
+from tuning.store.rows import BASE, TrialState
 from tuning.study.ledger import Ledger, hyper_of
 
 if TYPE_CHECKING:
@@ -88,8 +88,7 @@ def require_a_trial(document: dict[str, Any]) -> None:
 
 
 def trial_document(row: StudyRow, ledger: Ledger, trial: TrialRow) -> dict[str, Any]:
-    """A trial that was stopped and then trained on all rows at the end is finished. `values` are those measured at the
-    highest rung; `told` is what the optimizer heard; `value` is the first
+    """`values` are those measured at the highest rung; `told` is what the optimizer heard; `value` is the first
     objective on all rows, measured or (`estimated`) as all trials that are there now suggest."""
     attempts = [a for a in ledger.attempts.values() if a.trial == trial.number and a.seed == ledger.seed]
     highest = max((a for a in attempts if not a.failed), key=lambda a: a.fraction, default=None)
@@ -99,7 +98,7 @@ def trial_document(row: StudyRow, ledger: Ledger, trial: TrialRow) -> dict[str, 
         "optimizer": row.optimizer if trial.source == "optimizer" else trial.source,
         "label": trial.label,
         "hyperparameters": dict(trial.hyperparameters),
-        "state": "finished" if trial.state == "stopped" and ledger.whole(trial.number) else trial.state,
+        "state": _state(ledger, trial),
         "values": list(highest.objectives) if highest else None,
         "told": list(trial.objectives) or None,
         "value": value and value[0],
@@ -110,6 +109,11 @@ def trial_document(row: StudyRow, ledger: Ledger, trial: TrialRow) -> dict[str, 
         "reason": trial.reason,
         "warnings": list(dict.fromkeys(text for a in attempts for text in a.warnings)),
     }
+
+
+def _state(ledger: Ledger, trial: TrialRow) -> TrialState:
+    """A trial that was stopped, and trained on all rows when the search had ended, is finished."""
+    return "finished" if ledger.whole(trial.number) else trial.state
 
 
 def ended(row: StudyRow, ledger: Ledger) -> str | None:
@@ -176,7 +180,7 @@ def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str
                 number=trial.number,
                 optimizer=row.optimizer if trial.source == "optimizer" else "fixed" if trial.label else trial.source,
                 hyperparameters=hyper_of(trial.hyperparameters),
-                state="complete" if ledger.whole(trial.number) else trial.state,
+                state=_state(ledger, trial),
                 label=trial.label,
                 values=last.objectives if last else None,
                 rung=last.fraction if last else None,

@@ -85,7 +85,7 @@ def run(
                 return Result(row, ledger_of(store, row), computed=False)
         with _tools(made, options, setup) as tools:  # what refuses does so before the store has anything of it
             if known is None:
-                progress("trials", 0, row.budget)
+                progress("trials", 0, row.budget)  # seen while the base is loaded
                 tools.pool.begin()
                 store.create_study(row)
             else:
@@ -171,7 +171,8 @@ def _session(
         settled=settled,
     )
     try:
-        progress("trials", len(done), row.budget)
+        if not new:
+            progress("trials", len(done), row.budget)
         ending = search.run()
         merged = None if ending == "halted" or options.no_merge else _merge_best(store, row, ledger, study)
     except BaseException as error:
