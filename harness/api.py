@@ -153,16 +153,13 @@ def evaluate(
         strange = [name for name in _BY_NAME if name in given and given[name] != defaults[name]]
         if strange:
             raise UsageError(f"{strange[0]} goes with tasks by name: a task object is made with its own.")
-    if isinstance(given.get("tags"), str):
-        given["tags"] = (given["tags"],)
-    path = os.fspath(db or default_db())
     if tasks is not None:
         given["tasks"] = names
-    options = RunOptions(model=os.fspath(model), db=path, **given)
+    options = RunOptions(**{"model": model, "db": default_db() if db is None else db, **given})
     command = [call_text("evaluate", **{"model": options.model, **given, "tasks": [*filter(None, [names]), *objects]})]
     with working(progress) as callback:
         result = run(options, callback, command, objects=objects)
-    return Evaluation(path, run_document(Store(path), result.run), result.resumed, result.computed)
+    return Evaluation(options.db, run_document(Store(options.db), result.run), result.resumed, result.computed)
 
 
 def compare(

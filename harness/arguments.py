@@ -44,7 +44,7 @@ def takes(*declared: Callable[..., Any]) -> Callable[[Callable[..., R]], Callabl
                         f"harness.{function.__name__} takes no argument {name!r}.{suggest(name, known)} "
                         f"help(harness.{function.__name__}) lists them."
                     )
-            return function(*args, **{name: _value(value) for name, value in given.items()})
+            return function(*args, **given)
 
         result = inspect.signature(function).return_annotation
         call.__signature__ = inspect.Signature(list(known.values()), return_annotation=result)  # type: ignore[attr-defined]
@@ -71,7 +71,3 @@ def working(progress: bool) -> Iterator[Progress]:
             yield lambda task, done, total: None
     except KeyboardInterrupt as error:
         raise StoppedError(str(error) or "nothing was stored.") from None
-
-
-def _value(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

@@ -76,18 +76,18 @@ class Judged(Shown):
         kinds = ("first", "second", "tie", "error")
         rows = [
             (
-                each["name"],
-                f"{sum(each['verdicts'].values())} of {each['asked']}",
-                *(each["verdicts"].get(kind, 0) for kind in kinds),
-                each["tokens_in"] + each["tokens_out"],
-                "" if each["cost"] is None else f"{each['cost']:.4g}",
+                judge["name"],
+                f"{sum(judge['verdicts'].values())} of {judge['asked']}",
+                *(judge["verdicts"].get(kind, 0) for kind in kinds),
+                judge["tokens_in"] + judge["tokens_out"],
+                "" if judge["cost"] is None else f"{judge['cost']:.4g}",
             )
-            for each in self.judges
+            for judge in self.judges
         ]
         notes = [
-            f"{each['name']}: {count} times {reason}"
-            for each in self.judges
-            for reason, count in sorted(each["errors"].items())
+            f"{judge['name']}: {count} times {reason}"
+            for judge in self.judges
+            for reason, count in sorted(judge["errors"].items())
         ]
         if self.document["not_comparable"]:
             notes.append(f"{self.document['not_comparable']} pairs were left out: one side has no answer yet.")
@@ -121,15 +121,15 @@ class Ranking(Shown):
 
         d = self.document
         rows = []
-        for each in self.models:
-            best, worst = each["rank_best"], each["rank_worst"]
+        for model in self.models:
+            best, worst = model["rank_best"], model["rank_worst"]
             rows.append(
                 (
                     best if best == worst else f"{best}-{worst}",
-                    each["name"],
-                    with_interval(each["strength"], each["low"], each["high"]),
-                    with_interval(100 * each["win_rate"], 100 * each["win_low"], 100 * each["win_high"], "{:.1f}"),
-                    each["games"],
+                    model["name"],
+                    with_interval(model["strength"], model["low"], model["high"]),
+                    with_interval(100 * model["win_rate"], 100 * model["win_low"], 100 * model["win_high"], "{:.1f}"),
+                    model["games"],
                 )
             )
         title = f"ranking by {d['source']}: {d['games']} games on {d['prompts']['n']} prompts of {d['prompts']['name']}"
@@ -154,14 +154,13 @@ def answer(
     answer is empty. Ctrl-C ends it with a sentence too, and what was answered is stored."""
     from judges.answers import answering
 
-    path = os.fspath(db or default_db())
-    source = None if prompts is None else os.fspath(prompts)
-    options = AnswerOptions(model=os.fspath(model), prompts=source, db=path, **given)
-    command = [call_text("answer", model=options.model, prompts=source, **given)]
+    place = default_db() if db is None else db
+    options = AnswerOptions(**{"model": model, "prompts": prompts, "db": place, **given})
+    command = [call_text("answer", model=options.model, prompts=options.prompts, **given)]
     with working(progress) as callback:
         result = answering.answer(options, callback, command=command)
     answering.require_a_word(result)
-    return AnswerSet(path, answering.document(result))
+    return AnswerSet(options.db, answering.document(result))
 
 
 @takes(JudgeOptions)
@@ -185,14 +184,14 @@ def judge(
     from judges.judging.jury import outcome_document
     from judges.judging.session import reliable
 
-    path = os.fspath(db or default_db())
     baseline = against.id if isinstance(against, AnswerSet) else against
-    options = JudgeOptions(models=_words(models), judge=_words(judge), against=baseline, db=path, **given)
+    compared_by = {"models": _words(models), "judge": _words(judge), "against": baseline}
+    options = JudgeOptions(**{**compared_by, "db": default_db() if db is None else db, **given})
     with working(progress) as callback:
         compared, outcomes = _compare(options, callback)
     reliable(outcomes)
-    document = {"judges": [outcome_document(each) for each in outcomes], "not_comparable": compared.missing}
-    return Judged(path, {**document, "models": [each.name for each in compared.sets]})
+    document = {"judges": [outcome_document(outcome) for outcome in outcomes], "not_comparable": compared.missing}
+    return Judged(options.db, {**document, "models": [answers.name for answers in compared.sets]})
 
 
 def rank(
@@ -213,9 +212,9 @@ def rank(
     from judges.store import Store
 
     if people + judges + both > 1:
-        raise UsageError("Choose one of --people, --judges and --both.")
+        raise UsageError("Choose one of people, judges and both.")
     source: Source | None = "people" if people else "judges" if judges else "both" if both else None
-    evidence = gather(Store(os.fspath(db or default_db())), prompts, _words(models))
+    evidence = gather(Store(default_db() if db is None else os.fspath(db)), prompts, tuple(_words(models)))
     return Ranking(ranking_report(evidence, source, style_control, "bootstrap" if bootstrap else "sandwich"))
 
 
@@ -227,14 +226,19 @@ def _compare(options: JudgeOptions, progress: Progress) -> tuple[Contest, list[O
     from judges.store import Store
 
     if not options.judge or not options.models:
-        raise UsageError("Name the answer sets with --models and who compares them with --judge.")
+        raise UsageError("Name the answer sets in models and who compares them in judge.")
     rates = prices(options.price_in, options.price_out, options.max_cost)
     store = Store(options.db)
     compared = contest(store, options.models, options.against, options.prompts, options.repeats)
     return compared, Jury(store, compared, rates, options).run(progress)
 
 
-def _words(given: str | AnswerSet | Sequence[str | AnswerSet]) -> tuple[str, ...]:
+def _words(given: str | AnswerSet | Sequence[str | AnswerSet]) -> Sequence[str]:
+    """Names and ids, each once. What is neither these nor answer sets stays, for the declaration to refuse."""
     several = [given] if isinstance(given, str | AnswerSet) else given
-    words = [each.id if isinstance(each, AnswerSet) else each for each in several]
-    return tuple(dict.fromkeys(part.strip() for word in words for part in word.split(",") if part.strip()))
+    if not isinstance(several, list | tuple):
+        return several  # type: ignore[return-value]
+    words = [word.id if isinstance(word, AnswerSet) else word for word in several]
+    if not all(isinstance(word, str) for word in words):
+        return words
+    return list(dict.fromkeys(part.strip() for word in words for part in word.split(",")))

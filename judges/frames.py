@@ -48,25 +48,25 @@ class PreferenceFrames(RunFrames):
 
         `superseded`: votes that were undone too."""
         with self._store.read():
-            sets = {each.id: each for each in self._store.answer_sets()}
-            judges = {each.id: each for each in self._store.judges()}
-            prompts = {each.digest: each.name for each in self._store.prompt_sets()}
+            sets = {answers.id: answers for answers in self._store.answer_sets()}
+            judges = {judge.id: judge for judge in self._store.judges()}
+            prompts = {prompt_set.digest: prompt_set.name for prompt_set in self._store.prompt_sets()}
             comparisons = self._store.comparisons(superseded=superseded)
         rows = []
-        for each in comparisons:
-            first, second, judge = sets.get(each.first), sets.get(each.second), judges.get(each.judge)
+        for comparison in comparisons:
+            first, second, judge = sets.get(comparison.first), sets.get(comparison.second), judges.get(comparison.judge)
             rows.append(
                 {
-                    **{name: getattr(each, name) for name in VOTES if hasattr(each, name)},
-                    "comparison": each.id,
+                    **{name: getattr(comparison, name) for name in VOTES if hasattr(comparison, name)},
+                    "comparison": comparison.id,
                     "judge": judge and judge.name,
                     "kind": judge and judge.kind,
-                    "judge_id": each.judge,
+                    "judge_id": comparison.judge,
                     "prompts": first and prompts.get(first.prompt_set),
                     "first": first and first.name,
                     "second": second and second.name,
-                    "first_id": each.first,
-                    "second_id": each.second,
+                    "first_id": comparison.first,
+                    "second_id": comparison.second,
                 }
             )
         return made(rows, VOTES, frame)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from data.prompts import Judged, answers, judgments, load
 from data.sources import DataError
 from harness.errors import UsageError
+from harness.options import OptionError
 from judges.answers.answering import prompt_rows
 from judges.store.rows import AnswerRow, AnswerSetRow, ComparisonRow, JudgeRow
 
@@ -25,13 +26,13 @@ def import_answers(store: Store, path: str | Path, source: str | None, name: str
     model, texts = answers(path)
     prompts = load(source)
     turns = {prompt.id: len(prompt.turns) for prompt in prompts.prompts}
-    strange = sorted(question for question, said in texts.items() if len(said) > turns.get(question, 0))
+    strange = sorted(question for question, by_turn in texts.items() if len(by_turn) > turns.get(question, 0))
     if strange:
         raise DataError(
             f"{path}: {len(strange)} answers belong to none of the {len(turns)} prompts of {prompts.source} (question "
-            f"{strange[0]}). Name the prompts they answer with --prompts."
+            f"{strange[0]}). Give the prompts that they answer."
         )
-    content = json.dumps([model, prompts.digest, sorted((key, list(said)) for key, said in texts.items())])
+    content = json.dumps([model, prompts.digest, sorted((key, list(by_turn)) for key, by_turn in texts.items())])
     identity = "imported:" + hashlib.sha256(content.encode()).hexdigest()
     known = store.find_answers(identity)
     if known is not None:
@@ -42,8 +43,8 @@ def import_answers(store: Store, path: str | Path, source: str | None, name: str
     )
     rows = [
         AnswerRow(record.id, question, turn, text.strip())
-        for question, said in texts.items()
-        for turn, text in enumerate(said, 1)
+        for question, by_turn in texts.items()
+        for turn, text in enumerate(by_turn, 1)
     ]
     store.create_answers(record, *prompt_rows(prompts))
     store.record_answers(record.id, rows)
@@ -64,52 +65,52 @@ def import_judgments(store: Store, path: str | Path, prompts: str | None = None,
 
     `by`: whose the votes are, "people" or "models"; None: as each judge's name tells."""
     if by not in (None, "people", "models"):
-        raise UsageError(f"--votes-by is people or models, not {by!r}.")
-    found = judgments(path, by)
+        raise OptionError("votes_by", by, " must be people or models.")
+    verdicts = judgments(path, by)
     if not store.exists():
         raise UsageError(f"{store.path} has no answers that these judgments could be about. Import the answers first.")
     sets: dict[str, str] = {}
-    for name in {side for each in found for side in (each.first, each.second)}:
-        named = [each for each in store.answer_sets() if each.name == name]
+    for name in {side for judged in verdicts for side in (judged.first, judged.second)}:
+        named = [answers for answers in store.answer_sets() if answers.name == name]
         if named:
             sets[name] = store.resolve_answers(name, _digest(store, prompts)).id
-    kept = [each for each in found if each.first in sets and each.second in sets]
-    judges = {(each.judge, each.person): _judge(each) for each in kept}
+    kept = [judged for judged in verdicts if judged.first in sets and judged.second in sets]
+    judges = {(judged.judge, judged.person): _judge(judged) for judged in kept}
     for judge in judges.values():
         store.save_judge(judge)
     rows: dict[str, ComparisonRow] = {}
-    for each in kept:
-        row = _row(each, judges[each.judge, each.person].id, sets)
+    for judged in kept:
+        row = _row(judged, judges[judged.judge, judged.person].id, sets)
         rows.setdefault(row.id, row)
     new = store.record_comparisons(list(rows.values()))
     people, models = (
-        tuple(sorted({each.judge for each in found if each.person == person})) for person in (True, False)
+        tuple(sorted({judged.judge for judged in verdicts if judged.person == person})) for person in (True, False)
     )
-    return Imported(len(found), new, len(found) - len(kept), people, models)
+    return Imported(len(verdicts), new, len(verdicts) - len(kept), people, models)
 
 
 def _digest(store: Store, prompts: str | None) -> str | None:
     return None if prompts is None else load(prompts).digest
 
 
-def _judge(each: Judged) -> JudgeRow:
-    kind = "person" if each.person else "model"
-    key = hashlib.sha256(f"imported\0{kind}\0{each.judge}".encode()).hexdigest()
-    return JudgeRow(key, kind, each.judge, datetime.now(UTC), config={"imported": True})  # type: ignore[arg-type]
+def _judge(judged: Judged) -> JudgeRow:
+    kind = "person" if judged.person else "model"
+    key = hashlib.sha256(f"imported\0{kind}\0{judged.judge}".encode()).hexdigest()
+    return JudgeRow(key, kind, judged.judge, datetime.now(UTC), config={"imported": True})  # type: ignore[arg-type]
 
 
-def _row(each: Judged, judge: str, sets: dict[str, str]) -> ComparisonRow:
-    first, second = sets[each.first], sets[each.second]
-    key = json.dumps(["imported", judge, each.question, each.turn, first, second, each.verdict, each.text])
+def _row(judged: Judged, judge: str, sets: dict[str, str]) -> ComparisonRow:
+    first, second = sets[judged.first], sets[judged.second]
+    key = json.dumps(["imported", judge, judged.question, judged.turn, first, second, judged.verdict, judged.text])
     return ComparisonRow(
         id=hashlib.sha256(key.encode()).hexdigest(),
         judge=judge,
-        question=each.question,
-        turn=each.turn,
+        question=judged.question,
+        turn=judged.turn,
         first=first,
         second=second,
-        verdict=each.verdict,
+        verdict=judged.verdict,
         created=datetime.now(UTC),
-        text=each.text,
-        error="imported as an error" if each.verdict == "error" else "",
+        text=judged.text,
+        error="imported as an error" if judged.verdict == "error" else "",
     )

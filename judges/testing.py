@@ -44,17 +44,17 @@ class JudgeContract(Registered):
 
     def pairs(self) -> list[JudgedPair]:
         """All kinds: with a winner, alike, with two turns, without a reference."""
-        alike = [replace(each, second=each.first) for each in self.better]
+        alike = [replace(pair, second=pair.first) for pair in self.better]
         longer = [
             replace(
-                each,
-                turns=(*each.turns, "And why?"),
-                first=("I do not know.", *each.first),
-                second=("I do not know.", *each.second),
+                pair,
+                turns=(*pair.turns, "And why?"),
+                first=("I do not know.", *pair.first),
+                second=("I do not know.", *pair.second),
             )
-            for each in self.better
+            for pair in self.better
         ]
-        return [*self.better, *alike, *longer, *(replace(each, reference=None) for each in self.better)]
+        return [*self.better, *alike, *longer, *(replace(pair, reference=None) for pair in self.better)]
 
     def test_it_says_what_it_is(self, judge: Judge) -> None:
         assert judge.name
@@ -67,44 +67,44 @@ class JudgeContract(Registered):
 
     def test_the_better_answer_wins(self, judge: Judge) -> None:
         assert self.better, "the suite was given no pair with a winner"
-        for each in self.better:
-            verdict = judge.compare(each)
+        for pair in self.better:
+            verdict = judge.compare(pair)
             assert verdict is not None
             assert verdict.winner == "first"
 
     def test_the_other_order_is_the_other_verdict(self, judge: Judge) -> None:
         if not self.fair:
             pytest.skip("it looks at places")
-        for each in self.pairs():
-            verdict, other = judge.compare(each), judge.compare(swapped(each))
+        for pair in self.pairs():
+            verdict, other = judge.compare(pair), judge.compare(swapped(pair))
             assert (verdict is None) == (other is None)
             if verdict is not None and other is not None:
                 assert other.winner == SWAPPED[verdict.winner]
 
     def test_equal_answers_are_a_tie(self, judge: Judge) -> None:
-        for each in self.better:
-            verdict = judge.compare(replace(each, second=each.first))
+        for pair in self.better:
+            verdict = judge.compare(replace(pair, second=pair.first))
             assert verdict is None or verdict.winner == "tie" or not self.fair
 
     def test_a_verdict_follows_from_the_pair_alone(self, judge: Judge) -> None:
         pairs = self.pairs()
-        verdicts = [judge.compare(each) for each in pairs]
-        assert [judge.compare(each) for each in reversed(pairs)] == verdicts[::-1]
-        assert [type(self).make().compare(each) for each in pairs] == verdicts
-        renamed = [judge.compare(replace(each, question="another id")) for each in pairs]
+        verdicts = [judge.compare(pair) for pair in pairs]
+        assert [judge.compare(pair) for pair in reversed(pairs)] == verdicts[::-1]
+        assert [type(self).make().compare(pair) for pair in pairs] == verdicts
+        renamed = [judge.compare(replace(pair, question="another id")) for pair in pairs]
         assert renamed == verdicts, "a question's id is no part of it"
 
     def test_no_text_breaks_it(self, judge: Judge) -> None:
-        for each in self.better[:2]:
+        for pair in self.better[:2]:
             for text in HOSTILE:
-                _check(judge.compare(replace(each, first=(*each.first[:-1], text))))
-                _check(judge.compare(replace(each, reference=text)))
-                _check(judge.compare(replace(each, turns=(*each.turns[:-1], text))))
+                _check(judge.compare(replace(pair, first=(*pair.first[:-1], text))))
+                _check(judge.compare(replace(pair, reference=text)))
+                _check(judge.compare(replace(pair, turns=(*pair.turns[:-1], text))))
 
 
-def swapped(each: JudgedPair) -> JudgedPair:
+def swapped(pair: JudgedPair) -> JudgedPair:
     """In the other order."""
-    return replace(each, first=each.second, second=each.first)
+    return replace(pair, first=pair.second, second=pair.first)
 
 
 def _check(verdict: Verdict | None) -> None:

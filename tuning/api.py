@@ -11,6 +11,8 @@ from typing import Any
 from harness.arguments import call_text, takes, working
 from harness.display import Content, Shown
 from harness.frames import Kind, default_db, made
+from harness.options import OptionError
+from harness.options.toml import in_file
 from tuning.frames import StudyFrames
 from tuning.study.options import TuneOptions
 
@@ -53,10 +55,10 @@ class Finalists(Shown):
     def _content(self) -> Content:
         columns = ("trial", "chosen as", "seeds", "test loss", "spread over seeds")
         rows = []
-        for each in sorted(self.document["finalists"], key=lambda each: each["test_loss"]):
-            losses = each["test_losses"]
+        for finalist in sorted(self.document["finalists"], key=lambda finalist: finalist["test_loss"]):
+            losses, loss = finalist["test_losses"], finalist["test_loss"]
             spread = f"{min(losses):.4f} to {max(losses):.4f}" if len(losses) > 1 else ""
-            rows.append((each["trial"] or "base", each["why"], len(losses), f"{each['test_loss']:.4f}", spread))
+            rows.append((finalist["trial"] or "base", finalist["why"], len(losses), f"{loss:.4f}", spread))
         return Content("finalists: nats a response token on the test rows", columns, rows, self.sentences)
 
 
@@ -206,19 +208,19 @@ def tune(
     from tuning.study.options import read_file
 
     written = {} if study is None else read_file(Path(study))
-    if model is not None:
-        given["model"] = os.fspath(model)
-    if isinstance(given.get("constraint"), str):
-        given["constraint"] = (given["constraint"],)
+    own = {**given, **{name: value for name, value in (("model", model), ("db", db)) if value is not None}}
+    values = {"db": default_db(), **written, **own}
     if isinstance(given.get("set"), Mapping):
-        given["set"] = {**written.get("set", {}), **given["set"]}
-    path = os.fspath(db or written.get("db") or default_db())
-    options = TuneOptions(**{**written, **given, "db": path})
-    with working(progress) as callback:
-        result = session.run(options, callback, [call_text("tune", **given)])
+        values["set"] = {**written.get("set", {}), **given["set"]}
+    try:
+        options = TuneOptions(**values)
+        with working(progress) as callback:
+            result = session.run(options, callback, [call_text("tune", model=options.model, **given)])
+    except OptionError as error:
+        raise in_file(error, study, written, own) from error.__cause__
     document = study_document(result.row, result.ledger, result.merged)
     require_a_trial(document)
-    return Tuned(path, document, result.computed)
+    return Tuned(options.db, document, result.computed)
 
 
 def open(db: str | os.PathLike[str] | None = None) -> StudyFrames:

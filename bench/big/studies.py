@@ -61,6 +61,8 @@ def _away(hyper: Hyperparameters) -> float:
 class _Trainer:
     warnings: tuple[str, ...] = ()
 
+    def require(self) -> None: ...
+
     def train(
         self,
         hyper: Hyperparameters,

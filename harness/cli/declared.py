@@ -11,7 +11,8 @@ import functools
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, get_type_hints
@@ -22,7 +23,8 @@ from typer.models import ArgumentInfo
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from harness.options.declaration import Declaration
+    from harness.errors import UsageError
+    from harness.options.declaration import Declaration, OptionError
 
 O_co = TypeVar("O_co", bound="Declaration", covariant=True)
 PANELS = ("", "Model", "Models", "Rows", "Search", "Questions", "Cost", "Computing", "Server", "Store")
@@ -33,46 +35,56 @@ class Given(Generic[O_co]):
 
     def __init__(self, model: type[O_co], context: typer.Context, texts: Mapping[str, Any]) -> None:
         self.model, self.context, self._texts = model, context, texts
+        self._file: Path | None = None
+        self._written: Mapping[str, Any] = {}  # what the file says
+        self._values: Mapping[str, Any] = {}  # what the texts say
 
     def options(self, file: Path | None = None, **own: Any) -> O_co:
         """The options: a flag comes before the file, the file before HARNESS_DB, and that before the default. `own`
-        are values that the command has found itself. UsageError, with the flag as it was written, for a value that
-        cannot be."""
-        from harness.options import OptionError
-        from harness.options.declaration import option_of
+        are values that the command has found itself. OptionError for a value that cannot be."""
         from harness.options.toml import read_toml
 
-        written = read_toml(self.model, file) if file else {}
-        values: dict[str, Any] = dict(written)
-        for name, text in self._texts.items():
-            if name in own:
-                continue
-            value = _value(self.model.model_fields[name], text)
-            parse = option_of(self.model.model_fields[name]).parse
-            if parse is not None and isinstance(values.get(name), Mapping):
-                value = {**values[name], **value}
-            values[name] = value
-        try:
-            return self.model(**{**values, **own})
-        except OptionError as error:
-            raise self._in_flags(error) from None
+        fields, texts = self.model.model_fields, self._texts
+        self._file, self._written = file, read_toml(self.model, file) if file else {}
+        self._values = {name: _value(fields[name], text) for name, text in texts.items() if name not in own}
+        values: dict[str, Any] = dict(self._written)
+        for name, value in self._values.items():
+            merged = isinstance(value, Mapping) and isinstance(values.get(name), Mapping)
+            values[name] = {**values[name], **value} if merged else value
+        return self.model(**{**values, **own})
 
     def texts(self, name: str) -> list[str]:
         """What stands behind an option's flags."""
         text = self._texts.get(name, [])
         return [text] if isinstance(text, str) else list(text)
 
-    def _in_flags(self, error: Any) -> Exception:
-        from harness.errors import UsageError
-        from harness.options.sentences import of_flag
+    def in_words(self, error: OptionError) -> UsageError:
+        """The error in the words of the place that its value came from: the file's, or the command line's."""
+        from harness.options.toml import in_file
 
-        if not error.is_known:
-            return error
-        text = self._texts.get(error.key, ())
-        texts = [str(item) for item in text] if isinstance(text, list | tuple) else [str(text)]
+        named = in_file(error, self._file, self._written, self._values)
+        return _in_flags(error, self._flags(error), self._written_texts(error)) if named is error else named
+
+    def _flags(self, error: OptionError) -> dict[str, str]:
+        """The command's, by name; for a value of no, the one of a pair that says no."""
+        fields = self.model.model_fields
+        return {
+            name: _flag(name, fields[name], -1 if name == error.key and error.value is False else 0)
+            if name in fields
+            else f"--{name.replace('_', '-')}"
+            for name in self.context.params
+        }
+
+    def _written_texts(self, error: OptionError) -> list[str] | None:
+        """The texts that an error is about, as they were written; None where its value is from elsewhere."""
+        text = self._texts.get(error.key)
+        texts = [str(part) for part in text] if isinstance(text, list | tuple) else [str(text)]
+        value = self._values.get(error.key)
+        if isinstance(error.value, Mapping) and isinstance(value, Mapping):
+            return [part for part in texts if part.partition("=")[0].strip() in error.value]
         if error.place is not None and error.place < len(texts):
-            texts = [texts[error.place]]
-        return UsageError(of_flag(_flag(error.key, self.model.model_fields[error.key]), texts) + error.text)
+            return [texts[error.place]]
+        return texts if not isinstance(value, bool) and (value is error.value or value == error.value) else None
 
 
 def command_of(options: str, several: str = "", only: Sequence[str] = ()) -> Callable[[Callable[..., Any]], Any]:
@@ -117,7 +129,13 @@ class _Command:
         former = former_names(self._model)
         for name in former.keys() & written.keys():
             self._rename(name, former[name], written)
-        return self._function(Given(self._model, context, written), **own)
+        from harness.options import OptionError
+
+        given = Given(self._model, context, written)
+        try:
+            return self._function(given, **own)
+        except OptionError as error:
+            raise given.in_words(error) from None
 
     def _rename(self, name: str, now: str, written: dict[str, Any]) -> None:
         from harness.errors import UsageError
@@ -127,6 +145,34 @@ class _Command:
             raise UsageError(f"{before} is called {flag} now, and both are given.")
         typer.echo(f"note: {before} is called {flag} now.", err=True)
         written[now] = written.pop(name)
+
+
+@contextmanager
+def in_flags(*names: str) -> Iterator[None]:
+    """For a command whose options are not declared: an OptionError in here names them as flags."""
+    from harness.options import OptionError
+
+    try:
+        yield
+    except OptionError as error:
+        raise _in_flags(error, {name: f"--{name.replace('_', '-')}" for name in names}, None) from None
+
+
+def _in_flags(error: OptionError, flags: Mapping[str, str], texts: Sequence[str] | None) -> UsageError:
+    """The error in the command line's words; as it is where the command has no such flag. `texts`: what was written."""
+    from pydantic_core import PydanticUndefined
+
+    from harness.errors import UsageError
+    from harness.options.sentences import of_flag
+
+    if not error.is_known or error.key not in flags:
+        return error
+    if texts is None:
+        bare = error.value is PydanticUndefined or error.value is None or isinstance(error.value, bool | Mapping)
+        several = error.value if isinstance(error.value, tuple) else (error.value,)
+        texts = [] if bare else [str(value) for value in several]
+    text = re.sub(r"`(\w+)`", lambda match: flags.get(match[1], match[0]), error.text)
+    return UsageError(of_flag(flags[error.key], texts) + text)
 
 
 def switch_with_value(words: Sequence[str], flag: str) -> str | None:
@@ -202,10 +248,11 @@ def _evaluated(parameter: inspect.Parameter, function: Callable[..., Any]) -> in
     return parameter.replace(annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY)
 
 
-def _flag(name: str, field: FieldInfo) -> str:
+def _flag(name: str, field: FieldInfo, side: int = 0) -> str:
+    """`side`: of a pair, --no-rungs/--rungs, which."""
     from harness.options.declaration import option_of
 
-    return (option_of(field).flag or f"--{name.replace('_', '-')}").partition("/")[0]
+    return (option_of(field).flag or f"--{name.replace('_', '-')}").split("/")[side]
 
 
 def _value(field: FieldInfo, text: Any) -> Any:

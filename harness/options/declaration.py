@@ -11,6 +11,7 @@ import functools
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import get_annotations
 from typing import Any, ClassVar, Self, get_args, get_origin
@@ -28,11 +29,15 @@ SEED = 2**31 - 1  # what every generator of random numbers takes
 
 class OptionError(UsageError):
     """`key` is the option's, `text` what stands behind key and value in every view, `place` which of a list's values
-    is meant."""
+    is meant. Of a table, `value` may be the part that cannot be. Other options stand in `text` as `name` between
+    backticks, which the command line shows as flags."""
 
     def __init__(self, key: str, value: Any, text: str, place: int | None = None, is_known: bool = True) -> None:
         self.key, self.value, self.text, self.place, self.is_known = key, value, text, place, is_known
         super().__init__(f"{sentences.of_python(key, value)}{text}" if is_known else text)
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a worker sends it to the process that shows it
+        return type(self), (self.key, self.value, self.text, self.place, self.is_known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +197,22 @@ def errors_of(model: type[Declaration], error: ValidationError) -> Iterator[Opti
         yield _error_of(model, details)
 
 
+def not_given(key: str, text: str) -> OptionError:
+    """Of an option that has no value and needs one: `text` says what it can be."""
+    return OptionError(key, PydanticUndefined, f" must be given: {text}.")
+
+
+@contextmanager
+def about(key: str, value: Any) -> Iterator[None]:
+    """What cannot be used in here is that option's value: a UsageError becomes an OptionError."""
+    try:
+        yield
+    except OptionError:
+        raise
+    except UsageError as error:
+        raise OptionError(key, value, f": {error}") from error
+
+
 def _error_of(model: type[Declaration], details: ErrorDetails) -> OptionError:
     key, value, kind = str(details["loc"][0]), details["input"], details["type"]
     place = next((part for part in details["loc"][1:2] if isinstance(part, int)), None)
@@ -199,7 +220,7 @@ def _error_of(model: type[Declaration], details: ErrorDetails) -> OptionError:
         return OptionError(key, value, f"There is no option {key!r}.{suggest(key, model.model_fields)}", is_known=False)
     text = allowed(model.model_fields[key])
     if kind == "missing":
-        return OptionError(key, PydanticUndefined, f" must be given: {text}.")
+        return not_given(key, text)
     if kind == "meaning":
         return OptionError(key, value, f": {details['msg']}", place)
     near = details["msg"] if kind == "unknown_name" else ""

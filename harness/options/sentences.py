@@ -21,10 +21,15 @@ def of_python(key: str, value: Any) -> str:
 
 
 def of_toml(key: str, value: Any) -> str:
-    """budget = "40", or [space]."""
+    """budget = "40", [set] rank = 3, [space.rank], or [space]."""
     if value is PydanticUndefined:
         return key
-    return f"[{key}]" if isinstance(value, Mapping) else f"{key} = {shown(value)}"
+    if not isinstance(value, Mapping):
+        return f"{key} = {shown(value)}"
+    if len(value) != 1:
+        return f"[{key}]"
+    ((name, inner),) = value.items()
+    return f"[{key}.{name}]" if isinstance(inner, Mapping) else f"[{key}] {name} = {shown(inner)}"
 
 
 def of_flag(flag: str, texts: Sequence[str]) -> str:

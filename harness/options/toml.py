@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from pydantic import ValidationError
 
 from harness.errors import UsageError, suggest
 from harness.options import sentences
-from harness.options.declaration import Declaration, declared, errors_of, former_names, kind_of, option_of
+from harness.options.declaration import Declaration, OptionError, declared, errors_of, former_names, kind_of, option_of
 
 
 def read_toml(model: type[Declaration], path: Path) -> dict[str, Any]:
@@ -43,3 +45,18 @@ def read_toml(model: type[Declaration], path: Path) -> dict[str, Any]:
                 label = sentences.of_toml(keys[wrong.key], content[keys[wrong.key]])
                 raise UsageError(f"{path}: {label}{wrong.text}") from None
     return values
+
+
+def in_file(
+    error: OptionError, path: str | os.PathLike[str] | None, written: Mapping[str, Any], given: Mapping[str, Any]
+) -> UsageError:
+    """An error that was only met while the options were used, in the words of the file where its value stands there.
+    `written` is what `read_toml` gave, `given` what came from elsewhere and goes before it."""
+    if path is None or error.key not in written:
+        return error
+    if isinstance(error.value, Mapping):  # tables are merged
+        from_file = not error.value.keys() & given.get(error.key, {}).keys()
+    else:
+        from_file = error.key not in given and written[error.key] == error.value
+    label = sentences.of_toml(error.key, error.value)
+    return UsageError(f"{os.fspath(path)}: {label}{error.text}") if from_file else error

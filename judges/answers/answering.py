@@ -74,7 +74,7 @@ def require_a_word(result: Result) -> None:
     if result.asked and result.empty == result.asked:
         raise IncompleteError(
             f"{result.answers.name}: every answer is empty, so there is nothing to compare. Where thoughts were "
-            "cut off, give more with --max-new-tokens."
+            "cut off, give more max_new_tokens."
         )
 
 
@@ -238,10 +238,10 @@ def _turn(
     prompts = [prompt for prompt in plan.chosen if len(prompt.turns) >= turn]
     requests = []
     for prompt in prompts:
-        said = [known[prompt.id, n].text for n in range(1, turn)]
+        earlier = [known[prompt.id, n].text for n in range(1, turn)]
         seed = identity.answer_seed(plan.options.seed, "preference", prompt.id, 0, turn)
         sampling = Sampling(plan.temperatures[prompt.category], plan.top_p, seed)
-        asked = template.prompt(prompt.turns[:turn], said)
+        asked = template.prompt(prompt.turns[:turn], earlier)
         strip = plan.options.strip_thinking
         requests.append(Generate(asked, template.stop, plan.options.max_new_tokens, sampling, strip))
     done = {n for n, prompt in enumerate(prompts) if (prompt.id, turn) in known}

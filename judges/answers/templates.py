@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from data.instructions import WITHOUT_INPUT
 from harness.errors import UsageError, suggest
 from harness.models.checkpoint import Checkpoint
-from harness.options import BackendSettings
+from harness.options import BackendSettings, OptionError
 from harness.prompting import chat_templates
 from harness.prompting.chat_templates import ChatTemplate
 from harness.types import Prompt
@@ -52,7 +52,7 @@ def choose(wanted: str, checkpoint: Checkpoint) -> str:
         )
     has = checkpoint.kind == "served" or bool(chat_templates.read(checkpoint.tokenizer))
     if wanted == "chat" and not has:
-        raise UsageError(f"{checkpoint.given} has no chat template: take --template alpaca or plain.")
+        raise OptionError("template", wanted, f": {checkpoint.given} has no chat template; alpaca and plain need none.")
     return ("chat" if has else "alpaca") if wanted == "auto" else wanted
 
 

@@ -39,20 +39,20 @@ def answer(
     common = every[0] if every else given.options(model=(import_ or [""])[0])  # the file stands for the model
     if common.name and len(models) + len(import_ or ()) > 1:
         raise UsageError("--name is for one model; answer them one by one to name them.")
-    found: list[Result] = []
+    results: list[Result] = []
     for path in import_ or ():
         made = import_answers(Store(common.db), path, common.prompts, common.name)
         count = len(Store(common.db).answers_of(made.id))
-        found.append(Result(made, count, count))
+        results.append(Result(made, count, count))
     with shown() as progress:
-        found += [make_answers(options, progress) for options in every]
+        results += [make_answers(options, progress) for options in every]
     if json:
-        print_json({"answers": [document(result) for result in found]})
-    for result in () if json else found:
+        print_json({"answers": [document(result) for result in results]})
+    for result in () if json else results:
         made = result.answers
         before = f", {result.before} of them from before" if result.before else ""
         typer.echo(f"{made.id[:12]} {made.name}: {result.asked} answers{before} ({made.template}, {made.model})")
         for warning in made.warnings:
             typer.echo(f"warning: {warning}", err=True)
-    for result in found:
+    for result in results:
         require_a_word(result)

@@ -59,15 +59,15 @@ def judge(
         if imported:
             return
         raise UsageError("Name the answer sets with --models and who compares them with --judge.")
-    found = contest(store, options.models, options.against, options.prompts, options.repeats)
+    compared = contest(store, options.models, options.against, options.prompts, options.repeats)
     with shown() as progress:
-        outcomes = Jury(store, found, rates, options).run(progress)
+        outcomes = Jury(store, compared, rates, options).run(progress)
     if options.estimate:
         return
     if json:
-        print_json({"judges": [outcome_document(each) for each in outcomes], "not_comparable": found.missing})
+        print_json({"judges": [outcome_document(outcome) for outcome in outcomes], "not_comparable": compared.missing})
     else:
-        _print(found, outcomes)
+        _print(compared, outcomes)
     reliable(outcomes)
 
 
@@ -76,27 +76,33 @@ def _print(contest: Contest, outcomes: list[Outcome]) -> None:
 
     from harness.cli.tables import plain, table
 
-    names = ", ".join(each.name for each in contest.sets)
+    names = ", ".join(answers.name for answers in contest.sets)
     heads = ("judge", "verdicts", "first", "second", "tie", "errors", "tokens", "cost")
     shown = table(f"{len(contest.questions)} questions, {names}", heads, heads[1:])
-    for each in outcomes:
-        counts = [each.verdicts.get(verdict, 0) for verdict in ("first", "second", "tie", "error")]
-        cost = "" if each.cost is None else f"{each.cost:.4g}"
-        cells = (each.judge.name, f"{each.stored} of {each.asked}", *counts, each.tokens_in + each.tokens_out, cost)
+    for outcome in outcomes:
+        counts = [outcome.verdicts.get(verdict, 0) for verdict in ("first", "second", "tie", "error")]
+        cost = "" if outcome.cost is None else f"{outcome.cost:.4g}"
+        cells = (
+            outcome.judge.name,
+            f"{outcome.stored} of {outcome.asked}",
+            *counts,
+            outcome.tokens_in + outcome.tokens_out,
+            cost,
+        )
         shown.add_row(*map(plain, cells))
     console = Console()
     console.print(shown)
-    for each in outcomes:
-        for warning in each.warnings:
-            console.print(plain(f"! {each.judge.name}: {warning}"), style="yellow")
-        for reason, count in sorted(each.errors.items()):
-            console.print(plain(f"! {each.judge.name}: {count} times {reason}"), style="yellow")
-        if each.judge.kind == "reference" and each.asked < len(contest.asked):
-            left = len(contest.asked) - each.asked
+    for outcome in outcomes:
+        for warning in outcome.warnings:
+            console.print(plain(f"! {outcome.judge.name}: {warning}"), style="yellow")
+        for reason, count in sorted(outcome.errors.items()):
+            console.print(plain(f"! {outcome.judge.name}: {count} times {reason}"), style="yellow")
+        if outcome.judge.kind == "reference" and outcome.asked < len(contest.asked):
+            left = len(contest.asked) - outcome.asked
             console.print(plain(f"{left} pairs have no reference that can be checked."), style="dim")
-        elif each.judge.kind == "program" and each.asked < len(contest.asked):
-            left = len(contest.asked) - each.asked
-            console.print(plain(f"{left} pairs cannot be judged by {each.judge.name}."), style="dim")
+        elif outcome.judge.kind == "program" and outcome.asked < len(contest.asked):
+            left = len(contest.asked) - outcome.asked
+            console.print(plain(f"{left} pairs cannot be judged by {outcome.judge.name}."), style="dim")
     if contest.missing:
         console.print(plain(f"! {contest.missing} pairs were left out: one side has no answer yet."), style="yellow")
     console.print("`harness ranking` shows what this comes to.", style="dim")

@@ -11,6 +11,7 @@ More = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", show_def
 
 
 def words(*given: list[str] | None) -> list[str]:
-    """Words of an option and of the arguments behind it, several by comma too; each once."""
-    parts = [part.strip() for some in given for word in some or () for part in word.split(",")]
-    return list(dict.fromkeys(part for part in parts if part))
+    """Words of an option and of the arguments behind it, several by comma too; each once. Blank ones stay: they are
+    for the declaration to refuse."""
+    parts = [part for texts in given for text in texts or () for part in text.split(",")]
+    return list(dict.fromkeys(part.strip() or part for part in parts))

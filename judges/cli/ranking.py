@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli.declared import in_flags
 from harness.cli.options import DEFAULT_DB, Db, Json, print_json
 from judges.cli.options import More, words
 
@@ -48,7 +49,8 @@ def ranking(
     if people + judges + both > 1:
         raise UsageError("Choose one of --people, --judges and --both.")
     source: Source | None = "people" if people else "judges" if judges else "both" if both else None
-    evidence = gather(Store(db), prompts, words(models, more))
+    with in_flags("prompts"):
+        evidence = gather(Store(db), prompts, words(models, more))
     report = ranking_report(evidence, source, style_control, "bootstrap" if bootstrap else "sandwich")
     if json:
         print_json(report)
@@ -129,13 +131,13 @@ def _print_quality(console: Console, quality: Mapping[str, Any]) -> None:
         table_ = table("agreement", ("who", "pairs", "equal, % [95%]", "Cohen's kappa [95%]"), right=("pairs",))
         for who, row in agreed:
             kappa = row["kappa"]
-            told = with_interval(kappa["value"], kappa["low"], kappa["high"], "{:.2f}")
-            table_.add_row(*map(plain, (who, kappa["n"], percent(row["agreement"]), told)))
+            figure = with_interval(kappa["value"], kappa["low"], kappa["high"], "{:.2f}")
+            table_.add_row(*map(plain, (who, kappa["n"], percent(row["agreement"]), figure)))
         console.print(table_)
     for who, alpha in quality["alpha"].items():
         if alpha["n"]:
-            told = with_interval(alpha["value"], alpha["low"], alpha["high"], "{:.2f}")
-            console.print(plain(f"Krippendorff's alpha of {who}: {told} on {alpha['n']} pairs"))
+            figure = with_interval(alpha["value"], alpha["low"], alpha["high"], "{:.2f}")
+            console.print(plain(f"Krippendorff's alpha of {who}: {figure} on {alpha['n']} pairs"))
 
 
 def percent(estimate: Mapping[str, Any]) -> str:

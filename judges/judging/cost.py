@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from harness.errors import IncompleteError, UsageError
+from harness.errors import IncompleteError
+from harness.options import OptionError
 
 OVERHEAD = 64  # tokens a request, at most, that a server's chat template adds around two messages
 BYTES_A_TOKEN = 3.5  # of English prose under common tokenizers, cautiously; for the estimate only
@@ -45,18 +46,22 @@ class Estimate:
 
 
 def prices(price_in: float | None, price_out: float | None, max_cost: float | None) -> Prices | None:
-    """UsageError for a limit without both prices, one price without the other, or numbers that are none."""
-    for name, value in (("price-in", price_in), ("price-out", price_out), ("max-cost", max_cost)):
-        if value is not None and not (math.isfinite(value) and value >= 0):
-            raise UsageError(f"--{name} is 0 or more, not {value}.")
-    if price_in is None and price_out is None and max_cost is None:
-        return None
-    if price_in is None or price_out is None:
-        raise UsageError(
-            "--max-cost needs to know the judge's prices, and a cost needs both of them: give --price-in and "
-            "--price-out, per million tokens. No price list is built in, since such lists are out of date."
+    """OptionError for a limit without both prices, one price without the other, or numbers that are none."""
+    options = {"max_cost": max_cost, "price_in": price_in, "price_out": price_out}
+    given = {name: value for name, value in options.items() if value is not None}
+    for name, value in given.items():
+        if not (math.isfinite(value) and value >= 0):
+            raise OptionError(name, value, " must be a number from 0 up.")
+    if price_in is not None and price_out is not None:
+        return Prices(price_in, price_out)
+    for name, value in given.items():
+        raise OptionError(
+            name,
+            value,
+            ": a cost needs both of the judge's prices, `price_in` and `price_out`, per million tokens. No price list "
+            "is built in, since such lists are out of date.",
         )
-    return Prices(price_in, price_out)
+    return None
 
 
 def worst_tokens(messages: Sequence[dict[str, str]]) -> int:
@@ -115,8 +120,8 @@ class Budget:
                     self._changed.wait()
                     continue
                 raise SpentError(
-                    f"--max-cost {self.limit:g} is reached: {self.total:.6g} is spent, lost or under way, and the next "
-                    f"request may cost {worst:.2g}. Everything judged so far is stored; a higher --max-cost goes on."
+                    f"max_cost = {self.limit:g} is reached: {self.total:.6g} is spent, lost or under way, and the next "
+                    f"request may cost {worst:.2g}. Everything judged so far is stored; a higher max_cost goes on."
                 )
             self._open += worst
             self._under_way += 1

@@ -50,8 +50,8 @@ def judge(
         if asked.repeat == 0 and (verdict := judge.compare(_pair(contest, asked, references))) is not None
     ]
     outcome = Outcome(row, len(rows), len(rows) - store.record_comparisons(rows))
-    for each in rows:
-        outcome.count(each)
+    for comparison in rows:
+        outcome.count(comparison)
     progress(judge.name, outcome.stored, outcome.asked)
     return outcome
 

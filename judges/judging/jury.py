@@ -79,14 +79,14 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _say_estimate(judge: str, found: Estimate, there: int, again: int) -> None:
-    if not found.requests:
+def _say_estimate(judge: str, estimate: Estimate, there: int, again: int) -> None:
+    if not estimate.requests:
         return
-    cost = "" if found.cost is None else f", cost about {found.cost:.4g} and at most {found.most:.4g}"
+    cost = "" if estimate.cost is None else f", cost about {estimate.cost:.4g} and at most {estimate.most:.4g}"
     known = [f"{there:,} verdicts are there already"] if there else []
     known += [f"{again:,} are errors of before, asked again"] if again else []
     before = f" ({'; '.join(known)})" if known else ""
     sys.stderr.write(
-        f"{judge}: {found.requests:,} requests{before}, about {found.tokens_in:,} tokens in and {found.tokens_out:,} "
-        f"out{cost}\n"
+        f"{judge}: {estimate.requests:,} requests{before}, about {estimate.tokens_in:,} tokens in and "
+        f"{estimate.tokens_out:,} out{cost}\n"
     )

@@ -126,7 +126,7 @@ def plan(store: Store, contest: Contest, spec: Spec, rates: Prices | None) -> Pl
     An error is asked again, once a session: the server may be well by now. One in which the judge did answer, and
     its text held no verdict, is asked MOST_ASKED times in all."""
     judge = spec.id()
-    sides = [each.id for each in contest.sets]
+    sides = [answers.id for answers in contest.sets]
     known = {row.id: row for row in store.comparisons([judge], sides)}
     ids = {asked.id(judge): asked for asked in contest.asked}
     jobs = []
@@ -143,12 +143,12 @@ def plan(store: Store, contest: Contest, spec: Spec, rates: Prices | None) -> Pl
 
 def _warnings(contest: Contest) -> list[str]:
     """Of texts that the server may read otherwise than as text: from here that can be neither helped nor seen."""
-    found = (
+    per_comparison = (
         control_names((*asked.question.turns[: asked.turn], *contest.answers(asked.first, asked)))
         + control_names(contest.answers(asked.second, asked))
         for asked in contest.asked
     )
-    marked = [names for names in found if names]
+    marked = [names for names in per_comparison if names]
     if not marked:
         return []
     every = list(dict.fromkeys(name for names in marked for name in names))
@@ -162,24 +162,24 @@ def _warnings(contest: Contest) -> list[str]:
 def ask(remote: Remote, spec: Spec, rates: Prices | None, judge_id: str, job: Job) -> ComparisonRow:
     """One request and what its answer says. Raises what `Remote.chat` raises."""
     began = time.perf_counter()
-    said = replies.chat(remote.chat(**spec.body(job.messages, remote.base_url)))
-    asked, generated = said.asked, said.generated
+    reply = replies.chat(remote.chat(**spec.body(job.messages, remote.base_url)))
+    asked, generated = reply.asked, reply.generated
     if asked is None or generated is None:
         asked, generated = job.worst, spec.max_tokens  # a server that does not count is taken at its worst
     row = replace(
         empty_row(judge_id, job),
-        text=said.text or (f"({said.missing})\n{said.thought}" if said.thought else ""),
+        text=reply.text or (f"({reply.missing})\n{reply.thought}" if reply.thought else ""),
         tokens_in=asked,
         tokens_out=generated,
         cost=rates.of(asked, generated) if rates else None,
         seconds=time.perf_counter() - began,
     )
-    if said.missing:
-        return replace(row, error=f"{NO_ANSWER}: {said.missing}")
+    if reply.missing:
+        return replace(row, error=f"{NO_ANSWER}: {reply.missing}")
     try:
-        return replace(row, verdict=_verdict(said.text, said.finish == "length" and not said.thought))
+        return replace(row, verdict=_verdict(reply.text, reply.finish == "length" and not reply.thought))
     except UnclearError as unclear:
-        cut = " (cut off at the limit of tokens)" if said.finish == "length" else ""
+        cut = " (cut off at the limit of tokens)" if reply.finish == "length" else ""
         return replace(row, error=f"{unclear}{cut}", note=f"asked {_times(job.error) + 1} times" if job.error else "")
 
 

@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
+from harness.options import OptionError, not_given
 from judges.store.comparisons import comparison_id
 from judges.store.rows import AnswerSetRow, QuestionRow
 
@@ -52,23 +53,24 @@ def contest(
     `prompts` is a prompt set's name, or the beginning of its digest, where the models have answered several. UsageError
     where the words do not name two answer sets of one prompt set."""
     chosen = None if prompts is None else _prompt_set(store, prompts)
-    sets = {each.id: each for each in (store.resolve_answers(word, chosen) for word in models)}
+    sets = {row.id: row for row in (store.resolve_answers(word, chosen) for word in models)}
     baseline = None if against is None else store.resolve_answers(against, chosen)
     if baseline is not None:
         sets[baseline.id] = baseline
     if len(sets) < 2:
-        raise UsageError("A comparison takes two models or more: --models A B, or --models A --against B.")
-    if len({each.prompt_set for each in sets.values()}) > 1:
-        said = ", ".join(f"{each.name}: {each.prompt_set[:8]}" for each in sets.values())
-        raise UsageError(f"These models answered different prompt sets ({said}). Choose one with --prompts.")
-    names = [each.name for each in sets.values()]
+        text = " is one model: a comparison takes two models or more, or one and another `against` it."
+        raise OptionError("models", tuple(models), text)
+    if len({row.prompt_set for row in sets.values()}) > 1:
+        answered = ", ".join(f"{row.name}: {row.prompt_set[:8]}" for row in sets.values())
+        raise not_given("prompts", f"one of the prompt sets that these models answered ({answered})")
+    names = [row.name for row in sets.values()]
     if len(set(names)) < len(names):
-        raise UsageError(f"Two of the models have one name ({', '.join(names)}): give them names with --name.")
+        raise UsageError(f"Two of the models have one name ({', '.join(names)}): `harness answer --name` gives others.")
     if baseline is None:
         pairs = list(combinations(sets, 2))
     else:
         pairs = [(other, baseline.id) for other in sets if other != baseline.id]
-    texts = {key: text for each in sets for key, text in _texts(store, each).items()}
+    texts = {key: text for answer_set in sets for key, text in _texts(store, answer_set).items()}
     asked: list[Asked] = []
     missing = 0
     questions = store.questions(next(iter(sets.values())).prompt_set)
@@ -86,23 +88,25 @@ def contest(
             ]
     if not asked:
         raise UsageError("There is no question that two of these models have answered. `harness answer` goes on.")
-    compared = {each.question.question for each in asked}
+    compared = {pair.question.question for pair in asked}
     return Contest(list(sets.values()), [q for q in questions if q.question in compared], texts, asked, missing)
 
 
 def _prompt_set(store: Store, word: str) -> str:
-    found = {each.digest for each in store.prompt_sets() if each.name == word or each.digest.startswith(word)}
-    if len(found) != 1:
-        known = ", ".join(f"{each.name} ({each.digest[:8]})" for each in store.prompt_sets())
-        raise UsageError(f"{word!r} names {len(found) or 'no'} prompt sets in {store.path}; there are {known}.")
-    return found.pop()
+    known = store.prompt_sets()
+    digests = {row.digest for row in known if row.name == word or row.digest.startswith(word)}
+    if len(digests) != 1:
+        shown = ", ".join(f"{row.name} ({row.digest[:8]})" for row in known)
+        text = f" names {len(digests) or 'no'} prompt sets in {store.path}; there are {shown}."
+        raise OptionError("prompts", word, text)
+    return digests.pop()
 
 
 def _texts(store: Store, answer_set: str) -> dict[tuple[str, str], tuple[str, ...]]:
     """By question the answers of turn 1, 2, … as far as they are there without a gap."""
-    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    texts: dict[tuple[str, str], tuple[str, ...]] = {}
     for row in store.answers_of(answer_set):
-        before = found.get((answer_set, row.question), ())
+        before = texts.get((answer_set, row.question), ())
         if row.turn == len(before) + 1:
-            found[answer_set, row.question] = (*before, row.text)
-    return found
+            texts[answer_set, row.question] = (*before, row.text)
+    return texts

@@ -60,8 +60,8 @@ class JudgingPrompts:
         UsageError where the file lacks a prompt of this kind."""
         kind = (len(turns), bool(reference))
         if kind not in self.prompts:
-            what = f"{kind[0]} turn{'s' if kind[0] > 1 else ''} {'with' if kind[1] else 'without'} a reference"
-            raise UsageError(f"{self.source} has no pairwise judging prompt for {what}. Add one, or use ours.")
+            kind_name = f"{kind[0]} turn{'s' if kind[0] > 1 else ''} {'with' if kind[1] else 'without'} a reference"
+            raise UsageError(f"{self.source} has no pairwise judging prompt for {kind_name}. Add one, or use ours.")
         values = {"question": turns[0], "answer_a": first[0], "answer_b": second[0]}
         for n in range(len(turns)):
             values |= {f"question_{n + 1}": turns[n], f"answer_a_{n + 1}": first[n], f"answer_b_{n + 1}": second[n]}
@@ -70,17 +70,17 @@ class JudgingPrompts:
 
 
 def ours() -> JudgingPrompts:
-    found = {}
+    prompts = {}
     for kind, name in _FILES.items():
         system, _, template = (OURS / name).read_text(encoding="utf-8").partition("\n-----\n")
-        found[kind] = JudgingPrompt(name.removesuffix(".txt"), system.strip(), template.strip())
-    return _made("ours", found)
+        prompts[kind] = JudgingPrompt(name.removesuffix(".txt"), system.strip(), template.strip())
+    return _made("ours", prompts)
 
 
 def from_file(path: str | Path) -> JudgingPrompts:
     """The pairwise prompts of a file in FastChat's format (the first of each kind; scoring single answers is passed
     over). Raises DataError, and UsageError where there is no pairwise prompt."""
-    found: dict[tuple[int, bool], JudgingPrompt] = {}
+    prompts: dict[tuple[int, bool], JudgingPrompt] = {}
     for row, where in objects(Path(path)):
         template, system, name = (row.get(key, "") for key in ("prompt_template", "system_prompt", "name"))
         if row.get("type") != "pairwise":
@@ -91,10 +91,10 @@ def from_file(path: str | Path) -> JudgingPrompts:
         lacking = [field for field in _NEEDED[turns] if f"{{{field}}}" not in template]
         if lacking:
             raise UsageError(f"{where}: the template of {name} has no {{{lacking[0]}}}.")
-        found.setdefault((turns, "{ref_answer_1}" in template), JudgingPrompt(name, system, template))
-    if not found:
+        prompts.setdefault((turns, "{ref_answer_1}" in template), JudgingPrompt(name, system, template))
+    if not prompts:
         raise UsageError(f'{path} has no prompt of type "pairwise".')
-    return _made(Path(path).name, found)
+    return _made(Path(path).name, prompts)
 
 
 def _made(source: str, prompts: dict[tuple[int, bool], JudgingPrompt]) -> JudgingPrompts:

@@ -33,12 +33,12 @@ def expected(reference: str) -> str | None:
 
 def right(answer: str, wanted: str) -> bool:
     """Does the answer come to `wanted` (see above)?"""
-    said = _conclusion(answer)
+    conclusion = _conclusion(answer)
     number = _NUMBER.fullmatch(wanted.strip().rstrip("."))
     if number:
-        numbers = _NUMBER.findall(said)
+        numbers = _NUMBER.findall(conclusion)
         return bool(numbers) and _value(numbers[-1]) == _value(number[0])
-    needle, hay = (_WORD.findall(text.casefold()) for text in (wanted, said))
+    needle, hay = (_WORD.findall(text.casefold()) for text in (wanted, conclusion))
     return any(hay[at : at + len(needle)] == needle for at in range(len(hay) - len(needle) + 1))
 
 

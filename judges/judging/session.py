@@ -94,11 +94,11 @@ def judge(
     row = plan.spec.row(remote.base_url)
     store.save_judge(row)
     outcome = Outcome(row, len(plan.jobs) + len(plan.there), len(plan.there), warnings=plan.warnings)
-    for each in plan.there:
-        outcome.count(each)
+    for comparison in plan.there:
+        outcome.count(comparison)
     session = store.open_session(row.id) if rates and plan.jobs else ""
     before = [*plan.there, *(job.error for job in plan.jobs if job.error)]
-    spent = sum(each.cost or 0.0 for each in before) + (store.unaccounted(row.id) if rates else 0.0)
+    spent = sum(comparison.cost or 0.0 for comparison in before) + (store.unaccounted(row.id) if rates else 0.0)
     budget = Budget(rates, max_cost, spent, lambda lost, held: store.save_session(session, lost, held))
     work = _Work(store, plan, remote, budget, session, outcome)
     try:

@@ -21,9 +21,9 @@ class UnclearError(ValueError):
 
 def parse(text: str) -> Said:
     """The one verdict of a judge's text, which may say it several times. Raises UnclearError."""
-    said = sorted(set(_VERDICT.findall(text)))
-    if not said:
+    letters = sorted(set(_VERDICT.findall(text)))
+    if not letters:
         raise UnclearError("no verdict: none of [[A]], [[B]], [[C]] in the judge's text")
-    if len(said) > 1:
-        raise UnclearError(f"two verdicts: the judge's text has {' and '.join(f'[[{letter}]]' for letter in said)}")
-    return _MEANING[said[0]]
+    if len(letters) > 1:
+        raise UnclearError(f"two verdicts: the judge's text has {' and '.join(f'[[{letter}]]' for letter in letters)}")
+    return _MEANING[letters[0]]

@@ -41,8 +41,8 @@ def claim(store: Store, secret: str) -> tuple[JudgeRow, str] | None:
 
 def rater_of(store: Store, key: str) -> JudgeRow | None:
     """The rater whose invitation or own key this is; None where there is none, or it is revoked."""
-    found = store.judge_of_token(_digest(key)) if key and store.exists() else None
-    return found if found is not None and found.revoked is None else None
+    rater = store.judge_of_token(_digest(key)) if key and store.exists() else None
+    return rater if rater is not None and rater.revoked is None else None
 
 
 def named(store: Store, name: str) -> JudgeRow | None:
@@ -67,13 +67,13 @@ def named(store: Store, name: str) -> JudgeRow | None:
 def revoke(store: Store, word: str) -> JudgeRow:
     """Shut a rater out, by name or the beginning of the id; their votes stay. UsageError when there is none."""
     everyone = raters(store)
-    found = [r for r in everyone if r.name == word] or [r for r in everyone if word and r.id.startswith(word)]
-    if len(found) != 1:
+    matches = [r for r in everyone if r.name == word] or [r for r in everyone if word and r.id.startswith(word)]
+    if len(matches) != 1:
         near = suggest(word, [rater.name for rater in everyone])
-        many = "There are several raters" if found else "There is no rater"
+        many = "There are several raters" if matches else "There is no rater"
         raise UsageError(f"{many} {word!r} in {store.path}.{near} `harness rate --raters` lists them.")
-    store.revoke(found[0].id)
-    return found[0]
+    store.revoke(matches[0].id)
+    return matches[0]
 
 
 def raters(store: Store) -> Sequence[JudgeRow]:

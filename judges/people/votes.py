@@ -48,19 +48,19 @@ def make_plan(
     answer_sets: Sequence[AnswerSetRow],
     name: str = "",
     ratings: int = 1,
-    each: int | None = None,
+    per_rater: int | None = None,
     sample: int | None = None,
     order: Order = "even",
     seed: int = 0,
 ) -> RatingPlanRow:
     """Make and store a plan: every pair of the answer sets, on each question that all have answered.
 
-    `ratings`: votes wanted for each pair; `each`: pairs one rater is asked for; `sample`: so many questions, drawn by
-    `seed`. The same plan again gives the one that is stored. UsageError where there is nothing to rate."""
-    ids = sorted(each.id for each in answer_sets)
-    if len(set(ids)) < 2 or len({each.prompt_set for each in answer_sets}) > 1:
+    `ratings`: votes wanted for each pair; `per_rater`: pairs one rater is asked for; `sample`: so many questions, drawn
+    by `seed`. The same plan again gives the one that is stored. UsageError where there is nothing to rate."""
+    ids = sorted(answers.id for answers in answer_sets)
+    if len(set(ids)) < 2 or len({answers.prompt_set for answers in answer_sets}) > 1:
         raise UsageError("A rating plan needs two or more models that answered the same prompt set.")
-    if ratings < 1 or (each is not None and each < 1) or (sample is not None and sample < 1):
+    if ratings < 1 or (per_rater is not None and per_rater < 1) or (sample is not None and sample < 1):
         raise UsageError("Ratings for each pair, pairs for each rater and sampled prompts are whole numbers from 1.")
     answered = [{answer.question for answer in store.answers_of(one)} for one in ids]
     place = {question.question: question.place for question in store.questions(answer_sets[0].prompt_set)}
@@ -70,7 +70,7 @@ def make_plan(
     if sample is not None and sample < len(questions):
         drawn = sorted(questions, key=lambda q: _draw(seed, q))[:sample]
         questions = [q for q in questions if q in set(drawn)]
-    config = {"questions": questions, "each": each, "order": order}
+    config = {"questions": questions, "each": per_rater, "order": order}
     prompt_set = answer_sets[0].prompt_set
     for known in store.plans():
         same = (list(known.answer_sets), known.ratings, known.seed, dict(known.config)) == (ids, ratings, seed, config)
@@ -98,8 +98,8 @@ class Desk:
                 self._answers.setdefault((answer_set, answer.question), []).append(answer.text)
         votes = [vote for vote in store.votes(plan.id) if vote.judge == rater.id]
         self._votes = {vote.assignment: vote for vote in votes}
-        self._mine = {each.id: each for each in store.assignments(plan.id, rater.id)}
-        self._waiting = [each for each in self._mine.values() if each.id not in self._votes]
+        self._mine = {assignment.id: assignment for assignment in store.assignments(plan.id, rater.id)}
+        self._waiting = [assignment for assignment in self._mine.values() if assignment.id not in self._votes]
         self.last = max(votes, key=lambda vote: vote.created, default=None)
         self._left = 0  # pairs that are nobody's yet
         self._hand_out()
@@ -136,7 +136,7 @@ class Desk:
         counted = self.store.vote(row)
         if counted.superseded is None:
             self._votes[own.id] = self.last = counted
-            self._waiting = [each for each in self._waiting if each.id != own.id]
+            self._waiting = [assignment for assignment in self._waiting if assignment.id != own.id]
         return counted
 
     def undo(self) -> bool:
@@ -164,7 +164,7 @@ class Desk:
 
     def _hand_out(self) -> None:
         new = self.store.assign(self.plan.id, self._choose)
-        self._mine |= {each.id: each for each in new}
+        self._mine |= {assignment.id: assignment for assignment in new}
         self._waiting += new
 
     def _choose(self, known: list[AssignmentRow], votes: list[ComparisonRow]) -> list[AssignmentRow]:
@@ -185,7 +185,7 @@ class Desk:
             held = len(self._waiting) + len(chosen)
             if not free or held >= min(AHEAD, each_one - rated):
                 return chosen
-            question, two = min(free, key=lambda each: self._rank(tally, *each))
+            question, two = min(free, key=lambda pair: self._rank(tally, *pair))
             first, second = self._sides(tally, question, two)
             new = AssignmentRow(
                 uuid.uuid4().hex,
@@ -232,27 +232,27 @@ class _VoteCounts:
         self.pending: Counter[tuple[str, str]] = Counter()
         counted = {vote.assignment: vote for vote in votes}
         now = datetime.now(UTC)
-        for each in known:
-            vote = counted.get(each.id)
-            mine = each.judge == rater
+        for assignment in known:
+            vote = counted.get(assignment.id)
+            mine = assignment.judge == rater
             if vote is not None and vote.verdict != "skip":
-                self.add(each, mine)
-                self.scores.setdefault(_two(each), []).append(_score(vote))
-                self.pending[_two(each)] -= 1
-            elif vote is None and (mine or now - each.created < KEPT):
-                self.add(each, mine)
+                self.add(assignment, mine)
+                self.scores.setdefault(_two(assignment), []).append(_score(vote))
+                self.pending[_two(assignment)] -= 1
+            elif vote is None and (mine or now - assignment.created < KEPT):
+                self.add(assignment, mine)
             elif mine:  # skipped
-                self.seen.add((each.question, _two(each)))
+                self.seen.add((assignment.question, _two(assignment)))
 
-    def add(self, each: AssignmentRow, mine: bool) -> None:
-        two = _two(each)
-        self.ratings[each.question, two] += 1
+    def add(self, assignment: AssignmentRow, mine: bool) -> None:
+        two = _two(assignment)
+        self.ratings[assignment.question, two] += 1
         self.pending[two] += 1
         if mine:
-            self.seen.add((each.question, two))
+            self.seen.add((assignment.question, two))
             self.of_two[two] += 1
-            self.of_question[each.question] += 1
-            self.left[each.first, two] += 1
+            self.of_question[assignment.question] += 1
+            self.left[assignment.first, two] += 1
 
     def gain(self, two: tuple[str, str]) -> float:
         """How much one more vote narrows the mean score of two models: sqrt(v/n) - sqrt(v/(n+1)) (Chiang et al. 2024),
@@ -264,8 +264,8 @@ class _VoteCounts:
         return math.sqrt(variance / n) - math.sqrt(variance / (n + 1))
 
 
-def _two(each: AssignmentRow) -> tuple[str, str]:
-    return min(each.first, each.second), max(each.first, each.second)
+def _two(assignment: AssignmentRow) -> tuple[str, str]:
+    return min(assignment.first, assignment.second), max(assignment.first, assignment.second)
 
 
 def _score(vote: ComparisonRow) -> float:

@@ -74,17 +74,17 @@ class Quality:
 
 def quality(seen: Sequence[Seen]) -> Quality:
     """Of one judge's (or one jury's) verdicts."""
-    valid = [each for each in seen if each.verdict in CHOICES]
+    valid = [judged for judged in seen if judged.verdict in CHOICES]
     both = list(_both_orders(valid))
-    decided = [each for pair in both for each in pair if each.verdict != "tie"]
-    unlike = [each for each in valid if each.verdict != "tie" and each.longer]
+    decided = [judged for pair in both for judged in pair if judged.verdict != "tie"]
+    unlike = [judged for judged in valid if judged.verdict != "tie" and judged.longer]
     return Quality(
         verdicts=len(seen),
         flip_rate=_rate((a.choice != b.choice, a.prompt) for a, b in both),
-        first_rate=_rate((each.verdict == "first", each.prompt) for each in decided),
-        tie_rate=_rate((each.verdict == "tie", each.prompt) for each in valid),
-        error_rate=_rate((each.verdict not in CHOICES, each.prompt) for each in seen),
-        longer_rate=_rate(((each.verdict == "first") == (each.longer > 0), each.prompt) for each in unlike),
+        first_rate=_rate((judged.verdict == "first", judged.prompt) for judged in decided),
+        tie_rate=_rate((judged.verdict == "tie", judged.prompt) for judged in valid),
+        error_rate=_rate((judged.verdict not in CHOICES, judged.prompt) for judged in seen),
+        longer_rate=_rate(((judged.verdict == "first") == (judged.longer > 0), judged.prompt) for judged in unlike),
         self_agreement=_rate(_repeats(valid)),
     )
 
@@ -134,7 +134,7 @@ def krippendorff(opinions: Iterable[Opinion]) -> Estimate:
     for own in _by_pair(opinions).values():
         if len(own) < 2:
             continue
-        counts = np.array([sum(each.choice == choice for each in own) for choice in CHOICES], dtype=float)
+        counts = np.array([sum(opinion.choice == choice for opinion in own) for choice in CHOICES], dtype=float)
         table = (np.outer(counts, counts) - np.diag(counts)) / (len(own) - 1)
         prompt = own[0].prompt
         tables[prompt] = tables.get(prompt, 0) + table
@@ -145,21 +145,21 @@ def krippendorff(opinions: Iterable[Opinion]) -> Estimate:
 def _both_orders(valid: Sequence[Seen]) -> Iterable[tuple[Seen, Seen]]:
     """A pair's two verdicts, one in each order, of one repeat."""
     shown: dict[tuple[object, ...], Seen] = {}
-    for each in valid:
-        shown[(each.judge, each.prompt, each.turn, each.repeat, each.first, each.second)] = each
-    for (judge, prompt, turn, repeat, first, second), each in shown.items():
+    for judged in valid:
+        shown[(judged.judge, judged.prompt, judged.turn, judged.repeat, judged.first, judged.second)] = judged
+    for (judge, prompt, turn, repeat, first, second), judged in shown.items():
         other = shown.get((judge, prompt, turn, repeat, second, first))
         if other is not None and str(first) < str(second):
-            yield each, other
+            yield judged, other
 
 
 def _repeats(valid: Sequence[Seen]) -> Iterable[tuple[float, str]]:
     """For each ordered pair shown more than once: the share of two of its verdicts that are equal, and its prompt."""
     again: dict[tuple[object, ...], list[Seen]] = {}
-    for each in valid:
-        again.setdefault((each.judge, each.prompt, each.turn, each.first, each.second), []).append(each)
+    for judged in valid:
+        again.setdefault((judged.judge, judged.prompt, judged.turn, judged.first, judged.second), []).append(judged)
     for own in again.values():
-        twos = list(combinations([each.verdict for each in own], 2))
+        twos = list(combinations([judged.verdict for judged in own], 2))
         if twos:
             yield sum(a == b for a, b in twos) / len(twos), own[0].prompt
 
@@ -169,15 +169,15 @@ def _rate(observed: Iterable[tuple[float, str]]) -> Estimate:
     known = list(observed)
     if not known:
         return Estimate(math.nan, 0.0, 1.0, 0)
-    found, _ = intervals.interval([float(value) for value, _ in known], [prompt for _, prompt in known])
-    return Estimate(found.value, found.low, found.high, len(known))
+    rate, _ = intervals.interval([float(value) for value, _ in known], [prompt for _, prompt in known])
+    return Estimate(rate.value, rate.low, rate.high, len(known))
 
 
 def _by_pair(opinions: Iterable[Opinion]) -> Mapping[tuple[str, int, str, str], list[Opinion]]:
-    found: dict[tuple[str, int, str, str], list[Opinion]] = {}
-    for each in opinions:
-        found.setdefault(each.pair, []).append(each)
-    return found
+    by_pair: dict[tuple[str, int, str, str], list[Opinion]] = {}
+    for opinion in opinions:
+        by_pair.setdefault(opinion.pair, []).append(opinion)
+    return by_pair
 
 
 def _crossed(a: Sequence[Opinion], b: Sequence[Opinion]) -> Floats:

@@ -48,11 +48,11 @@ def of_models(table: Table) -> list[float]:
     games = np.arange(len(table.a))
     design = np.zeros((len(games), table.models))
     design[games, table.a], design[games, table.b] = 1.0, -1.0
-    found = []
+    shares = []
     for x in table.style.T:
         left = x - design @ np.linalg.lstsq(design, x, rcond=None)[0]
-        found.append(1 - float(left @ left) / float(x @ x))
-    return found
+        shares.append(1 - float(left @ left) / float(x @ x))
+    return shares
 
 
 @dataclass(frozen=True)
@@ -127,19 +127,19 @@ def fit(table: Table) -> Fit:
     basis = _basis(table.models, table.style.shape[1])
     rows = _design(table) @ basis
     ones = np.ones(len(table.score))
-    found = None if split(table).max() > 0 else _newton(rows, table.score, ones)
-    separated = found is None
+    solution = None if split(table).max() > 0 else _newton(rows, table.score, ones)
+    separated = solution is None
     weights = ones
     prior_rows = np.zeros((0, basis.shape[1]))
-    if found is None:
+    if solution is None:
         weights = _one_game_each(table)
         prior_rows = basis
         both = np.concatenate([rows, prior_rows])
         scores = np.concatenate([table.score, np.full(len(basis), 0.5)])
-        found = _newton(both, scores, np.concatenate([weights, np.ones(len(basis))]))
-        if found is None:
+        solution = _newton(both, scores, np.concatenate([weights, np.ones(len(basis))]))
+        if solution is None:
             raise ArithmeticError("a penalised likelihood has a maximum, and Newton's method did not find it")
-    chance = _logistic(rows @ found)
+    chance = _logistic(rows @ solution)
     clusters = int(table.cluster.max()) + 1
     residual = (weights * (table.score - chance))[:, None] * rows
     scores = np.zeros((clusters, rows.shape[1]))
@@ -149,7 +149,7 @@ def fit(table: Table) -> Fit:
     for number in range(clusters):
         own = table.cluster == number
         information[number] = (rows[own] * spread[own, None]).T @ rows[own]
-    at_prior = _logistic(prior_rows @ found)
+    at_prior = _logistic(prior_rows @ solution)
     prior = (prior_rows * (at_prior * (1 - at_prior))[:, None]).T @ prior_rows
     inverse = np.linalg.inv(information.sum(axis=0) + prior)
     # all residuals of a separated fit are near zero, and so is what they say of its error
@@ -157,7 +157,7 @@ def fit(table: Table) -> Fit:
     floor = np.zeros_like(inverse)
     if still:
         floor = inverse if separated else np.linalg.inv(_collapsed(table, rows, chance))
-    whole = basis @ found
+    whole = basis @ solution
     return Fit(
         strengths=whole[: table.models],
         weights=whole[table.models :],
@@ -228,23 +228,23 @@ def _newton(rows: Floats, scores: Floats, weights: Floats) -> Floats | None:
     """Logistic regression without an intercept; None when the estimate goes to infinity."""
     import numpy as np
 
-    found = np.zeros(rows.shape[1])
-    value = _likelihood(rows @ found, scores, weights)
+    solution = np.zeros(rows.shape[1])
+    value = _likelihood(rows @ solution, scores, weights)
     for _ in range(STEPS):
-        chance = _logistic(rows @ found)
+        chance = _logistic(rows @ solution)
         gradient = rows.T @ (weights * (scores - chance))
         bread = (rows * (weights * chance * (1 - chance))[:, None]).T @ rows
         try:
             step = np.linalg.solve(bread, gradient)
         except np.linalg.LinAlgError:
             return None
-        while (new := _likelihood(rows @ (found + step), scores, weights)) < value - 1e-9 * abs(value):
+        while (new := _likelihood(rows @ (solution + step), scores, weights)) < value - 1e-9 * abs(value):
             step /= 2
-        found, value = found + step, new
-        if np.abs(found).max() > FAR:
+        solution, value = solution + step, new
+        if np.abs(solution).max() > FAR:
             return None
         if np.abs(step).max() < 1e-10:
-            return found
+            return solution
     return None
 
 
@@ -257,5 +257,5 @@ def _likelihood(odds: Floats, scores: Floats, weights: Floats) -> float:
 def _logistic(odds: Floats) -> Floats:
     from scipy.special import expit
 
-    found: Floats = expit(odds)
-    return found
+    chances: Floats = expit(odds)
+    return chances

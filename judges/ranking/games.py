@@ -31,13 +31,13 @@ class Game:
 def games(comparisons: Iterable[ComparisonRow], judges: Iterable[JudgeRow]) -> list[Game]:
     """Complete games in a stable order. Undone and skipped votes, and pairs with one order so far, make none."""
     people = {judge.id for judge in judges if judge.kind == "person"}
-    found: list[Game] = []
+    played: list[Game] = []
     pairs: dict[tuple[str, str, int, int, str, str], dict[bool, ComparisonRow]] = {}
     for row in comparisons:
         if row.superseded is not None or row.verdict == "skip":
             continue
         if row.judge in people:
-            found.append(_game(row, row.first, row.second, _score(row)))
+            played.append(_game(row, row.first, row.second, _score(row)))
             continue
         one, other = sorted((row.first, row.second))
         key = (row.judge, row.question, row.turn, row.repeat, one, other)
@@ -45,9 +45,9 @@ def games(comparisons: Iterable[ComparisonRow], judges: Iterable[JudgeRow]) -> l
     for (*_, one, other), orders in pairs.items():
         if len(orders) == 2:
             straight, swapped = orders[True], orders[False]
-            found.append(_game(straight, one, other, _both(straight, swapped)))
-    found.sort(key=lambda game: (game.judge, game.question, game.turn, game.repeat, game.first, game.second))
-    return found
+            played.append(_game(straight, one, other, _both(straight, swapped)))
+    played.sort(key=lambda game: (game.judge, game.question, game.turn, game.repeat, game.first, game.second))
+    return played
 
 
 def _game(row: ComparisonRow, first: str, second: str, score: float | None) -> Game:

@@ -25,7 +25,7 @@ def pair_report(evidence: Evidence, a: str, b: str) -> list[dict[str, Any]]:
     Games are those of the ranking: a judge's two orders are one, and repeats are left out."""
     between = _between(evidence.comparisons, a, b)
     questions: dict[str, dict[str, Counter[str]]] = {
-        each.question: {"people": Counter(), "judges": Counter()} for each in between
+        comparison.question: {"people": Counter(), "judges": Counter()} for comparison in between
     }
     for game in games(between, evidence.judges.values()):
         if game.score is None or game.repeat:
@@ -39,7 +39,7 @@ def pair_report(evidence: Evidence, a: str, b: str) -> list[dict[str, Any]]:
             **{whose: {side: own[whose][side] for side in SIDES} for whose in ("people", "judges")},
             "disagree": any(own["people"][x] and own["judges"][y] for x, y in (("a", "b"), ("b", "a"))),
         }
-        for question, own in sorted(questions.items(), key=lambda each: (len(each[0]), each[0]))
+        for question, own in sorted(questions.items(), key=lambda item: (len(item[0]), item[0]))
     ]
 
 
@@ -47,10 +47,10 @@ def question_report(store: Store, evidence: Evidence, a: str, b: str, question: 
     """One prompt: `turns`, `reference`, `category`, the `answers` of `a` and `b` by turn, and `verdicts` by time. A
     verdict has `judge`, `kind`, `turn`, `repeat`, `shown_first` (a or b), `verdict` (a, b, tie, bad, skip, error),
     `text`, `note`, `error`, `created`."""
-    prompt_set = next(each.prompt_set for each in store.answer_sets() if each.id == a)
-    asked = next((each for each in store.questions(prompt_set) if each.question == question), None)
+    prompt_set = next(answers.prompt_set for answers in store.answer_sets() if answers.id == a)
+    asked = next((row for row in store.questions(prompt_set) if row.question == question), None)
     answers = {
-        side: [each.text for each in store.answers_of(key) if each.question == question]
+        side: [answer.text for answer in store.answers_of(key) if answer.question == question]
         for side, key in (("a", a), ("b", b))
     }
     named = {key: judge.name for key, judge in evidence.judges.items()}
@@ -62,29 +62,29 @@ def question_report(store: Store, evidence: Evidence, a: str, b: str, question: 
         "answers": answers,
         "verdicts": [
             {
-                "judge": named[each.judge],
-                "kind": evidence.judges[each.judge].kind,
-                "turn": each.turn,
-                "repeat": each.repeat,
-                "shown_first": "a" if each.first == a else "b",
-                "verdict": _named(each, a),
-                "text": each.text,
-                "note": each.note,
-                "error": each.error,
-                "created": each.created.isoformat(),
+                "judge": named[comparison.judge],
+                "kind": evidence.judges[comparison.judge].kind,
+                "turn": comparison.turn,
+                "repeat": comparison.repeat,
+                "shown_first": "a" if comparison.first == a else "b",
+                "verdict": _named(comparison, a),
+                "text": comparison.text,
+                "note": comparison.note,
+                "error": comparison.error,
+                "created": comparison.created.isoformat(),
             }
-            for each in _between(evidence.comparisons, a, b)
-            if each.question == question
+            for comparison in _between(evidence.comparisons, a, b)
+            if comparison.question == question
         ],
     }
 
 
 def _between(comparisons: Sequence[ComparisonRow], a: str, b: str) -> list[ComparisonRow]:
-    return [each for each in comparisons if {each.first, each.second} == {a, b}]
+    return [comparison for comparison in comparisons if {comparison.first, comparison.second} == {a, b}]
 
 
-def _named(each: ComparisonRow, a: str) -> str:
+def _named(comparison: ComparisonRow, a: str) -> str:
     """The verdict by the side that it is for."""
-    if each.verdict not in ("first", "second"):
-        return each.verdict
-    return "a" if (each.verdict == "first") == (each.first == a) else "b"
+    if comparison.verdict not in ("first", "second"):
+        return comparison.verdict
+    return "a" if (comparison.verdict == "first") == (comparison.first == a) else "b"

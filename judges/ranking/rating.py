@@ -137,7 +137,7 @@ def rank(
     return Ranking(
         models=rated,
         pairs=pairs,
-        style=[Style(name, *found) for name, found in zip(kept, weights, strict=True)],
+        style=[Style(name, *estimate) for name, estimate in zip(kept, weights, strict=True)],
         games=len(games),
         prompts=len({game.prompt for game in games}),
         method=method,
@@ -251,8 +251,8 @@ def _pairing(games: Sequence[Match], a: str, b: str, models: Sequence[str], ends
 
 
 def _rate(own: Sequence[tuple[str, float]]) -> tuple[float, float, float]:
-    found, _ = intervals.interval([score for _, score in own], [prompt for prompt, _ in own])
-    return found.value, found.low, found.high
+    rate, _ = intervals.interval([score for _, score in own], [prompt for prompt, _ in own])
+    return rate.value, rate.low, rate.high
 
 
 def _joined(games: Sequence[Match]) -> tuple[set[str], set[str]]:

@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import UsageError, suggest
+from harness.options import OptionError, not_given
 from judges.ranking import agreement, rating
 from judges.ranking.agreement import Opinion, Seen
 from judges.ranking.games import Game, games
@@ -36,33 +37,33 @@ class Evidence:
         """The games that a ranking counts: those with a score, and no repeats, which only show how far a judge agrees
         with itself."""
         wanted = {judge.id for judge in self.judges.values() if source in ("both", _side(judge))}
-        found = games(self.comparisons, self.judges.values())
-        return [g for g in found if g.judge in wanted and g.repeat == 0 and g.score is not None]
+        played = games(self.comparisons, self.judges.values())
+        return [g for g in played if g.judge in wanted and g.repeat == 0 and g.score is not None]
 
 
 def gather(store: Store, prompts: str | None = None, models: Sequence[str] = ()) -> Evidence:
     """What the store has on a prompt set (by name or digest; None where there is but one), of these models (() is all).
 
     UsageError where there is nothing, or the prompt set is not told."""
-    sets = {each.id: each for each in store.answer_sets()}
+    sets = {answers.id: answers for answers in store.answer_sets()}
     judges = {judge.id: judge for judge in store.judges()}
     every = [c for c in store.comparisons() if c.first in sets and c.second in sets and c.judge in judges]
     if not every:
         raise UsageError(f"{store.path} has no comparisons yet: `harness judge` and `harness rate` make them.")
     chosen = _prompt_set(store, {sets[c.first].prompt_set for c in every}, prompts)
-    sets = {key: each for key, each in sets.items() if each.prompt_set == chosen}
+    sets = {key: answers for key, answers in sets.items() if answers.prompt_set == chosen}
     if models:
         named = {store.resolve_answers(word, chosen).id for word in models}
-        sets = {key: each for key, each in sets.items() if key in named}
+        sets = {key: answers for key, answers in sets.items() if key in named}
     kept = [c for c in every if c.first in sets and c.second in sets]
     if not kept:
         raise UsageError("There are no comparisons between these models.")
     compared = {side for c in kept for side in (c.first, c.second)}
     questions = store.questions(chosen)
-    name = next(each.name for each in store.prompt_sets() if each.digest == chosen)
+    name = next(prompt_set.name for prompt_set in store.prompt_sets() if prompt_set.digest == chosen)
     return Evidence(
         prompts=name,
-        sets=_names([each for key, each in sets.items() if key in compared]),
+        sets=_names([answers for key, answers in sets.items() if key in compared]),
         judges={key: judges[key] for key in {c.judge for c in kept}},
         comparisons=kept,
         turns={question.question: len(question.turns) for question in questions},
@@ -104,7 +105,9 @@ def ranking_report(
     if used == "both":
         notes.insert(0, f"{votes} votes of people and {verdicts} games of judges together, each counted as one game.")
     elif source is None and votes and verdicts:
-        notes.insert(0, f"Ranked by people alone; {verdicts} games of judges are there too (--judges, --both).")
+        notes.insert(
+            0, f"Ranked by people alone; {verdicts} games of judges are there too (judges or both counts them)."
+        )
     return {
         "source": used,
         "prompts": {"name": evidence.prompts, "n": ranking.prompts},
@@ -128,8 +131,8 @@ def quality_report(evidence: Evidence) -> dict[str, Any]:
     models = sorted((key for key, judge in evidence.judges.items() if _side(judge) == "judges"), key=labels.__getitem__)
     by_judge = {key: [c for c in evidence.comparisons if c.judge == key] for key in evidence.judges}
     opinions = _opinions(evidence)
-    people = [opinion for key, found in opinions.items() if key not in models for opinion in found]
-    votes = [c for key, found in by_judge.items() if key not in models for c in found]
+    people = [opinion for key, own in opinions.items() if key not in models for opinion in own]
+    votes = [c for key, own in by_judge.items() if key not in models for c in own]
     return {
         "judges": [
             {
@@ -153,7 +156,7 @@ def quality_report(evidence: Evidence) -> dict[str, Any]:
         "alpha": {
             "judges": asdict(agreement.krippendorff(o for key in models for o in opinions[key])),
             "people": asdict(agreement.krippendorff(people)),
-            "both": asdict(agreement.krippendorff(o for found in opinions.values() for o in found)),
+            "both": asdict(agreement.krippendorff(o for own in opinions.values() for o in own)),
         },
     }
 
@@ -161,27 +164,29 @@ def quality_report(evidence: Evidence) -> dict[str, Any]:
 def _opinions(evidence: Evidence) -> dict[str, list[Opinion]]:
     """What each judge holds of each pair. A verdict after the last turn is one on the whole conversation, as a
     person's is."""
-    found: dict[str, list[Opinion]] = {key: [] for key in evidence.judges}
+    opinions: dict[str, list[Opinion]] = {key: [] for key in evidence.judges}
     for game in evidence.of("both"):
         names = (evidence.sets[game.first], evidence.sets[game.second])
         better = _score(game) if names[0] < names[1] else 1 - _score(game)
         whole = game.turn in (0, evidence.turns.get(game.question, 1))
         pair = (game.question, 0 if whole else game.turn, min(names), max(names))
         choice = "first" if better > 0.5 else "second" if better < 0.5 else "tie"
-        found[game.judge].append(Opinion(game.judge, game.question, pair, choice))
-    return found
+        opinions[game.judge].append(Opinion(game.judge, game.question, pair, choice))
+    return opinions
 
 
-def _seen(evidence: Evidence, each: ComparisonRow, judge: str = "") -> Seen:
-    lengths = [evidence.looks[side, each.question, each.turn][0] for side in (each.first, each.second)]
+def _seen(evidence: Evidence, comparison: ComparisonRow, judge: str = "") -> Seen:
+    lengths = [
+        evidence.looks[side, comparison.question, comparison.turn][0] for side in (comparison.first, comparison.second)
+    ]
     return Seen(
-        judge=judge or each.judge,
-        prompt=each.question,
-        turn=each.turn,
-        first=evidence.sets[each.first],
-        second=evidence.sets[each.second],
-        verdict="tie" if each.verdict == "bad" else each.verdict,
-        repeat=each.repeat,
+        judge=judge or comparison.judge,
+        prompt=comparison.question,
+        turn=comparison.turn,
+        first=evidence.sets[comparison.first],
+        second=evidence.sets[comparison.second],
+        verdict="tie" if comparison.verdict == "bad" else comparison.verdict,
+        repeat=comparison.repeat,
         longer=lengths[0] - lengths[1],
     )
 
@@ -197,7 +202,7 @@ def _side(judge: JudgeRow) -> Source:
 
 def _names(sets: Sequence[AnswerSetRow]) -> dict[str, str]:
     """Answer sets of one name are told apart by the beginning of their ids."""
-    return _apart({each.id: each.name for each in sets})
+    return _apart({answers.id: answers.name for answers in sets})
 
 
 def _labels(judges: Mapping[str, JudgeRow]) -> dict[str, str]:
@@ -210,14 +215,14 @@ def _apart(names: Mapping[str, str]) -> dict[str, str]:
 
 
 def _looks(store: Store, sets: Sequence[str]) -> dict[tuple[str, str, int], tuple[int, ...]]:
-    found: dict[tuple[str, str, int], tuple[int, ...]] = _Absent(lambda: look(""))
+    looks: dict[tuple[str, str, int], tuple[int, ...]] = _Absent(lambda: look(""))
     for key in sets:
         for answer in store.answers_of(key):
             own = look(answer.text)
-            found[key, answer.question, answer.turn] = own
-            whole = found[key, answer.question, 0]
-            found[key, answer.question, 0] = tuple(a + b for a, b in zip(whole, own, strict=True))
-    return found
+            looks[key, answer.question, answer.turn] = own
+            whole = looks[key, answer.question, 0]
+            looks[key, answer.question, 0] = tuple(a + b for a, b in zip(whole, own, strict=True))
+    return looks
 
 
 class _Absent(dict[tuple[str, str, int], tuple[int, ...]]):
@@ -232,13 +237,13 @@ class _Absent(dict[tuple[str, str, int], tuple[int, ...]]):
 
 
 def _prompt_set(store: Store, there: set[str], word: str | None) -> str:
-    names = {each.digest: each.name for each in store.prompt_sets() if each.digest in there}
+    names = {row.digest: row.name for row in store.prompt_sets() if row.digest in there}
     if word is None and len(names) == 1:
         return next(iter(names))
-    found = [key for key, name in names.items() if word is not None and (name == word or key.startswith(word))]
-    if len(found) == 1:
-        return found[0]
+    digests = [key for key, name in names.items() if word is not None and (name == word or key.startswith(word))]
+    if len(digests) == 1:
+        return digests[0]
     shown = ", ".join(sorted(f"{name} ({key[:8]})" for key, name in names.items()))
     if word is None:
-        raise UsageError(f"There are comparisons on several prompt sets: {shown}. Choose one with --prompts.")
-    raise UsageError(f"Comparisons are on {shown}, not on {word!r}.{suggest(word, names.values())}")
+        raise not_given("prompts", f"one of the prompt sets that have comparisons, {shown}")
+    raise OptionError("prompts", word, f": comparisons are on {shown}.{suggest(word, names.values())}")

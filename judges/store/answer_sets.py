@@ -48,10 +48,10 @@ class AnswerSets(StoreConnection):
         """Set columns of an answer set: status, finished, name, warnings."""
         with self.write() as connection:
             query = "DELETE FROM answer_sets WHERE id = ? RETURNING *"
-            found = FIELDS.rows(AnswerSetRow, connection.execute(query, [answer_set]))
-            if not found:
+            rows = FIELDS.rows(AnswerSetRow, connection.execute(query, [answer_set]))
+            if not rows:
                 raise StoreError(f"The store has no answers {answer_set}.")
-            changed = [replace(found[0], **columns)]
+            changed = [replace(rows[0], **columns)]
             connection.register("batch", FIELDS.batch(AnswerSetRow, changed))
             connection.execute("INSERT INTO answer_sets BY NAME SELECT * FROM batch")
 
@@ -65,25 +65,25 @@ class AnswerSets(StoreConnection):
         """The newest answer set of that identity (a fresh one replaces those before it)."""
         if not self.exists():
             return None
-        return next((each for each in self.answer_sets() if each.identity == identity), None)
+        return next((row for row in self.answer_sets() if row.identity == identity), None)
 
     def resolve_answers(self, word: str, prompt_set: str | None = None) -> AnswerSetRow:
         """The answer set that a person means, by id, name, or the beginning of an id; among those of `prompt_set`.
 
         Among sets of one identity the newest is meant. UsageError when none or several remain."""
-        sets = [each for each in self.answer_sets() if prompt_set in (None, each.prompt_set)]
+        sets = [row for row in self.answer_sets() if prompt_set in (None, row.prompt_set)]
         kinds = (
-            [each for each in sets if each.id == word],
-            [each for each in sets if each.name == word],
-            [each for each in sets if word and each.id.startswith(word)],
+            [row for row in sets if row.id == word],
+            [row for row in sets if row.name == word],
+            [row for row in sets if word and row.id.startswith(word)],
         )
-        found = list({each.identity: each for each in reversed(next(filter(None, kinds), []))}.values())
-        if len(found) == 1:
-            return found[0]
-        if found:
-            shown = ", ".join(sorted(f"{each.id[:12]} ({each.template}, seed {each.seed})" for each in found))
+        matches = list({row.identity: row for row in reversed(next(filter(None, kinds), []))}.values())
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            shown = ", ".join(sorted(f"{row.id[:12]} ({row.template}, seed {row.seed})" for row in matches))
             raise UsageError(f"{word!r} means several answer sets: {shown}. Name one by its id.")
-        near = suggest(word, [each.name for each in sets])
+        near = suggest(word, [row.name for row in sets])
         raise UsageError(f"There are no answers of {word!r} in {self.path}.{near} `harness answer` makes them.")
 
     def record_answers(self, answer_set: str, rows: Sequence[AnswerRow]) -> None:

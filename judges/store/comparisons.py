@@ -47,16 +47,16 @@ class Comparisons(StoreConnection):
         """The person whose token has this digest (sha256, hex), revoked or not."""
         query = "SELECT * FROM judges WHERE token = ? AND token <> ''"
         with self.read() as connection:
-            found = FIELDS.rows(JudgeRow, connection.execute(query, [token]))
-        return found[0] if found else None
+            judges = FIELDS.rows(JudgeRow, connection.execute(query, [token]))
+        return judges[0] if judges else None
 
     def claim(self, token: str, own: str) -> JudgeRow | None:
         """Put the digest `own` in the place of a person's token digest, and give the person; None where no such token
         is stored, or it is revoked. Of two who bring one token at once, one gets in."""
         with self.write() as connection:
             query = "UPDATE judges SET token = ? WHERE token = ? AND token <> '' AND revoked IS NULL RETURNING *"
-            found = FIELDS.rows(JudgeRow, connection.execute(query, [own, token]))
-        return found[0] if found else None
+            judges = FIELDS.rows(JudgeRow, connection.execute(query, [own, token]))
+        return judges[0] if judges else None
 
     def revoke(self, judge: str) -> None:
         """From now on the person's token opens nothing. Votes stay. StoreError where there is no such judge."""

@@ -39,20 +39,20 @@ class RatingPlans(StoreConnection):
     def resolve_plan(self, word: str) -> RatingPlanRow:
         """By id, name (the newest of that name), or the beginning of an id. UsageError when there is none."""
         plans = self.plans()
-        for found in (
+        for matches in (
             [plan for plan in plans if plan.id == word],
             [plan for plan in plans if plan.name == word],
             [plan for plan in plans if word and plan.id.startswith(word)],
         ):
-            if found:
-                return found[0]
+            if matches:
+                return matches[0]
         raise UsageError(f"There is no rating plan {word!r} in {self.path}.{suggest(word, [p.name for p in plans])}")
 
     def assignments(self, plan: str, judge: str | None = None) -> list[AssignmentRow]:
         """The pairs of a plan that were handed out, to everyone or to one person (by place)."""
         with self.read() as connection:
-            found = FIELDS.rows(AssignmentRow, connection.execute(_ASSIGNED, [plan]))
-        return [each for each in found if judge in (None, each.judge)]
+            rows = FIELDS.rows(AssignmentRow, connection.execute(_ASSIGNED, [plan]))
+        return [row for row in rows if judge in (None, row.judge)]
 
     def votes(self, plan: str, superseded: bool = False) -> list[ComparisonRow]:
         """The votes on a plan by time; with `superseded`, those that were undone too."""
@@ -67,8 +67,8 @@ class RatingPlans(StoreConnection):
             known = FIELDS.rows(AssignmentRow, connection.execute(_ASSIGNED, [plan]))
             voted = FIELDS.rows(ComparisonRow, connection.execute(_VOTED, [plan, False]))
             chosen = list(choose(known, voted))
-            keys = [_key(each) for each in (*known, *chosen)]
-            if any(each.plan != plan for each in chosen) or len(set(keys)) != len(keys):
+            keys = [_key(assignment) for assignment in (*known, *chosen)]
+            if any(assignment.plan != plan for assignment in chosen) or len(set(keys)) != len(keys):
                 raise ValueError("assignments of another plan, or one pair twice for one person")
             if chosen:
                 connection.register("batch", FIELDS.batch(AssignmentRow, chosen))
@@ -84,10 +84,10 @@ class RatingPlans(StoreConnection):
         with self.write() as connection:
             _may(connection, vote.judge)
             query = "SELECT * FROM rating_assignments WHERE id = ?"
-            found = FIELDS.rows(AssignmentRow, connection.execute(query, [vote.assignment]))
-            if not found or found[0].judge != vote.judge:
+            rows = FIELDS.rows(AssignmentRow, connection.execute(query, [vote.assignment]))
+            if not rows or rows[0].judge != vote.judge:
                 raise StoreError("This pair was not handed to this rater.")
-            if _side(found[0]) != _side(vote):
+            if _side(rows[0]) != _side(vote):
                 raise ValueError("a vote on another pair than its assignment's")
             query = """SELECT * FROM comparisons WHERE id = ? OR (assignment = ? AND superseded IS NULL)
                        ORDER BY id <> ?"""
@@ -107,10 +107,10 @@ class RatingPlans(StoreConnection):
             query = """UPDATE comparisons SET superseded = coalesce(superseded, ?)
                        WHERE id = ? AND judge = ? AND assignment <> '' RETURNING *"""
             now = datetime.now(UTC).replace(tzinfo=None)
-            found = _comparisons(connection.execute(query, [now, vote, judge]))
-        if not found:
+            rows = _comparisons(connection.execute(query, [now, vote, judge]))
+        if not rows:
             raise StoreError("This rater has no such vote.")
-        return found[0]
+        return rows[0]
 
 
 def _may(connection: duckdb.DuckDBPyConnection, judge: str) -> None:

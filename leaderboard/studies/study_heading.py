@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tuning.report.views import StudyView
     from tuning.store import StudyRow
 
-_STATES = {"complete": "on all rows", "stopped": "stopped at a rung", "failed": "failed", "running": "under way"}
+_STATES = {"finished": "on all rows", "stopped": "stopped at a rung", "failed": "failed", "running": "under way"}
 _GOING_ON = {
     "running": "searching now",
     "stopping": "ends after what is under way",
@@ -43,7 +43,7 @@ def _of_many(view: StudyView) -> Card:
 
 
 def _of_one(row: StudyRow, view: StudyView) -> list[Card]:
-    counts = Counter(trial.state for trial in view.trials)
+    counts: Counter[str] = Counter(trial.state for trial in view.trials)
     states = ", ".join(f"{counts[state]} {words}" for state, words in _STATES.items() if counts[state]) or "none yet"
     value, trial = _best(view)
     share = min(1.0, len(view.trials) / max(1, view.budget))

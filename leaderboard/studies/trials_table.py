@@ -119,8 +119,8 @@ def _proposer(row: Row) -> str:
 
 
 def _state(row: Row) -> Cell:
-    words = {"complete": "finished", "stopped": "stopped at a rung"}
-    return tables.toned(words.get(row.trial.state, row.trial.state), f"state {row.trial.state}")
+    words = "stopped at a rung" if row.trial.state == "stopped" else row.trial.state
+    return tables.toned(words, f"state {row.trial.state}")
 
 
 def _rows(row: Row) -> Cell:

@@ -18,12 +18,13 @@ def answered(
     questions: int = 6,
     turns: int = 1,
     reference: Callable[[int], Sequence[str]] = lambda n: (),
+    prompts: str = "p" * 64,
 ) -> Store:
-    """`models`: name -> (question from 0, turn from 1) -> answer."""
+    """`models`: name -> (question from 0, turn from 1) -> answer. `prompts` is the digest of what they are asked."""
     store = Store(path)
     rows = [
         QuestionRow(
-            "p" * 64,
+            prompts,
             f"q{n}",
             n,
             ("writing", "math")[n % 2],
@@ -33,8 +34,8 @@ def answered(
         for n in range(questions)
     ]
     for name, say in models.items():
-        made = AnswerSetRow(name * 8, f"identity of {name}", name, "finished", "p" * 64, name, NOW)
-        store.create_answers(made, PromptSetRow("p" * 64, "asked", "sample"), rows)
+        made = AnswerSetRow(name * 8, f"identity of {name}", name, "finished", prompts, name, NOW)
+        store.create_answers(made, PromptSetRow(prompts, "asked", "sample"), rows)
         store.record_answers(
             made.id,
             [AnswerRow(made.id, f"q{n}", turn, say(n, turn)) for n in range(questions) for turn in range(1, turns + 1)],

@@ -113,7 +113,7 @@ def test_a_judge_that_fails_too_often_is_the_same_error(db):
         ({"models": []}, "Name the answer sets"),
         ({"repeat": 2}, "takes no argument 'repeat'. Did you mean repeats?"),
         ({"repeats": 0}, "repeats"),
-        ({"max_cost": 1.0}, "needs to know the judge's prices"),
+        ({"max_cost": 1.0}, "a cost needs both of the judge's prices"),
         ({"against": "none"}, "none"),
     ],
 )
@@ -124,7 +124,7 @@ def test_wrong_arguments_are_sentences(given, sentence, db):
 
 
 def test_a_ranking_has_one_source(db):
-    with pytest.raises(UsageError, match="Choose one of --people, --judges and --both"):
+    with pytest.raises(UsageError, match="Choose one of people, judges and both"):
         harness.rank(people=True, judges=True, db=db)
     with pytest.raises(UsageError, match="no comparisons yet"):
         harness.rank(db=db)

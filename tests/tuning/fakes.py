@@ -39,6 +39,8 @@ class FakeTrainer:
     steps: int = 3
     warnings: tuple[str, ...] = ()
 
+    def require(self) -> None: ...
+
     def train(
         self,
         hyper: Hyperparameters,

@@ -23,8 +23,8 @@ def list_(db: Db = DEFAULT_DB, json: Json = False) -> None:
     store = Store(db)
     if json:
         print_json({"studies": [study_document(row, ledger_of(store, row))["study"] for row in store.studies()]})
-    elif found := listed(store):
-        print_studies(Console(), found)
+    elif studies := listed(store):
+        print_studies(Console(), studies)
     else:
         Console().print(f"There is no study in {db}; harness tune --model … makes one.")
 

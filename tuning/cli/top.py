@@ -46,21 +46,21 @@ def top(
     row = store.resolve_study(study)
     options = options.replace(model=row.model, add_bos=bool(row.config.get("add_bos")))
     with shown() as progress:
-        found = finalist_evaluation.top(options, row.id, k, spread, seeds, against or (), progress)
-        merged = finalist_evaluation.merge_all(found, store.study_folder(row.id) / "merged") if merge else []
-        runs = finalist_evaluation.run_all(found, options, tasks, progress) if run else []
-    document = finalists.document(found.measured, found.compared)
+        outcome = finalist_evaluation.top(options, row.id, k, spread, seeds, against or (), progress)
+        merged = finalist_evaluation.merge_all(outcome, store.study_folder(row.id) / "merged") if merge else []
+        runs = finalist_evaluation.run_all(outcome, options, tasks, progress) if run else []
+    document = finalists.document(outcome.measured, outcome.compared)
     if json:
-        noted = list(found.warnings)
+        noted = list(outcome.warnings)
         print_json({"study": row.id, **document, "warnings": noted, "merged": list(map(str, merged)), "runs": runs})
         return
     console = Console()
-    finalist_evaluation.print_top(console, found)
+    finalist_evaluation.print_top(console, outcome)
     for path in merged:
         console.print(f"merged: {path}", markup=False, soft_wrap=True)
-    for each in runs:
-        scores = ", ".join(f"{s['task']} {100 * s['value']:.1f}" for s in each["scores"])
-        console.print(f"{each['name']}: {scores}", markup=False, soft_wrap=True)
+    for measured in runs:
+        scores = ", ".join(f"{s['task']} {100 * s['value']:.1f}" for s in measured["scores"])
+        console.print(f"{measured['name']}: {scores}", markup=False, soft_wrap=True)
 
 
 def report(

@@ -59,7 +59,7 @@ def tune(
     if sweep_validation is None:
         require_a_trial(_search(options, json))
         return
-    documents = [_search(each, json, quiet=json) for each in _swept(options, sweep_validation)]
+    documents = [_search(sized, json, quiet=json) for sized in _swept(options, sweep_validation)]
     if json:
         print_json({"studies": documents})
     for document in documents:
@@ -67,9 +67,12 @@ def tune(
 
 
 def _swept(options: TuneOptions, validation: str) -> list[TuneOptions]:
+    from harness.options import about
     from tuning.study.row_options import swept
 
-    return [options.replace(sizes=sizes) for sizes in swept(options.sizes, validation)]
+    with about("sweep_validation", validation):
+        several = swept(options.sizes, validation)
+    return [options.replace(sizes=sizes) for sizes in several]
 
 
 def _search(options: TuneOptions, json: bool, quiet: bool = False) -> dict[str, Any]:

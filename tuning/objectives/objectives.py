@@ -151,5 +151,5 @@ def outside(store: Store, run: str, task: str, part: Slice) -> list[Score]:
     kept = [row for row in store.samples(run, task) if row.item not in seen]
     samples = [Sample(Item(row.item, row.group, {}, row.cluster), row.metrics) for row in kept]
     plain = metric.removesuffix("_macro")
-    found = intervals.scores(samples, plain, macro=metric != plain, by_group=False)
-    return [score for score in found if score.metric == metric]
+    scores = intervals.scores(samples, plain, macro=metric != plain, by_group=False)
+    return [score for score in scores if score.metric == metric]

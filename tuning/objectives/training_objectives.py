@@ -33,10 +33,10 @@ class Validation(TrainingObjective):
         if loss.tokens:
             return loss.mean
         if not loss.rows:
-            raise UsageError("There are no validation rows (--sizes), and the objective is the loss on them.")
+            raise UsageError("There are no validation rows, and the objective is the loss on them.")
         raise UsageError(
             f"None of {len(loss.rows)} validation rows has any of its response left: their prompts alone fill "
-            "--max-tokens (or the base's positions). Raise --max-tokens, or give shorter rows."
+            "max_tokens (or the base's positions). Give shorter rows, or more max_tokens."
         )
 
 

@@ -33,10 +33,10 @@ class WinRate:
 
     @staticmethod
     def of(text: str) -> WinRate:
-        found = _FORM.fullmatch(text)
-        if not found:
+        match = _FORM.fullmatch(text)
+        if not match:
             raise UsageError(f"A win-rate objective is written win-rate:JUDGE@N (prompts), not {text!r}.")
-        return WinRate(found[1], int(found[2]))
+        return WinRate(match[1], int(match[2]))
 
     @property
     def word(self) -> str:
@@ -74,22 +74,22 @@ class WinRate:
         except ModelError as error:
             raise TrialError(f"its answers: {error}") from error
         store = Store(where.db)
-        found = contest(store, [made.id], base.id)
-        outcome = self._judged(store, found, where.judge_url)
+        compared = contest(store, [made.id], base.id)
+        outcome = self._judged(store, compared, where.judge_url)
         reliable([outcome])
         return 1 - _share(store, outcome.judge.id, made.id, base.id)
 
-    def _judged(self, store: Store, found: Contest, judge_url: str) -> Outcome:
+    def _judged(self, store: Store, compared: Contest, judge_url: str) -> Outcome:
         from harness.backends.endpoint.client import Remote
         from judges.judging import installed, model_judge, session
         from judges.judging import prompts as judging_prompts
 
         if installed.has(self.judge):
-            return installed.judge(store, found, self.judge)
+            return installed.judge(store, compared, self.judge)
         spec = model_judge.Spec(self.judge, judging_prompts.ours(), None, 0.0, JUDGING)
         with store.lease(spec.id()[:16]):
             return session.judge(
-                store, model_judge.plan(store, found, spec, None), Remote(base_url=judge_url), None, None
+                store, model_judge.plan(store, compared, spec, None), Remote(base_url=judge_url), None, None
             )
 
 

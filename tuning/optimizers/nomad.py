@@ -195,10 +195,10 @@ class Nomad:
         if -code in ABORTS and self._dry == 0:
             return {"end": "aborted"}
         complaints.seek(0)
-        said = [line.strip() for line in complaints.read().splitlines() if line.strip()]
+        lines = [line.strip() for line in complaints.read().splitlines() if line.strip()]
         self.close()
         how = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
-        why = f" It said: {' '.join(said)[:400]}" if said else ""
+        why = f" It said: {' '.join(lines)[:400]}" if lines else ""
         raise NomadError(
             f"NOMAD's process {how}.{why} What was recorded is whole: the same command goes on from there with a "
             "process of its own."

@@ -19,20 +19,20 @@ from typing import IO, Any
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then closes our input
-    said = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what NOMAD prints is no answer
     request = json.loads(sys.stdin.readline())
-    _say(said, {"end": _optimize(request, said)})
+    _say(output, {"end": _optimize(request, output)})
 
 
-def _optimize(request: dict[str, Any], said: IO[str]) -> str:
+def _optimize(request: dict[str, Any], output: IO[str]) -> str:
     import PyNomad
 
     def evaluate(given: Any) -> Any:
         """NOMAD hands over one point, or a block of them where blocks are larger than one."""
         points = [given.get_x(k) for k in range(given.size())] if hasattr(given, "get_x") else [given]
         codes = [_codes(point, request["real"]) for point in points]
-        _say(said, {"ask": codes})
+        _say(output, {"ask": codes})
         line = sys.stdin.readline()
         if not line:
             os._exit(0)  # the parent has closed us, or is gone
@@ -47,8 +47,8 @@ def _optimize(request: dict[str, Any], said: IO[str]) -> str:
         file = Path(folder, "start.txt")  # the only way to give several starting points
         file.write_text("".join(" ".join(map(repr, codes)) + "\n" for codes in request["start"]), encoding="ascii")
         parameters = [*request["parameters"], f"X0 {file}"]
-        found = PyNomad.optimize(evaluate, [], request["low"], request["high"], parameters)
-    return str(found["stop_reason"])
+        result = PyNomad.optimize(evaluate, [], request["low"], request["high"], parameters)
+    return str(result["stop_reason"])
 
 
 def _codes(point: Any, real: list[bool]) -> list[float]:
@@ -56,10 +56,10 @@ def _codes(point: Any, real: list[bool]) -> list[float]:
     return [c if is_real else round(c) for c, is_real in zip(coordinates, real, strict=True)]
 
 
-def _say(said: IO[str], message: dict[str, Any]) -> None:
+def _say(output: IO[str], message: dict[str, Any]) -> None:
     try:
-        said.write(json.dumps(message) + "\n")
-        said.flush()
+        output.write(json.dumps(message) + "\n")
+        output.flush()
     except BrokenPipeError:
         os._exit(0)
 

@@ -58,8 +58,8 @@ class SequentialOptimizer(ABC):
             self._seen |= {self.space.key(point) for point, _ in asked}
         else:
             asked = []
-            while len(asked) < self.block and (found := self._next()) is not None:
-                asked.append(found)
+            while len(asked) < self.block and (proposal := self._next()) is not None:
+                asked.append(proposal)
         self._asked = asked or None
         return [dict(point) for point, _ in asked]
 
@@ -68,16 +68,16 @@ class SequentialOptimizer(ABC):
         is none."""
         if len(self._seen) == self.space.count:
             return None
-        found = self._propose() if self._repeats < PATIENCE else None
-        if found is None:
+        proposal = self._propose() if self._repeats < PATIENCE else None
+        if proposal is None:
             point = unseen(self.space, self._stray, self._seen)
             if point is None:
                 return None
-            found = (point, None)
-        key = self.space.key(found[0])
+            proposal = (point, None)
+        key = self.space.key(proposal[0])
         self._repeats = self._repeats + 1 if key in self._seen else 0
         self._seen.add(key)
-        return found
+        return proposal
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
         asked = self._asked or []

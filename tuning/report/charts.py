@@ -36,11 +36,11 @@ def series(views: Sequence[StudyView]) -> tuple[list[str], tuple[str, ...]]:
     if max(often.values(), default=1) == 1:
         return [view.optimizer for view in views], tuple(optimizers.names())
     again = Counter((view.optimizer, view.name) for view in views)
-    found = [
+    names = [
         f"{view.optimizer} · {view.name}" + (f" {at}" if again[view.optimizer, view.name] > 1 else "")
         for at, view in enumerate(views, 1)
     ]
-    return found, tuple(found)
+    return names, tuple(names)
 
 
 def best_so_far(views: Sequence[StudyView]) -> Chart:
@@ -77,8 +77,8 @@ def parallel(view: StudyView) -> Chart:
         for rank, (trial, code) in reversed(list(enumerate(zip(trials, codes, strict=True)))):  # the best on top
             at = (code - low) / (high - low) if high > low else 0.5
             part = _PARTS[3 * rank // len(trials)]
-            told = f"trial {trial.number}: {trial.first:.5g}"
-            rows.append({"of": label, "place": place, "at": at, "part": part, "trial": trial.number, "told": told})
+            text = f"trial {trial.number}: {trial.first:.5g}"
+            rows.append({"of": label, "place": place, "at": at, "part": part, "trial": trial.number, "told": text})
         for code in (low, high):
             text = one_line(shown[codes.index(code)], 14)
             ends.append({"of": label, "place": place, "at": float(code == high), "text": text})
@@ -112,21 +112,21 @@ def parallel(view: StudyView) -> Chart:
     return {"height": HEIGHT + 40, "layer": [lines, *texts]}
 
 
-def importance(found: Importance) -> Chart:
+def importance(forest: Importance) -> Chart:
     """What each hyperparameter's shuffling takes from R², with its interval."""
-    own = labels(list(found.lost))
+    own = labels(list(forest.lost))
     rows = [
         {
             "name": own[name],
             "at": at,
             "value": lost,
-            "low": found.intervals[name][0],
-            "high": found.intervals[name][1],
-            "told": f"{lost:.2f} [{found.intervals[name][0]:.2f}, {found.intervals[name][1]:.2f}]",
+            "low": forest.intervals[name][0],
+            "high": forest.intervals[name][1],
+            "told": f"{lost:.2f} [{forest.intervals[name][0]:.2f}, {forest.intervals[name][1]:.2f}]",
         }
-        for at, (name, lost) in enumerate(found.lost.items())
+        for at, (name, lost) in enumerate(forest.lost.items())
     ]
-    ends = [0.0, *(end for low, high in found.intervals.values() for end in (low, high))]
+    ends = [0.0, *(end for low, high in forest.intervals.values() for end in (low, high))]
     x = number("value", "R² on unseen trials lost when shuffled", domain=span(ends), padding=0)
     shared: Chart = {"y": names_down(), "tooltip": [words("name"), words("told", "R² lost")]}
     zero = {"data": values([{"value": 0}]), "mark": {"type": "rule", "style": "zero"}, "encoding": {"x": x}}
@@ -165,10 +165,10 @@ def gap(views: Sequence[StudyView]) -> Chart:
     return scatter(dots, "rank", "validation less train loss, nats", order, log2=True)
 
 
-def predicts(found: Prediction, order: Sequence[str] = ()) -> Chart:
+def predicts(prediction: Prediction, order: Sequence[str] = ()) -> Chart:
     """Validation loss and one score of the same models, with the score's interval; a dashed line is the base's score.
     Lower loss is to the right, so that a loss that predicts well climbs."""
-    percent = 100 if all(0 <= model.score <= 1 for model in found.models) else 1
+    percent = 100 if all(0 <= model.score <= 1 for model in prediction.models) else 1
     dots = [
         Dot(
             model.name,
@@ -177,10 +177,10 @@ def predicts(found: Prediction, order: Sequence[str] = ()) -> Chart:
             y_interval=model.interval and (percent * model.interval[0], percent * model.interval[1]),
             series=model.study,
         )
-        for model in found.models
+        for model in prediction.models
     ]
-    name = one_line(found.name, 40)
-    base = None if found.base is None else percent * found.base
+    name = one_line(prediction.name, 40)
+    base = None if prediction.base is None else percent * prediction.base
     x = "validation loss, nats a token (lower to the right)"
     return scatter(dots, x, name, order, reverse=True, level=base, level_name="base")
 

@@ -9,7 +9,7 @@ from harness.errors import IncompleteError
 from tuning.report import remarks, trial_scores
 from tuning.report.views import StudyView, TrialView
 from tuning.store import Store, StudyRow, TrialRow
-from tuning.store.rows import BASE
+from tuning.store.rows import BASE, TrialState
 from tuning.study.ledger import Ledger, hyper_of
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ def listed(store: Store) -> list[Listed]:
     """All studies, the newest first."""
     from tuning.study.definition import ledger_of
 
-    found = []
+    rows = []
     with store.read():
         ledgers = [(row, ledger_of(store, row)) for row in store.studies()]
     for row, ledger in ledgers:
         value = ledger.value(ledger.best.number) if ledger.best else None
-        found.append(Listed(row, ledger.started, value and value[0]))
-    return found
+        rows.append(Listed(row, ledger.started, value and value[0]))
+    return rows
 
 
 def study_document(row: StudyRow, ledger: Ledger, merged: Path | None = None) -> dict[str, Any]:
@@ -88,8 +88,7 @@ def require_a_trial(document: dict[str, Any]) -> None:
 
 
 def trial_document(row: StudyRow, ledger: Ledger, trial: TrialRow) -> dict[str, Any]:
-    """A trial that was stopped and then trained on all rows at the end is finished. `values` are those measured at the
-    highest rung; `told` is what the optimizer heard; `value` is the first
+    """`values` are those measured at the highest rung; `told` is what the optimizer heard; `value` is the first
     objective on all rows, measured or (`estimated`) as all trials that are there now suggest."""
     attempts = [a for a in ledger.attempts.values() if a.trial == trial.number and a.seed == ledger.seed]
     highest = max((a for a in attempts if not a.failed), key=lambda a: a.fraction, default=None)
@@ -99,7 +98,7 @@ def trial_document(row: StudyRow, ledger: Ledger, trial: TrialRow) -> dict[str, 
         "optimizer": row.optimizer if trial.source == "optimizer" else trial.source,
         "label": trial.label,
         "hyperparameters": dict(trial.hyperparameters),
-        "state": "finished" if trial.state == "stopped" and ledger.whole(trial.number) else trial.state,
+        "state": _state(ledger, trial),
         "values": list(highest.objectives) if highest else None,
         "told": list(trial.objectives) or None,
         "value": value and value[0],
@@ -110,6 +109,11 @@ def trial_document(row: StudyRow, ledger: Ledger, trial: TrialRow) -> dict[str, 
         "reason": trial.reason,
         "warnings": list(dict.fromkeys(text for a in attempts for text in a.warnings)),
     }
+
+
+def _state(ledger: Ledger, trial: TrialRow) -> TrialState:
+    """A trial that was stopped, and trained on all rows when the search had ended, is finished."""
+    return "finished" if ledger.whole(trial.number) else trial.state
 
 
 def ended(row: StudyRow, ledger: Ledger) -> str | None:
@@ -152,9 +156,9 @@ def view_of(store: Store, study: str) -> StudyView:
     from tuning.study.definition import ledger_of
 
     with store.read():
-        row = next(each for each in store.studies() if each.id == study)
-        ledger, found = ledger_of(store, row), trial_scores.scores(store, row)
-    return study_view(row, ledger, found)
+        row = next(row for row in store.studies() if row.id == study)
+        ledger, measured = ledger_of(store, row), trial_scores.scores(store, row)
+    return study_view(row, ledger, measured)
 
 
 def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str, trial_scores.Measured]]) -> StudyView:
@@ -170,13 +174,13 @@ def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str
         ]
         last = max(own, key=lambda a: a.fraction, default=None)
         measured_on = last.validation_tokens if last else 0
-        found = measured.get(trial.number, {})
+        scored = measured.get(trial.number, {})
         trials.append(
             TrialView(
                 number=trial.number,
                 optimizer=row.optimizer if trial.source == "optimizer" else "fixed" if trial.label else trial.source,
                 hyperparameters=hyper_of(trial.hyperparameters),
-                state="complete" if ledger.whole(trial.number) else trial.state,
+                state=_state(ledger, trial),
                 label=trial.label,
                 values=last.objectives if last else None,
                 rung=last.fraction if last else None,
@@ -184,9 +188,9 @@ def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str
                 train_loss=last.train_loss if last else None,
                 validation_loss=last.validation_nats / measured_on if last and measured_on else None,
                 curve=curves.get((trial.number, last.purpose, last.fraction, last.seed), ()) if last else (),
-                scores={name: each.value for name, each in found.items()},
-                intervals={name: each.interval for name, each in found.items() if each.interval},
-                runs=tuple(dict.fromkeys(run for each in found.values() for run in each.runs)),
+                scores={name: score.value for name, score in scored.items()},
+                intervals={name: score.interval for name, score in scored.items() if score.interval},
+                runs=tuple(dict.fromkeys(run for score in scored.values() for run in score.runs)),
             )
         )
     return StudyView(
@@ -204,7 +208,7 @@ def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str
             *remarks.warnings(ledger),
             *remarks.failures(ledger),
         ),
-        base={name: each.value for name, each in measured.get(BASE, {}).items()},
+        base={name: score.value for name, score in measured.get(BASE, {}).items()},
         rows=f"{row.base_digest} {row.data_digest}",
     )
 
@@ -256,11 +260,11 @@ def print_study(console: Console, document: Mapping[str, Any], most: int = 10) -
     for warning in study["warnings"]:
         console.print(plain(f"! {warning}"), style="yellow")
     if document["best"]:
-        told = document["best"]
-        console.print(plain(f"best: trial {told['number']} ({hyper_text(told['hyperparameters'])})"))
-        for what in ("adapter", "merged"):
-            if told[what]:
-                console.print(plain(f"{what}: {told[what]}"), soft_wrap=True)
+        best = document["best"]
+        console.print(plain(f"best: trial {best['number']} ({hyper_text(best['hyperparameters'])})"))
+        for part in ("adapter", "merged"):
+            if best[part]:
+                console.print(plain(f"{part}: {best[part]}"), soft_wrap=True)
 
 
 def print_studies(console: Console, studies: Sequence[Listed]) -> None:

@@ -51,7 +51,7 @@ def _either(light: Any, dark: Any) -> Any:
 
 
 # as the page's `color-scheme` says; for SVG in a browser only
-EITHER = Inks(**{each.name: _either(getattr(LIGHT, each.name), getattr(DARK, each.name)) for each in fields(Inks)})
+EITHER = Inks(**{field.name: _either(getattr(LIGHT, field.name), getattr(DARK, field.name)) for field in fields(Inks)})
 
 
 def theme(inks: Inks) -> dict[str, Any]:
@@ -133,18 +133,18 @@ def one_line(text: str, most: int = 200) -> str:
 
 def labels(names: Sequence[str], most: int = LONGEST) -> dict[str, str]:
     """A short label of each name; different names have different labels."""
-    found: dict[str, str] = {}
+    by_name: dict[str, str] = {}
     taken: set[str] = set()
     for name in names:
-        if name in found:
+        if name in by_name:
             continue
         label, again = one_line(name, most) or "(no name)", 1
         while label in taken:
             again += 1
             label = f"{one_line(name, most)} ({again})"
         taken.add(label)
-        found[name] = label
-    return found
+        by_name[name] = label
+    return by_name
 
 
 class Point(NamedTuple):
@@ -186,7 +186,7 @@ def curves(
         "x": number("x", x, axis={"grid": False, "tickMinStep": 1}, **_alone([point.x for point in points])),
         "y": number("y", y, **_alone([point.y for point in (*points, *dots)])),
         "color": colour("series", own, {point.series for point in (*points, *dots)}),
-        "tooltip": [words("series"), *(hint(*each) for each in (("x", x), ("y", y)))],
+        "tooltip": [words("series"), *(hint(*axis) for axis in (("x", x), ("y", y)))],
     }
     line: Chart = {"type": "line", **({"interpolate": "step-after"} if steps else {})}
     layers: list[Chart] = [{"data": rows(points), "mark": line}]
@@ -232,7 +232,7 @@ def scatter(
         "y": number("y", y, **_alone([end for dot in dots for end in (dot.y, *(dot.y_interval or ()))])),
         "tooltip": [
             words("name"),
-            *(hint(*each) for each in (("x", x), ("y", y))),
+            *(hint(*axis) for axis in (("x", x), ("y", y))),
             *([words("note")] if any(dot.note for dot in dots) else []),
         ],
     }
@@ -278,9 +278,9 @@ def number(field: str, title: str, axis: Chart | None = None, **scale: Any) -> C
     return {"field": field, "type": "quantitative", "title": title, "scale": shown, **({"axis": axis} if axis else {})}
 
 
-def _alone(found: Sequence[float]) -> Chart:
+def _alone(values: Sequence[float]) -> Chart:
     """Room around a value that has no other beside it."""
-    return {} if len(set(found)) != 1 else {"domain": span(found), "padding": 0}
+    return {} if len(set(values)) != 1 else {"domain": span(values), "padding": 0}
 
 
 def span(ends: Sequence[float]) -> list[float]:

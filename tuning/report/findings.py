@@ -51,26 +51,26 @@ class Findings:
     @property
     def predicts(self) -> dict[str, Agreement]:
         """By benchmark or preference: of falling validation loss with rising score."""
-        return {found.name: found.agreement for found in self.predictions}
+        return {prediction.name: prediction.agreement for prediction in self.predictions}
 
     @property
     def sentences(self) -> list[str]:
         """The findings in words, each with what it rests on."""
-        said = [_best(self.ranked)]
+        lines = [_best(self.ranked)]
         if self.top:
             above = sum(trial.hyperparameters.rank > HIGH_RANK for trial in self.top)
-            said.append(
+            lines.append(
                 f"Of the best {len(self.top)}, {above} have a rank above {HIGH_RANK} "
                 "(arXiv 2312.00949: 2 of the ten best that TPE found)."
             )
-        said.append(mattered_words(self.importance))
+        lines.append(mattered_words(self.importance))
         if self.gap is not None:
-            said.append(f"Rank and the gap from train to validation loss: {in_words(self.gap)}.")
-        for name, found in self.predicts.items():
-            said.append(f"Lower validation loss and higher {name}: {in_words(found)}.")
+            lines.append(f"Rank and the gap from train to validation loss: {in_words(self.gap)}.")
+        for name, correlation in self.predicts.items():
+            lines.append(f"Lower validation loss and higher {name}: {in_words(correlation)}.")
         if not self.predicts:
-            said.append("No trial has a benchmark score yet: `harness tune top STUDY --run` measures some.")
-        return said
+            lines.append("No trial has a benchmark score yet: `harness tune top STUDY --run` measures some.")
+        return lines
 
 
 def findings(view: StudyView) -> Findings:
@@ -101,12 +101,12 @@ def predictions(views: Sequence[StudyView]) -> tuple[Prediction, ...]:
     return tuple(
         Prediction(
             name,
-            tuple(found),
-            agreement([-m.loss for m in found], [m.score for m in found]),
+            tuple(measured),
+            agreement([-m.loss for m in measured], [m.score for m in measured]),
             next((view.base[name] for view in views if name in view.base), None),
         )
-        for name, found in sorted(models.items())
-        if len(found) > 1
+        for name, measured in sorted(models.items())
+        if len(measured) > 1
     )
 
 
@@ -130,19 +130,19 @@ def gap_points(trials: Sequence[TrialView]) -> list[tuple[int, float, float]]:
     ]
 
 
-def in_words(found: Agreement) -> str:
+def in_words(correlation: Agreement) -> str:
     """ "Spearman 0.61 [0.20, 0.85], Kendall 0.45 [0.12, 0.70], 14 models"."""
-    if found.spearman is None or found.kendall is None:
-        return f"nothing to rank, one side is the same for all {found.n} models"
+    if correlation.spearman is None or correlation.kendall is None:
+        return f"nothing to rank, one side is the same for all {correlation.n} models"
     parts = [
         f"{name} {value:.2f}" + (f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else "")
         for name, value, interval in (
-            ("Spearman", found.spearman, found.spearman_interval),
-            ("Kendall", found.kendall, found.kendall_interval),
+            ("Spearman", correlation.spearman, correlation.spearman_interval),
+            ("Kendall", correlation.kendall, correlation.kendall_interval),
         )
     ]
-    fewer = f"; from fewer than {FEWEST} there is no interval" if found.n < FEWEST else ""
-    return f"{parts[0]}, {parts[1]}, {found.n} models{fewer}"
+    fewer = f"; from fewer than {FEWEST} there is no interval" if correlation.n < FEWEST else ""
+    return f"{parts[0]}, {parts[1]}, {correlation.n} models{fewer}"
 
 
 def _best(ranked: tuple[TrialView, ...]) -> str:
@@ -156,18 +156,18 @@ def _best(ranked: tuple[TrialView, ...]) -> str:
     )
 
 
-def mattered_words(found: Importance | None) -> str:
+def mattered_words(forest: Importance | None) -> str:
     """What a forest says, or why it says nothing."""
-    if found is None:
+    if forest is None:
         return "Too few trials, or trials too much alike, to say which hyperparameters matter."
-    if found.explained <= 0:
+    if forest.explained <= 0:
         return (
-            f"Which hyperparameters matter cannot be said: a forest over {found.trials} trials does not predict the "
-            f"order of trials that it has not seen (R² {found.explained:.2f})."
+            f"Which hyperparameters matter cannot be said: a forest over {forest.trials} trials does not predict the "
+            f"order of trials that it has not seen (R² {forest.explained:.2f})."
         )
-    order = ", ".join(f"{name} ({lost:.2f})" for name, lost in found.lost.items())
+    order = ", ".join(f"{name} ({lost:.2f})" for name, lost in forest.lost.items())
     return (
-        f"A forest over {found.trials} trials predicts the order of unseen ones with R² {found.explained:.2f}; "
+        f"A forest over {forest.trials} trials predicts the order of unseen ones with R² {forest.explained:.2f}; "
         f"shuffled, each hyperparameter takes this much from it: {order}."
     )
 

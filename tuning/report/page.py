@@ -25,10 +25,10 @@ class Plot:
 def write(view: StudyView, folder: Path) -> list[Path]:
     """`report.html`, `report.md` and the plots as SVG, in `folder`, which is made. HarnessError where that cannot be
     written. A file appears whole or not at all."""
-    found = findings(view)
-    plots = make_plots(found)
+    results = findings(view)
+    plots = make_plots(results)
     content = {plot.file: plot.svg for plot in plots}
-    content |= {"report.md": markdown(found, plots), "report.html": html(found, plots)}
+    content |= {"report.md": markdown(results, plots), "report.html": html(results, plots)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in content.items():
@@ -40,52 +40,52 @@ def write(view: StudyView, folder: Path) -> list[Path]:
     return [folder / "report.html", folder / "report.md"]
 
 
-def make_plots(found: Findings, inks: drawing.Inks = drawing.LIGHT) -> list[Plot]:
+def make_plots(results: Findings, inks: drawing.Inks = drawing.LIGHT) -> list[Plot]:
     """Those that there are values for."""
-    view, ranked = found.view, found.ranked
+    view, ranked = results.view, results.ranked
     shown: list[tuple[str, str, drawing.Chart]] = []
     if ranked:
         shown.append(("Best so far", "best-so-far", charts.best_so_far([view])))
     if len(ranked) > 2 and charts.differing(view):
         shown.append(("Every trial", "parallel", charts.parallel(view)))
-    if found.importance is not None and found.importance.explained > 0:
-        shown.append(("What mattered", "importance", charts.importance(found.importance)))
-    if len(found.front) > 1:
-        shown.append(("Objectives", "front", charts.front([view], [found.front])))
-    if found.gap is not None:
+    if results.importance is not None and results.importance.explained > 0:
+        shown.append(("What mattered", "importance", charts.importance(results.importance)))
+    if len(results.front) > 1:
+        shown.append(("Objectives", "front", charts.front([view], [results.front])))
+    if results.gap is not None:
         shown.append(("Rank and the gap from train to validation", "gap", charts.gap([view])))
-    for at, one in enumerate(found.predictions, 1):
+    for at, one in enumerate(results.predictions, 1):
         shown.append((f"Validation loss and {one.name}", f"predicts-{at}", charts.predicts(one)))
-    if any(trial.curve for trial in found.top):
-        best = {f"trial {trial.number}": trial.curve for trial in found.top}
+    if any(trial.curve for trial in results.top):
+        best = {f"trial {trial.number}": trial.curve for trial in results.top}
         shown.append(("Training of the best", "curves", charts.training(best)))
     return [Plot(title, f"{file}.svg", drawing.svg(chart, inks)) for title, file, chart in shown]
 
 
-def html(found: Findings, plots: Sequence[Plot]) -> str:
+def html(results: Findings, plots: Sequence[Plot]) -> str:
     return (
         html_templates.environment("tuning.report")
         .get_template("page.html")
         .render(
-            found=found,
-            view=found.view,
+            results=results,
+            view=results.view,
             plots=plots,
-            columns=columns(found),
-            rows=[(trial, cells(found, trial)) for trial in in_order(found)],
-            about=about(found.view),
+            columns=columns(results),
+            rows=[(trial, cells(results, trial)) for trial in in_order(results)],
+            about=about(results.view),
         )
     )
 
 
-def markdown(found: Findings, plots: Sequence[Plot]) -> str:
-    view = found.view
+def markdown(results: Findings, plots: Sequence[Plot]) -> str:
+    view = results.view
     lines = [f"# {_md(view.name)}", "", _md(about(view)), ""]
-    lines += [f"- {_md(sentence)}" for sentence in (*found.sentences, *(f"Note: {note}" for note in view.notes))]
+    lines += [f"- {_md(sentence)}" for sentence in (*results.sentences, *(f"Note: {note}" for note in view.notes))]
     for plot in plots:
         lines += ["", f"## {_md(plot.title)}", "", f"![{_md(plot.title)}]({plot.file})"]
-    names = columns(found)
+    names = columns(results)
     lines += ["", "## Trials", "", "| " + " | ".join(map(_md, names)) + " |", "|" + " --- |" * len(names)]
-    lines += ["| " + " | ".join(map(_md, cells(found, trial))) + " |" for trial in in_order(found)]
+    lines += ["| " + " | ".join(map(_md, cells(results, trial))) + " |" for trial in in_order(results)]
     return "\n".join(lines) + "\n"
 
 
@@ -101,39 +101,39 @@ def about(view: StudyView) -> str:
     )
 
 
-def in_order(found: Findings) -> list[TrialView]:
+def in_order(results: Findings) -> list[TrialView]:
     """The ranked trials, then the others as they came."""
-    ranked = {trial.number for trial in found.ranked}
-    return [*found.ranked, *(trial for trial in found.view.trials if trial.number not in ranked)]
+    ranked = {trial.number for trial in results.ranked}
+    return [*results.ranked, *(trial for trial in results.view.trials if trial.number not in ranked)]
 
 
-def columns(found: Findings) -> list[str]:
+def columns(results: Findings) -> list[str]:
     """What the table of trials has."""
-    scores = sorted({name for trial in found.view.trials for name in trial.scores})
+    scores = sorted({name for trial in results.view.trials for name in trial.scores})
     return [
         "trial",
         "by",
         "state",
-        *found.view.objectives,
+        *results.view.objectives,
         "rows",
-        *found.view.searched,
+        *results.view.searched,
         "train loss",
         "seconds",
         *scores,
     ]
 
 
-def cells(found: Findings, trial: TrialView) -> list[str]:
+def cells(results: Findings, trial: TrialView) -> list[str]:
     """A trial's row of it."""
-    values = trial.values or (None,) * len(found.view.objectives)
-    scores = sorted({name for each in found.view.trials for name in each.scores})
+    values = trial.values or (None,) * len(results.view.objectives)
+    scores = sorted({name for scored in results.view.trials for name in scored.scores})
     return [
         str(trial.number),
         trial.label or trial.optimizer,
         trial.state,
         *(_number(value) for value in values),
         "" if trial.rung is None else f"{100 * trial.rung:g}%",
-        *(_value(getattr(trial.hyperparameters, name)) for name in found.view.searched),
+        *(_value(getattr(trial.hyperparameters, name)) for name in results.view.searched),
         _number(trial.train_loss),
         f"{trial.seconds:.0f}",
         *(_number(trial.scores.get(name)) for name in scores),

@@ -42,30 +42,30 @@ def places(store: Store) -> dict[str, list[tuple[str, int]]]:
     """(study's id, trial; 0 is the base) of the runs on an adapter that a study keeps, and of those that
     `tune top --run` tagged: a base's run may be of several studies. Tags come last."""
     studies = {tag_of(study): study.id for study in store.studies()}
-    found = {run: [place] for run, place in store.trained_in().items()} if studies else {}
+    by_run = {run: [place] for run, place in store.trained_in().items()} if studies else {}
     for run, tags in store.tags().items() if studies else ():
         for prefix, sign, number in (tag.rpartition(_TRIAL) for tag in tags):
             if sign and prefix in studies and number.isdecimal():
-                found.setdefault(run, []).append((studies[prefix], int(number)))
-    return found
+                by_run.setdefault(run, []).append((studies[prefix], int(number)))
+    return by_run
 
 
 def scores(store: Store, row: StudyRow) -> dict[int, dict[str, Measured]]:
     """By trial (0 is the base) and benchmark or preference. Of runs, those that are finished and whole, on an adapter
     of the study or with the tag that `tune top --run` gives."""
     runs = {run.id: run for run in store.runs() if run.status == "finished" and not run.partial}
-    own_places = ((run, place) for run, found in places(store).items() if run in runs for place in found)
+    own_places = ((run, place) for run, own in places(store).items() if run in runs for place in own)
     trials = {run: trial for run, (study, trial) in own_places if study == row.id}
-    found: dict[int, dict[str, Measured]] = defaultdict(dict)
+    by_trial: dict[int, dict[str, Measured]] = defaultdict(dict)
     for (trial, name), own in _by_name(_scores(store, row, trials), trials).items():
-        found[trial][name] = Measured(
+        by_trial[trial][name] = Measured(
             _mean(score.value for score in own),
             (_mean(score.low for score in own), _mean(score.high for score in own)),
             tuple(score.run for score in own),
         )
     for trial, name, measured in _preference(store, row, {runs[r].model_digest: t for r, t in trials.items()}):
-        found[trial][name] = measured
-    return dict(found)
+        by_trial[trial][name] = measured
+    return dict(by_trial)
 
 
 def headlines(store: Store, row: StudyRow, run: str) -> list[dict[str, Any]]:
@@ -84,19 +84,19 @@ def tag_of(row: StudyRow, trial: int | None = None) -> str:
 def _scores(store: Store, row: StudyRow, runs: Iterable[str]) -> list[ScoreRow]:
     wanted = set(runs)
     seen = {part.task: part for part in _slices(row)}
-    told = []
+    headline_scores = []
     for score in store.headlines() if wanted else ():
         if score.run not in wanted:
             continue
         part = seen.get(score.task)
         if part is None:
-            told.append(score)
+            headline_scores.append(score)
             continue
-        told += [
+        headline_scores += [
             ScoreRow(score.run, score.task, s.group, score.protocol, s.metric, s.value, s.low, s.high, s.n, s.method)
             for s in objectives.outside(store, score.run, score.task, part)
         ]
-    return told
+    return headline_scores
 
 
 def _slices(row: StudyRow) -> Sequence[objectives.Slice]:
@@ -108,11 +108,11 @@ def _by_name(scores: Sequence[ScoreRow], trials: Mapping[str, int]) -> dict[tupl
     ways: dict[str, set[str]] = defaultdict(set)
     for score in scores:
         ways[score.task].add(score.protocol)
-    found: dict[tuple[int, str], list[ScoreRow]] = defaultdict(list)
+    grouped: dict[tuple[int, str], list[ScoreRow]] = defaultdict(list)
     for score in scores:
         name = score.task if len(ways[score.task]) == 1 else f"{score.task} ({score.protocol})"
-        found[trials[score.run], name].append(score)
-    return found
+        grouped[trials[score.run], name].append(score)
+    return grouped
 
 
 def _preference(store: Store, row: StudyRow, by_digest: Mapping[str, int]) -> Iterable[tuple[int, str, Measured]]:
@@ -122,9 +122,13 @@ def _preference(store: Store, row: StudyRow, by_digest: Mapping[str, int]) -> It
 
     adapters = {a.adapter: a.trial for a in store.attempts(row.id) if a.adapter}
     sets = store.answer_sets()
-    own = {each.id: t for each in sets if (t := adapters.get(each.model, by_digest.get(each.model_digest))) is not None}
-    names = {each.digest: each.name for each in store.prompt_sets()}
-    for prompts in sorted({each.prompt_set for each in sets if each.id in own}):
+    own = {
+        answers.id: t
+        for answers in sets
+        if (t := adapters.get(answers.model, by_digest.get(answers.model_digest))) is not None
+    }
+    names = {prompt_set.digest: prompt_set.name for prompt_set in store.prompt_sets()}
+    for prompts in sorted({answers.prompt_set for answers in sets if answers.id in own}):
         try:
             evidence = gather(store, prompts)
             report = ranking_report(evidence)

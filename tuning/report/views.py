@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tuning.store.rows import TrialState
 from tuning.types import Hyperparameters
 
 
@@ -13,7 +14,7 @@ class TrialView:
     number: int  # from 1, in the order of proposal
     optimizer: str  # who proposed it: an optimizer's name, "fixed", …
     hyperparameters: Hyperparameters
-    state: str  # "complete", "stopped" (at a rung), "failed", "running"
+    state: TrialState  # "finished" (on all rows), "stopped" (at a rung), "failed", "running"
     label: str = ""  # a fixed point's name
     values: tuple[float, ...] | None = None  # the objectives where they were measured last, lower is better
     rung: float | None = None  # the part of the train rows that `values` come from; 1 is all

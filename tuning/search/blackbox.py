@@ -65,7 +65,7 @@ def tiny_grid() -> Recorded:
     for row in _rows(TINY_GRID):
         key = GRID.key({name: float(row[name]) for name in GRID.names})
         losses.setdefault(key, []).append(float(row["validation_loss"]) if row["validation_loss"] else None)
-    if len(losses) != GRID.size or len({len(found) for found in losses.values()}) != 1:
+    if len(losses) != GRID.size or len({len(seeds) for seeds in losses.values()}) != 1:
         raise UsageError(f"{TINY_GRID} is not a complete grid: {len(losses)} of {GRID.size} points. Record it again.")
     return Recorded(GRID, losses)
 

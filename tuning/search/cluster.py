@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from harness import signals
-from harness.errors import MissingError, UsageError
+from harness.errors import MissingError
+from harness.options import OptionError
 from tuning.search.worker_pool import WorkerPool
 from tuning.search.workers import (
     Batch,
@@ -46,14 +47,17 @@ class _Remote:
     def begun(self) -> None:
         """Answered once the actor is there."""
 
+    def begin(self) -> Reply:
+        return self._local.begin()
+
     def run(self, jobs: Batch) -> Sent:
         steps: list[tuple[Job, Step]] = []
         replies: list[Reply] = []
         files: list[dict[str, bytes]] = []
         with tempfile.TemporaryDirectory() as folder:
             here = {replace(job, to=Path(folder) / str(place)): job for place, job in enumerate(jobs)}
-            found = self._local.run(list(here), lambda job, step: steps.append((here[job], step)))
-            for job, reply in zip(jobs, found, strict=True):
+            local = self._local.run(list(here), lambda job, step: steps.append((here[job], step)))
+            for job, reply in zip(jobs, local, strict=True):
                 if reply.trained is None:
                     replies.append(reply)
                     files.append({})
@@ -80,19 +84,26 @@ class RayWorker:
         except ray.exceptions.RayError as error:
             raise cannot_begin(f"{type(error).__name__} ({_last_line(error)})") from error
 
-    def run(self, jobs: Batch, on_step: OnStep) -> list[Reply]:
-        import ray
+    def begin(self) -> Reply:
+        reply: Reply = self._answer(self._actor.begin.remote())
+        return reply
 
-        try:
-            replies, steps, files = ray.get(self._actor.run.remote(jobs))
-        except ray.exceptions.RayError as error:
-            raise WorkerDiedError(f"{type(error).__name__} on the cluster") from error
+    def run(self, jobs: Batch, on_step: OnStep) -> list[Reply]:
+        replies, steps, files = self._answer(self._actor.run.remote(jobs))
         for job, step in steps:
             on_step(job, step)
         for job, content in zip(jobs, files, strict=True):
             if content:
                 _write(job.to, content)
         return list(replies)
+
+    def _answer(self, asked: Any) -> Any:
+        import ray
+
+        try:
+            return ray.get(asked)
+        except ray.exceptions.RayError as error:
+            raise WorkerDiedError(f"{type(error).__name__} on the cluster") from error
 
     def close(self) -> None:
         import ray
@@ -105,12 +116,12 @@ def ray_pool(setup: Setup, address: str, parallel: int, device: str) -> WorkerPo
     try:
         import ray
     except ImportError:
-        raise MissingError("--ray needs Ray: pip install 'lora-harness[cluster]'.") from None
+        raise MissingError("A Ray cluster needs the package ray: pip install 'lora-harness[cluster]'.") from None
     _answers(address)
     try:
         ray.init(address=address, ignore_reinit_error=True, logging_level=logging.ERROR, log_to_driver=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise UsageError(f"There is no Ray cluster at {address}: {' '.join(str(error).split())[:200]}") from error
+        raise OptionError("ray", address, f": there is no Ray cluster: {' '.join(str(error).split())[:200]}") from error
     signals.again()  # Ray's own handler of SIGTERM would end us without a word
     resources = {"num_gpus": 1} if device.startswith("cuda") else {"num_cpus": 1}
 
@@ -121,16 +132,17 @@ def ray_pool(setup: Setup, address: str, parallel: int, device: str) -> WorkerPo
 
 
 def _answers(address: str) -> None:
-    """UsageError where nobody listens: Ray would go on trying for minutes."""
+    """OptionError where nobody listens: Ray would go on trying for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if address == "auto":
         return
     if not host or not port.isdecimal():
-        raise UsageError(f"--ray is HOST:PORT, or auto for the cluster of this machine, not {address!r}.")
+        raise OptionError("ray", address, " must be HOST:PORT, or auto for the cluster of this machine.")
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
     except (OSError, OverflowError) as error:  # a port above 65535
-        raise UsageError(f"There is no Ray cluster at {address}: {getattr(error, 'strerror', '') or error}.") from None
+        reason = getattr(error, "strerror", "") or error
+        raise OptionError("ray", address, f": there is no Ray cluster: {reason}.") from None
 
 
 def _last_line(error: Exception) -> str:

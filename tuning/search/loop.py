@@ -155,39 +155,39 @@ class Search:
         what lacks is recorded: companions decide the numbers that dropout draws."""
         left = {job for batch in batches for job in batch}
 
-        def reply(job: Job, said: Reply) -> None:
+        def on_reply(job: Job, reply: Reply) -> None:
             left.discard(job)
             if (job.trial, job.purpose, job.fraction, job.seed) not in self.ledger.attempts:
-                record(self.ledger, job, said, self.objectives, self.constraints)
+                record(self.ledger, job, reply, self.objectives, self.constraints)
                 self._stop_if_all_fail()
 
         note = lambda text: self.ledger.store.note(self.ledger.study, text)  # noqa: E731
-        self.pool.run(batches, self.ledger.step, reply, self.may_start, note)
+        self.pool.run(batches, self.ledger.step, on_reply, self.may_start, note)
         if left:
             raise Halted
 
 
 def record(
-    ledger: Ledger, job: Job, said: Reply, objectives: Sequence[Measure], constraints: Sequence[Measure]
+    ledger: Ledger, job: Job, reply: Reply, objectives: Sequence[Measure], constraints: Sequence[Measure]
 ) -> AttemptRow:
     """Measure what a job gave and commit it. An objective that cannot be measured, or is no number, fails the attempt;
     raises what stops the study."""
-    if said.stop is not None:
-        raise said.stop
-    if said.trained is None:
-        return ledger.record(job, said, (), ())
-    measured = Measured(said.trained, said.adapter_bytes)
+    if reply.stop is not None:
+        raise reply.stop
+    if reply.trained is None:
+        return ledger.record(job, reply, (), ())
+    measured = Measured(reply.trained, reply.adapter_bytes)
     try:
         values = tuple(float(measure(measured)) for measure in objectives)
         limits = tuple(float(measure(measured)) for measure in constraints)
     except Exception as error:
-        found = reply_to(error)
-        if found.stop is not None:
-            raise found.stop from error
-        return ledger.record(job, said, (), (), f"its objective cannot be measured: {found.failed}")
+        failure = reply_to(error)
+        if failure.stop is not None:
+            raise failure.stop from error
+        return ledger.record(job, reply, (), (), f"its objective cannot be measured: {failure.failed}")
     if not all(-1e300 < number < 1e300 for number in (*values, *limits)):
-        return ledger.record(job, said, (), (), f"its objectives are no finite numbers: {values}")
-    return ledger.record(job, said, values, limits)
+        return ledger.record(job, reply, (), (), f"its objectives are no finite numbers: {values}")
+    return ledger.record(job, reply, values, limits)
 
 
 def check_point(space: Space, point: Point) -> None:

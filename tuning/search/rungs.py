@@ -47,7 +47,7 @@ class Estimate:
     pairs: int  # trials behind the weakest step; 0 where some step had none, and was left out
 
     @property
-    def told(self) -> float:
+    def penalized(self) -> float:
         return self.value + self.penalty
 
     def sentence(self, fractions: Sequence[float]) -> str:
@@ -110,12 +110,12 @@ def correlations(curves: Sequence[Curve], rungs: int) -> list[tuple[int, float |
     three trials or without spread)."""
     from scipy.stats import spearmanr
 
-    found = []
+    by_rung = []
     for rung in range(rungs - 1):
         pairs = _pairs(curves, rung)
         known = len(pairs) >= 3 and all(len(set(side)) > 1 for side in zip(*pairs, strict=True))
-        found.append((len(pairs), float(spearmanr(pairs).statistic) if known else None))
-    return found
+        by_rung.append((len(pairs), float(spearmanr(pairs).statistic) if known else None))
+    return by_rung
 
 
 def _up(curves: Sequence[Curve], rung: int, value: float) -> tuple[float, float, float, int]:

@@ -31,6 +31,18 @@ class WorkerPool:
         self._workers: dict[int, Worker] = {}
         self._closed = False
 
+    def begin(self) -> None:
+        """Have a worker load its base before any trial. Raises what refuses every trial; a worker that dies of it is
+        met again by the trials, which say so."""
+        worker = self._worker(0)
+        try:
+            refusal = worker.begin().stop
+        except WorkerDiedError:
+            self._workers.pop(0, worker).close()
+            return
+        if refusal is not None:
+            raise refusal
+
     def run(
         self,
         batches: Sequence[Batch],
@@ -94,7 +106,7 @@ class WorkerPool:
         if self._closed:
             raise RuntimeError("the workers were ended")
         try:
-            worker = self._workers.get(number) or self._workers.setdefault(number, self._make(number))
+            worker = self._worker(number)
         except NoRoomError as error:
             return error
         try:
@@ -102,6 +114,9 @@ class WorkerPool:
         except WorkerDiedError as error:
             self._workers.pop(number, worker).close()
             return error
+
+    def _worker(self, number: int) -> Worker:
+        return self._workers.get(number) or self._workers.setdefault(number, self._make(number))
 
     def close(self) -> None:
         """End all workers and what they do. May be called twice."""

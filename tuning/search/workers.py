@@ -15,14 +15,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from data.sources import DataError
 from harness import signals
 from harness.errors import HarnessError, MissingError
 from tuning.types import Hyperparameters, Likelihood, Step, Trained, TrialError
@@ -80,6 +81,11 @@ Batch = Sequence[Job]  # of one purpose and fraction
 
 
 class Worker(Protocol):
+    def begin(self) -> Reply:
+        """Load the base and look at the rows. `stop` says what refuses every trial; what else failed is met again by
+        the trials."""
+        ...
+
     def run(self, jobs: Batch, on_step: OnStep) -> list[Reply]:
         """A reply a job, in their order. WorkerDiedError when the worker is no more."""
         ...
@@ -137,7 +143,7 @@ def _guarded(work: Callable[[], Reply]) -> Reply:
 
 def reply_to(error: Exception) -> Reply:
     """Whether an error stops the study (errors for people, a full disk) or costs its trial, and no more."""
-    if isinstance(error, HarnessError):
+    if isinstance(error, HarnessError | DataError):
         return Reply(stop=error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
         return Reply(stop=error)
@@ -155,10 +161,18 @@ class Local:
         self._setup = setup
         self._trainer: Trainer | None = None
 
+    def begin(self) -> Reply:
+        def begun() -> Reply:
+            self._trainer = self._trainer or self._setup()
+            self._trainer.require()
+            return Reply()
+
+        return _guarded(begun)
+
     def run(self, jobs: Batch, on_step: OnStep) -> list[Reply]:
         try:
             self._trainer = self._trainer or self._setup()
-        except HarnessError as error:
+        except (HarnessError, DataError) as error:
             return [Reply(stop=error)] * len(jobs)
         return perform(self._trainer, jobs, on_step)
 
@@ -194,14 +208,23 @@ class Child:
     def pid(self) -> int:
         return self._process.pid
 
+    def begin(self) -> Reply:
+        with self._alive():
+            self._pipe.send(())
+            reply: Reply = self._pipe.recv()
+            return reply
+
     def run(self, jobs: Batch, on_step: OnStep) -> list[Reply]:
-        try:
+        with self._alive():
             self._pipe.send(jobs)
-            while True:
-                said = self._pipe.recv()
-                if isinstance(said, list):
-                    return said
-                on_step(*said)
+            while not isinstance(message := self._pipe.recv(), list):
+                on_step(*message)
+            return message
+
+    @contextmanager
+    def _alive(self) -> Iterator[None]:
+        try:
+            yield
         except (EOFError, OSError):
             raise WorkerDiedError(f"its process ended with {self._how()}") from None
 
@@ -225,7 +248,8 @@ def serve(descriptor: int) -> None:
         worker = Local(pipe.recv())
         pipe.send(None)  # it could begin
         while True:
-            pipe.send(worker.run(pipe.recv(), lambda job, step: pipe.send((job, step))))
+            jobs = pipe.recv()
+            pipe.send(worker.run(jobs, lambda job, step: pipe.send((job, step))) if jobs else worker.begin())
 
 
 if __name__ == "__main__":

@@ -47,11 +47,11 @@ class Studies(StoreConnection):
             [study for study in studies if study.name == word],
             [study for study in studies if word and study.id.startswith(word)],
         )
-        found = list({study.identity: study for study in reversed(next(filter(None, kinds), []))}.values())
-        if len(found) == 1:
-            return found[0]
-        if found:
-            ids = ", ".join(sorted(study.id[:12] for study in found))
+        matches = list({study.identity: study for study in reversed(next(filter(None, kinds), []))}.values())
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            ids = ", ".join(sorted(study.id[:12] for study in matches))
             raise UsageError(f"{word!r} means several studies: {ids}. Name one by its id.")
         near = suggest(word, {study.name for study in studies} | {study.id for study in studies})
         raise UsageError(f"There is no study {word!r} in {self.path}.{near} `harness tune list` shows them.")
@@ -168,12 +168,12 @@ class Studies(StoreConnection):
             SELECT trial, purpose, fraction, seed, max(step), avg(loss) FROM s
             GROUP BY trial, purpose, fraction, seed, (step - 1) * $most // greatest(last, $most)
             ORDER BY trial, purpose, fraction, seed, max(step)"""
-        found: dict[tuple[int, str, float, int], list[tuple[int, float]]] = {}
+        losses: dict[tuple[int, str, float, int], list[tuple[int, float]]] = {}
         with self.read() as connection:
             asked = {"study": study_id, "trials": None if trials is None else list(trials), "most": most}
             for *key, step, loss in connection.execute(query, asked).fetchall():
-                found.setdefault((key[0], key[1], key[2], key[3]), []).append((step, loss))
-        return {key: tuple(curve) for key, curve in found.items()}
+                losses.setdefault((key[0], key[1], key[2], key[3]), []).append((step, loss))
+        return {key: tuple(curve) for key, curve in losses.items()}
 
     def enqueue(self, study_id: str, point: Mapping[str, Any]) -> None:
         """Ask for a point; the search takes it before its next block."""
@@ -186,7 +186,7 @@ class Studies(StoreConnection):
         """Points that wait, the oldest first."""
         with self.read() as connection:
             query = "SELECT point FROM enqueued WHERE study = ? ORDER BY created, point"
-            return [each["point"] for each in FIELDS.records(connection.execute(query, [study_id]))]
+            return [row["point"] for row in FIELDS.records(connection.execute(query, [study_id]))]
 
     def note(self, study_id: str, text: str) -> None:
         """Remember what happened beside the plan."""
@@ -197,7 +197,7 @@ class Studies(StoreConnection):
     def study_notes(self, study_id: str) -> list[tuple[datetime, str]]:
         with self.read() as connection:
             query = "SELECT created, note FROM study_notes WHERE study = ? ORDER BY created"
-            return [(each["created"], each["note"]) for each in FIELDS.records(connection.execute(query, [study_id]))]
+            return [(row["created"], row["note"]) for row in FIELDS.records(connection.execute(query, [study_id]))]
 
     def remove_studies(self, study_ids: Sequence[str]) -> dict[str, int]:
         """Delete studies and all that is theirs, their adapters too; gives the rows that went.
@@ -233,10 +233,10 @@ def _key(row: AttemptRow) -> dict[str, Any]:
 
 
 def _study(connection: duckdb.DuckDBPyConnection, study_id: str) -> StudyRow:
-    found = FIELDS.rows(StudyRow, connection.execute("SELECT * FROM studies WHERE id = ?", [study_id]))
-    if not found:
+    rows = FIELDS.rows(StudyRow, connection.execute("SELECT * FROM studies WHERE id = ?", [study_id]))
+    if not rows:
         raise StoreError(f"The store has no study {study_id}.")
-    return found[0]
+    return rows[0]
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Any]) -> None:

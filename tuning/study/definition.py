@@ -8,12 +8,14 @@ session to the next.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.evaluation.identity import digest
+from harness.options import OptionError, about, not_given
 from tuning import optimizers
 from tuning.objectives import objectives
 from tuning.search import rungs
@@ -80,7 +82,7 @@ class Study:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for the store and the identity."""
-        plain = {each.name: getattr(self, each.name) for each in fields(self)}
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
         start = [[label, asdict(hyper)] for label, hyper in self.start]
         plain.update(space=self.space.to_dict(), defaults=asdict(self.defaults), start=start)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
@@ -129,26 +131,30 @@ def plan(options: Options) -> Plan:
     from harness.models.checkpoint import resolve
 
     if not options.model:
-        raise UsageError("A study needs --model: a folder, a hub id, or tiny.")
+        raise not_given("model", "a folder, a hub id, or tiny")
     chosen = preset(options.preset, options.as_published)
     space = Space.from_dict(options.space) if options.space else chosen.space
-    held = {name: value for name, value in options.set.items() if name not in space.names}
-    if len(held) < len(options.set):
-        raise UsageError(f"--set holds what the space does not search, and it searches {', '.join(space.names)}.")
+    held = dict(options.set)
+    if searched := {name: value for name, value in held.items() if name in space.names}:
+        text = f" must be of what the space does not search, and it searches {', '.join(space.names)}."
+        raise OptionError("set", searched, text)
     defaults = _held(chosen.defaults, held)
     start = _start(space, defaults, _held(chosen.first, held), _warm(options))
     budget = options.budget or chosen.budget
     if budget < len(start):
         names = ", ".join(label for label, _ in start)
-        raise UsageError(f"--budget {budget}: the points that come first ({names}) are {len(start)} trials of it.")
+        raise OptionError("budget", budget, f" must be {len(start)} or more: so many points come first ({names}).")
     goals = objectives.words_of(options.objective)
     where = surroundings(options)
-    optimizers.check(options.optimizer, 1, len(goals), len(options.constraint))
+    _check_optimizer(options, len(goals))
     goals = tuple(objectives.kept(word, where) for word in goals)
     checkpoint = resolve(options.model, None, options.revision)
     if checkpoint.base is not None:
-        raise UsageError(f"{options.model} is a LoRA adapter. Merge it first (harness merge), or give its base.")
-    on, notes = targets.settle(checkpoint, space, defaults, start, named="target_modules" in held)
+        raise OptionError(
+            "model", options.model, " is a LoRA adapter: merge it first (harness merge), or give its base."
+        )
+    with _about_targets(options):
+        on, notes = targets.settle(checkpoint, space, defaults, start, named="target_modules" in held)
     if on != defaults.target_modules:
         held = {**held, "target_modules": ",".join(on)}
         defaults = _held(chosen.defaults, held)
@@ -210,6 +216,19 @@ def surroundings(options: Options) -> Surroundings:
     )
 
 
+def _check_optimizer(options: Options, goals: int) -> None:
+    with about("objective", options.objective):
+        optimizers.check(options.optimizer, 1, goals)
+    with about("constraint", options.constraint):
+        optimizers.check(options.optimizer, 1, 1, len(options.constraint))
+
+
+def _about_targets(options: Options) -> AbstractContextManager[None]:
+    """Where the names of target modules come from."""
+    source = "set" if "target_modules" in options.set else "space"
+    return about(source, {"target_modules": getattr(options, source).get("target_modules")})
+
+
 def _held(hyper: Hyperparameters, values: Mapping[str, Any]) -> Hyperparameters:
     return replace(hyper, **held_values(values))
 
@@ -222,10 +241,10 @@ def _start(
 
     named = [*fixed_points(defaults).items(), ("first", first)]
     named += [(f"warm-{n}", hyper) for n, hyper in enumerate(warm, 1) if space.point(hyper, defaults) is not None]
-    found: dict[str, tuple[str, Hyperparameters]] = {}
+    distinct: dict[str, tuple[str, Hyperparameters]] = {}
     for label, hyper in named:
-        found.setdefault(key_of(hyper), (label, hyper))
-    return tuple(found.values())
+        distinct.setdefault(key_of(hyper), (label, hyper))
+    return tuple(distinct.values())
 
 
 def _warm(options: Options) -> list[Hyperparameters]:
@@ -236,8 +255,9 @@ def _warm(options: Options) -> list[Hyperparameters]:
     from tuning.study.ledger import hyper_of
 
     store = Store(options.db)
-    found = ledger_of(store, store.resolve_study(options.warm_start))
-    return [hyper_of(found.trials[number - 1].hyperparameters) for number in found.ranked()[:WARM]]
+    with about("warm_start", options.warm_start):
+        other = ledger_of(store, store.resolve_study(options.warm_start))
+    return [hyper_of(other.trials[number - 1].hyperparameters) for number in other.ranked()[:WARM]]
 
 
 def ledger_of(store: Store, row: StudyRow) -> Ledger:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.models.loading import require_device
+from harness.options import OptionError
 from tuning.objectives import objectives
 from tuning.report.trial_scores import headlines, tag_of
 from tuning.search.workers import Setup
@@ -51,7 +52,7 @@ def top(
     is measured beside them."""
     for option, number, least in (("k", best, 1), ("spread", spread, 0), ("seeds", seeds, 1)):
         if number < least:
-            raise UsageError(f"--{option} is a number from {least} up, not {number}.")
+            raise OptionError(option, number, f" must be a whole number from {least} up.")
     store = Store(options.db)
     row = store.resolve_study(word)
     study = Study.from_dict(row.config)
@@ -60,7 +61,7 @@ def top(
     chosen += [_other(store, row, name) for name in against]
     checkpoint, splits = again(study)
     if not splits.test:
-        raise UsageError(f"The study {row.name} has no test rows (--sizes): there is nothing to measure on.")
+        raise UsageError(f"The study {row.name} has no test rows: there is nothing to measure on.")
     made = Plan(study, checkpoint, splits, row.budget)
     where, device = surroundings(options), study.settings(options).device
     if options.ray is None:
@@ -72,7 +73,7 @@ def top(
                 chosen,
                 seeds,
                 pool,
-                lambda each: store.study_folder(each.id),
+                lambda study: store.study_folder(study.id),
                 [objectives.measure_of(name, where) for name in ("validation",)],
                 lambda done, total: progress("finalists", done, total),
             )
@@ -88,12 +89,12 @@ def top(
     return Top(row, measured, compared, finalists.remarks(chosen, seeds))
 
 
-def merge_all(found: Top, folder: Path) -> list[Path]:
+def merge_all(outcome: Top, folder: Path) -> list[Path]:
     """Each finalist's first adapter on its base, as a checkpoint; those that are there stay."""
     from harness.models.adapter import merge
 
     made = []
-    for finalist, adapter in _adapters(found, first_only=True):
+    for finalist, adapter in _adapters(outcome, first_only=True):
         out = folder / f"{finalist.study.id[:12]}-trial-{finalist.trial:04d}"
         if not out.exists():
             folder.mkdir(parents=True, exist_ok=True)
@@ -102,50 +103,54 @@ def merge_all(found: Top, folder: Path) -> list[Path]:
     return made
 
 
-def run_all(found: Top, options: Options, tasks: str, progress: Progress) -> list[dict[str, Any]]:
+def run_all(outcome: Top, options: Options, tasks: str, progress: Progress) -> list[dict[str, Any]]:
     """`harness run` on the base and on every adapter of the finalists. Gives `trial`, `run` and `scores`; items that
     the search's objective saw are left out of the scores."""
     from harness.evaluation.run import run
     from harness.options import RunOptions
 
     store = Store(options.db)
-    told = []
-    for finalist, model in [(None, found.row.model), *_adapters(found, first_only=False)]:
+    runs = []
+    for finalist, model in [(None, outcome.row.model), *_adapters(outcome, first_only=False)]:
         trial = finalist.trial if finalist else BASE
         name = (
-            f"{found.row.name} {finalist.name if finalist else 'base'} {Path(model).name if finalist else ''}".strip()
+            f"{outcome.row.name} {finalist.name if finalist else 'base'} {Path(model).name if finalist else ''}".strip()
         )
         result = run(
             RunOptions(
                 model=model,
-                base=found.row.model if finalist else None,
+                base=outcome.row.model if finalist else None,
                 tasks=tasks,
                 db=options.db,
                 data=options.bench_data,
                 device=options.device,
                 add_bos=options.add_bos,
                 name=name,
-                tags=(tag_of(found.row, trial),),
+                tags=(tag_of(outcome.row, trial),),
             ),
             partial(_named, progress, name),
         )
-        told.append(
-            {"trial": trial, "name": name, "run": result.run.id, "scores": headlines(store, found.row, result.run.id)}
+        runs.append(
+            {"trial": trial, "name": name, "run": result.run.id, "scores": headlines(store, outcome.row, result.run.id)}
         )
-    return told
+    return runs
 
 
 def _named(progress: Progress, name: str, task: str, done: int, total: int) -> None:
     progress(f"{name}: {task}", done, total)
 
 
-def _adapters(found: Top, first_only: bool) -> list[tuple[Finalist, str]]:
+def _adapters(outcome: Top, first_only: bool) -> list[tuple[Finalist, str]]:
     """Adapters of the finalists over their seeds, or the first of each."""
     adapters: list[tuple[Finalist, str]] = []
-    for m in found.measured:
-        each = m.finalist
-        own = [a.adapter for a in each.ledger.attempts.values() if a.trial == each.trial and a.test_nats and a.adapter]
-        adapters += [(each, adapter) for adapter in (own[:1] if first_only else own)]
+    for m in outcome.measured:
+        finalist = m.finalist
+        own = [
+            a.adapter
+            for a in finalist.ledger.attempts.values()
+            if a.trial == finalist.trial and a.test_nats and a.adapter
+        ]
+        adapters += [(finalist, adapter) for adapter in (own[:1] if first_only else own)]
     return adapters
 
 
@@ -161,19 +166,19 @@ def _other(store: Store, row: StudyRow, word: str) -> Finalist:
     return Finalist(other, ledger, ledger.best.number, f"best of {other.name}")
 
 
-def print_top(console: Any, found: Top) -> None:
+def print_top(console: Any, outcome: Top) -> None:
     """The finalists by test loss, then what the best is against the others, in sentences."""
     from harness.cli.tables import plain, table
 
     columns = ("trial", "chosen as", "seeds", "test loss", "spread over seeds")
     made = table("nats a response token on the test rows", columns, right=("trial", "seeds", "test loss"))
-    for m in found.measured:
+    for m in outcome.measured:
         spread = f"{min(m.losses):.4f} to {max(m.losses):.4f}" if len(m.losses) > 1 else ""
-        style = "bold" if m.finalist is found.best else ""
+        style = "bold" if m.finalist is outcome.best else ""
         seeds = f"{len(m.losses)}" + (f" of {len(m.losses) + m.failed}" if m.failed else "")
         made.add_row(*map(plain, (m.finalist.trial or "", m.finalist.why, seeds, f"{m.mean:.4f}", spread)), style=style)
     console.print(made)
-    for comparison in found.compared:
+    for comparison in outcome.compared:
         console.print(plain(comparison.sentence), soft_wrap=True)
-    for warning in found.warnings:
+    for warning in outcome.warnings:
         console.print(plain(f"! {warning}"), style="yellow", soft_wrap=True)

@@ -80,8 +80,8 @@ class Comparison:
     @property
     def sentence(self) -> str:
         d = self.difference
-        told = f"{d.value:+.4f} [{d.low:+.4f}, {d.high:+.4f}] nats a token"
-        return f"{self.b.name} ({self.b.why}) against {self.a.name} ({self.a.why}): {told}: {self.verdict}"
+        figure = f"{d.value:+.4f} [{d.low:+.4f}, {d.high:+.4f}] nats a token"
+        return f"{self.b.name} ({self.b.why}) against {self.a.name} ({self.a.why}): {figure}: {self.verdict}"
 
 
 def choose(row: StudyRow, ledger: Ledger, best: int, spread: int = 0) -> list[Finalist]:
@@ -115,19 +115,19 @@ def train(
 ) -> None:
     """Train each over `seeds` new seeds on all rows, and measure on test. What is there already is not done again."""
     jobs: dict[Job, Ledger] = {}
-    for each in finalists:
-        ledger = each.ledger
-        hyper = None if each.trial == BASE else hyper_of(ledger.trials[each.trial - 1].hyperparameters)
+    for finalist in finalists:
+        ledger = finalist.ledger
+        hyper = None if finalist.trial == BASE else hyper_of(ledger.trials[finalist.trial - 1].hyperparameters)
         for seed in _seeds(ledger, 1 if hyper is None else seeds):
-            if (each.trial, "final", ledger.fractions[-1], seed) in ledger.attempts:
+            if (finalist.trial, "final", ledger.fractions[-1], seed) in ledger.attempts:
                 continue
-            to = folder(each.study) / f"trial-{each.trial:04d}" / f"final-1-seed{seed}"
-            jobs[Job(each.trial, hyper, ledger.fractions[-1], seed, to, "final", test=True)] = ledger
+            to = folder(finalist.study) / f"trial-{finalist.trial:04d}" / f"final-1-seed{seed}"
+            jobs[Job(finalist.trial, hyper, ledger.fractions[-1], seed, to, "final", test=True)] = ledger
     done = 0
 
-    def reply(job: Job, said: Reply) -> None:
+    def on_reply(job: Job, reply: Reply) -> None:
         nonlocal done
-        record(jobs[job], job, said, objectives, ())
+        record(jobs[job], job, reply, objectives, ())
         done += 1
         tell(done, len(jobs))
 
@@ -135,7 +135,7 @@ def train(
     pool.run(
         [[job] for job in jobs],
         lambda job, step: jobs[job].step(job, step),
-        reply,
+        on_reply,
         lambda: True,
         lambda text: finalists[0].ledger.store.note(finalists[0].study.id, text),
     )
@@ -145,27 +145,29 @@ def train(
 
 def measurements(finalists: Sequence[Finalist], seeds: int) -> list[Measurement]:
     """The test losses of all that were trained well with at least one seed, the lowest first."""
-    found = []
-    for each in finalists:
-        rows, tokens = _test(each, seeds)
+    measured = []
+    for finalist in finalists:
+        rows, tokens = _test(finalist, seeds)
         if len(rows):
-            wanted = 1 if each.trial == BASE else seeds
+            wanted = 1 if finalist.trial == BASE else seeds
             losses = tuple(float(loss) for loss in rows.sum(axis=1) / tokens.sum())
-            found.append(Measurement(each, losses, wanted - len(losses)))
-    return sorted(found, key=lambda m: m.mean)
+            measured.append(Measurement(finalist, losses, wanted - len(losses)))
+    return sorted(measured, key=lambda m: m.mean)
 
 
 def remarks(finalists: Sequence[Finalist], seeds: int) -> list[str]:
     """What the trainings over new seeds warned of, and why some failed, each once; with the finalists' names where it
     is not of all."""
     whose: dict[str, list[str]] = {}
-    trained = [each for each in finalists if each.trial != BASE]
-    for each in trained:
-        keys = [(each.trial, "final", each.ledger.fractions[-1], seed) for seed in _seeds(each.ledger, seeds)]
-        attempts = [each.ledger.attempts[key] for key in keys if key in each.ledger.attempts]
+    trained = [finalist for finalist in finalists if finalist.trial != BASE]
+    for finalist in trained:
+        keys = [
+            (finalist.trial, "final", finalist.ledger.fractions[-1], seed) for seed in _seeds(finalist.ledger, seeds)
+        ]
+        attempts = [finalist.ledger.attempts[key] for key in keys if key in finalist.ledger.attempts]
         failed = [f"a training failed: {attempt.reason}" for attempt in attempts if attempt.failed]
         for text in dict.fromkeys((*(text for attempt in attempts for text in attempt.warnings), *failed)):
-            whose.setdefault(text, []).append(each.name)
+            whose.setdefault(text, []).append(finalist.name)
     return [text if len(names) == len(trained) else f"{', '.join(names)}: {text}" for text, names in whose.items()]
 
 
@@ -215,9 +217,9 @@ def _test(finalist: Finalist, seeds: int) -> tuple[Floats, NDArray[np.int64]]:
     ledger = finalist.ledger
     wanted = _seeds(ledger, 1 if finalist.trial == BASE else seeds)
     keys = [(finalist.trial, "final", ledger.fractions[-1], seed) for seed in wanted]
-    found = [ledger.attempts[key] for key in keys if key in ledger.attempts and not ledger.attempts[key].failed]
-    tokens = np.asarray(found[0].test_tokens if found else [], dtype=np.int64)
-    return np.asarray([attempt.test_nats for attempt in found], dtype=float), tokens
+    attempts = [ledger.attempts[key] for key in keys if key in ledger.attempts and not ledger.attempts[key].failed]
+    tokens = np.asarray(attempts[0].test_tokens if attempts else [], dtype=np.int64)
+    return np.asarray([attempt.test_nats for attempt in attempts], dtype=float), tokens
 
 
 def document(measured: Sequence[Measurement], compared: Sequence[Comparison]) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class Ledger:
     ) -> list[TrialRow | None]:
         """The trial of each: one that is there, or a new one; None where the budget has no room. New ones are stored
         before this returns."""
-        found: list[TrialRow | None] = []
+        asked: list[TrialRow | None] = []
         new: list[TrialRow] = []
         for hyper, point, source, label in wanted:
             trial = self.find(hyper)
@@ -95,11 +95,11 @@ class Ledger:
                 new.append(trial)
                 self.trials.append(trial)
                 self._by_key[trial.digest] = trial.number
-            found.append(trial)
+            asked.append(trial)
         if new or taken:
             self.store.save_trials(self.study, new, self._settled, taken)
             self._settled.clear()
-        return found
+        return asked
 
     def settle(self, trials: Sequence[TrialRow]) -> list[TrialRow]:
         """Say what has become of trials whose rungs are done. The store has their attempts, from which this follows; it
@@ -127,7 +127,7 @@ class Ledger:
         return replace(
             done,
             state="stopped",
-            objectives=(guess.told,),
+            objectives=(guess.penalized,),
             constraints=last.constraints,
             estimated=True,
             reason=guess.sentence(self.fractions),
@@ -162,21 +162,21 @@ class Ledger:
     def whole(self, number: int) -> AttemptRow | None:
         """The trial trained on all rows with the study's seed, in the search or after it."""
         for purpose in ("search", "final"):
-            found = self.attempts.get((number, purpose, self.fractions[-1], self.seed))
-            if found is not None and not found.failed:
-                return found
+            attempt = self.attempts.get((number, purpose, self.fractions[-1], self.seed))
+            if attempt is not None and not attempt.failed:
+                return attempt
         return None
 
     @property
     def curves(self) -> list[Curve]:
         """Of every trial, as `rungs` wants them; those after the search stay out."""
         place = {fraction: rung for rung, fraction in enumerate(self.fractions)}
-        found: list[dict[int, float | None]] = [{} for _ in self.trials]
+        by_trial: list[dict[int, float | None]] = [{} for _ in self.trials]
         for attempt in self.attempts.values():
             if attempt.purpose == "search":
                 value = None if attempt.failed else attempt.objectives[0]
-                found[attempt.trial - 1][place[attempt.fraction]] = value
-        return list(found)
+                by_trial[attempt.trial - 1][place[attempt.fraction]] = value
+        return list(by_trial)
 
     def estimate(self, number: int, all_known: bool = False) -> Estimate:
         return estimate(self.curves, number - 1, len(self.fractions), self.together, all_known)

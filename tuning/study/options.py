@@ -25,10 +25,10 @@ DTYPES = ("float32", "bfloat16", "float16", "float64")
 
 def seconds(text: str) -> float:
     """ "90", "30m", "1h30m" in seconds."""
-    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
-    if not found or not text.strip():
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
+    if not match or not text.strip():
         raise UsageError(f"A time is seconds, or as 1h30m, not {text!r}.")
-    hours, minutes, rest = (float(part or 0) for part in found.groups())
+    hours, minutes, rest = (float(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + rest
 
 

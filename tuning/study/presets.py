@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from harness.errors import UsageError, suggest
+from harness.options import OptionError
 from tuning.study.parameters import Choice, Integer, Real
 from tuning.study.space import Space
 from tuning.types import Hyperparameters, Value
@@ -30,16 +31,16 @@ def preset(name: str, as_published: bool = False) -> Preset:
     name, and for `as_published` where nothing was published."""
     if name not in PRESETS:
         raise UsageError(f"There is no preset {name!r}.{suggest(name, PRESETS)} There are {', '.join(PRESETS)}.")
-    found = PRESETS[name]
+    plain = PRESETS[name]
     if not as_published:
-        return found
+        return plain
     if not name.startswith("paper-"):
-        raise UsageError(f"--as-published belongs to the paper's presets, and {name} is not one of them.")
+        raise OptionError("as_published", True, f" belongs to the paper's presets, and {name} is not one of them.")
     parameters = [
         replace(p, values=(*p.values, 1.0)) if isinstance(p, Choice) and p.name == "dropout" else p
-        for p in found.space.parameters
+        for p in plain.space.parameters
     ]
-    return replace(found, space=Space(parameters))
+    return replace(plain, space=Space(parameters))
 
 
 def fixed_points(defaults: Hyperparameters) -> dict[str, Hyperparameters]:

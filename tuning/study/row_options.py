@@ -49,26 +49,23 @@ def sizes_of(text: str) -> tuple[float, float, float]:
     numbers = [_number(part) for part in parts]
     if len(parts) != 3 or not all(map(math.isfinite, numbers)):
         raise UsageError("Three sizes are train,validation,test: shares as 0.7,0.15,0.15, or rows as 500,100,100.")
-    sizes_found = tuple(number if "." in part else _rows(part) for part, number in zip(parts, numbers, strict=True))
-    shares = [size for size in sizes_found if isinstance(size, float)]
+    three = tuple(number if "." in part else _rows(part) for part, number in zip(parts, numbers, strict=True))
+    shares = [size for size in three if isinstance(size, float)]
     if min(numbers) < 0 or min(numbers[:2]) == 0:
         raise UsageError("Train and validation have rows: their sizes are above 0, and that of test is from 0 up.")
     if sum(shares) > 1 + 1e-9:
         raise UsageError(f"Shares add up to 1 at most, and these to {sum(shares):g}.")
-    train, validation, test = sizes_found
+    train, validation, test = three
     return train, validation, test
 
 
 def swept(sizes: str, validation: str) -> list[str]:
     """The sizes with each of several of the validation part. UsageError where one of them cannot be."""
     train, _, test = ("0.7,0.15,0.15" if not sizes else _paper() if sizes == "paper" else sizes).split(",")
-    found = [f"{train},{size.strip()},{test}" for size in validation.split(",")]
-    for text in found:
-        try:
-            sizes_of(text)
-        except UsageError as error:
-            raise UsageError(f"--sweep-validation {validation}: {error}") from error
-    return found
+    texts = [f"{train},{size.strip()},{test}" for size in validation.split(",")]
+    for text in texts:
+        sizes_of(text)
+    return texts
 
 
 def load_rows(

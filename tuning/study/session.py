@@ -71,25 +71,27 @@ def run(
     stored. `setup` says how a worker gets its trainer."""
     made = plan(options)
     store = Store(options.db)
-    found = store.find_study(made.study.identity)
-    if found is None or found.status != "finished":
+    known = store.find_study(made.study.identity)
+    if known is None or known.status != "finished":
         if options.ray is None:  # whose workers are on other machines
             require_device(made.study.settings(options).device)
         check_loads(made.checkpoint)
-    row = found or _row(made, options, command)
+    row = known or _row(made, options, command)
     with store.lease(row.id):
-        if found is not None:
+        if known is not None:
             row = store.resolve_study(row.id)
             if _is_answered(store, row, options):
                 row = store.update_study(row.id, name=options.name or row.name)
                 return Result(row, ledger_of(store, row), computed=False)
         with _tools(made, options, setup) as tools:  # what refuses does so before the store has anything of it
-            if found is None:
+            if known is None:
+                progress("trials", 0, row.budget)  # seen while the base is loaded
+                tools.pool.begin()
                 store.create_study(row)
             else:
                 columns: dict[str, Any] = {"budget": options.budget or row.budget, "name": options.name or row.name}
                 row = store.update_study(row.id, status="running", **columns)
-            return _session(options, made, store, row, tools, progress, new=found is None)
+            return _session(options, made, store, row, tools, progress, new=known is None)
 
 
 def _is_answered(store: Store, row: StudyRow, options: Options) -> bool:
@@ -169,7 +171,8 @@ def _session(
         settled=settled,
     )
     try:
-        progress("trials", len(done), row.budget)
+        if not new:
+            progress("trials", len(done), row.budget)
         ending = search.run()
         merged = None if ending == "halted" or options.no_merge else _merge_best(store, row, ledger, study)
     except BaseException as error:

@@ -98,7 +98,7 @@ class Space:
     def points(self) -> Iterator[dict[str, Value]]:
         """Every point, the last parameter turning fastest. A wide range of reals has many."""
         values = itertools.product(*(p.all_values() for p in self.parameters))
-        return (dict(zip(self.names, found, strict=True)) for found in values)
+        return (dict(zip(self.names, combination, strict=True)) for combination in values)
 
     def hyperparameters(self, point: Point, defaults: Hyperparameters) -> Hyperparameters:
         """What a trainer needs; what the space does not search comes from `defaults`. Alpha is made absolute."""

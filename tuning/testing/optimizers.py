@@ -136,14 +136,14 @@ class OptimizerContract(Registered):
         """Whatever the state of Python's and numpy's own generators. And another seed gives another one."""
         import numpy as np
 
-        found = []
+        sequences = []
         for number in (1, 2):
             random.seed(number)
             np.random.seed(number)
-            found.append(self.search(self._blocks(block), seed=3, block=block).blocks)
-        assert found[0] == found[1]
+            sequences.append(self.search(self._blocks(block), seed=3, block=block).blocks)
+        assert sequences[0] == sequences[1]
         if self.seeded:
-            assert self.search(self._blocks(block), seed=4, block=block).blocks != found[0]
+            assert self.search(self._blocks(block), seed=4, block=block).blocks != sequences[0]
 
     @pytest.mark.parametrize("block", [1, 4])
     def test_replay_goes_on_bit_identically(self, block: int) -> None:

@@ -55,11 +55,11 @@ def launch(
         file.write_text(json.dumps(job), encoding="utf-8")
         command = [sys.executable, "-P", "-m", *_LAUNCHER, f"--nproc-per-node={settings.processes}"]
         with (
-            errors.open("w", encoding="utf-8") as said,
+            errors.open("w", encoding="utf-8") as stderr,
             subprocess.Popen(
                 [*command, "-m", _WORKER, str(file)],
                 stdout=subprocess.PIPE,
-                stderr=said,
+                stderr=stderr,
                 text=True,
                 encoding="utf-8",
                 start_new_session=True,
@@ -85,8 +85,8 @@ def _follow(
     result: Trained | TrialError | None = None
     for line in child.stdout:
         try:
-            said = json.loads(line)
-            kind, value = said["kind"], said["value"]
+            message = json.loads(line)
+            kind, value = message["kind"], message["value"]
         except (ValueError, KeyError, TypeError):
             continue  # a library's own word
         if kind == "step" and on_step is not None:
@@ -106,11 +106,11 @@ def _end(child: subprocess.Popen[str]) -> None:
 
 
 def _trained(value: dict[str, Any], to: Path) -> Trained:
-    found = value["validation"]
-    rows = tuple((nats, tokens) for nats, tokens in found["rows"])
+    validation = value["validation"]
+    rows = tuple((nats, tokens) for nats, tokens in validation["rows"])
     changed = {
         "adapter": to,
-        "validation": Likelihood(found["total"], found["tokens"], rows),
+        "validation": Likelihood(validation["total"], validation["tokens"], rows),
         "compute": Compute(**value["compute"]),
         "warnings": tuple(value["warnings"]),
     }

@@ -61,8 +61,8 @@ def likelihood(
             nats[at] = torch.zeros(len(at), dtype=torch.float64).index_add(0, made.row.cpu(), losses.cpu())
             tokens += made.tokens
             padding += made.padding
-    each = tuple((value, row.responses) for value, row in zip(nats.tolist(), rows, strict=True))
-    return Likelihood(float(nats.sum()), sum(row.responses for row in rows), each), tokens, padding
+    by_row = tuple((value, row.responses) for value, row in zip(nats.tolist(), rows, strict=True))
+    return Likelihood(float(nats.sum()), sum(row.responses for row in rows), by_row), tokens, padding
 
 
 def packs(model: Any, rows: Sequence[Tokens]) -> bool:

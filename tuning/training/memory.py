@@ -11,7 +11,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 # a CPU's allocator and cuBLAS have no error class of their own
-_SAID = ("can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED", "out of memory")
+_MESSAGES = ("can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED", "out of memory")
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -19,7 +19,7 @@ def out_of_memory(error: BaseException) -> bool:
 
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    return isinstance(error, RuntimeError) and any(said in str(error) for said in _SAID)
+    return isinstance(error, RuntimeError) and any(message in str(error) for message in _MESSAGES)
 
 
 def fits(run: Callable[[], T]) -> T | None:
@@ -56,8 +56,8 @@ def in_halves(items: Sequence[T], run: Callable[[Sequence[T]], R]) -> Iterator[t
 
 
 def too_much(rows: int, **about: Any) -> str:
-    what = "".join(f", {name.replace('_', ' ')} {value}" for name, value in about.items())
+    details = "".join(f", {name.replace('_', ' ')} {value}" for name, value in about.items())
     return (
-        f"out of memory at {rows} row{'s' * (rows > 1)} a pass{what}. "
-        "Try fewer tokens a row, --gradient-checkpointing, or --load-in-4bit."
+        f"out of memory at {rows} row{'s' * (rows > 1)} a pass{details}. "
+        "Try fewer tokens a row, gradient_checkpointing, or load_in_4bit."
     )

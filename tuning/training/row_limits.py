@@ -1,4 +1,4 @@
-"""How long a training row may be: at most `--max-tokens`, and at most what the base has positions for."""
+"""How long a training row may be: at most `max_tokens`, and at most what the base has positions for."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
+from harness.options import OptionError
 from tuning.training.encoded import Tokens, encode
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def encode_within(
     most = min(max_tokens, positions) if positions and hard else max_tokens
     encoded, warnings = encode(tokenizer, rows, most)
     if most < max_tokens and warnings and any(len(row.ids) == most for row in encoded):
-        warnings.append(f"The base has {most} positions, fewer than --max-tokens {max_tokens}.")
+        warnings.append(f"The base has {most} positions, fewer than max_tokens = {max_tokens}.")
     if positions and not hard and (longer := sum(len(row.ids) > positions for row in encoded)):
         warnings.append(
             f"{longer} of {len(rows)} rows are longer than the {positions} positions that the base was made for."
@@ -32,16 +33,24 @@ def require_responses(part: str, rows: Sequence[Tokens], max_tokens: int, positi
     if any(row.responses for row in rows):
         return
     if not rows:
-        raise UsageError(f"There are no {part} rows (--sizes), and every trial needs some.")
-    raise UsageError(f"{none_left(part, rows, max_tokens, positions, hard)}.")
+        raise UsageError(f"There are no {part} rows, and every trial needs some.")
+    reason = f"{none_left(part, rows, max_tokens, positions, hard)}."
+    if _is_cut_by_the_base(max_tokens, positions, hard):
+        raise UsageError(reason)
+    raise OptionError("max_tokens", max_tokens, f": {reason}")
 
 
 def none_left(part: str, rows: Sequence[Tokens], max_tokens: int, positions: int | None, hard: bool) -> str:
     """Why no row has a response, and what to do."""
-    if positions and hard and positions < max_tokens:
-        where, way = f"the {positions} positions of the base", "Give shorter rows, or a base with more positions"
+    if _is_cut_by_the_base(max_tokens, positions, hard):
+        where, way = f"the {positions} positions of the base", "a base with more positions"
     else:
-        where, way = f"--max-tokens {max_tokens}", "Raise --max-tokens, or give shorter rows"
+        where, way = f"{max_tokens} tokens", "more max_tokens"
     return (
-        f"None of {len(rows)} {part} rows has any of its response within {where}: their prompts alone fill that. {way}"
+        f"None of {len(rows)} {part} rows has any of its response within {where}: their prompts alone fill that. "
+        f"Give shorter rows, or {way}"
     )
+
+
+def _is_cut_by_the_base(max_tokens: int, positions: int | None, hard: bool) -> bool:
+    return positions is not None and hard and positions < max_tokens

@@ -42,12 +42,12 @@ class Steps:
             if all(schedule.error for schedule in schedules):
                 break
             groups = [[rows[at] for at in schedule.batches[step]] for schedule in schedules]
-            while not self._agreed(found := fits(partial(self.gradients, model, groups, micro))):
+            while not self._agreed(own_sums := fits(partial(self.gradients, model, groups, micro))):
                 adapters.clear_gradients()
                 if micro <= len(schedules):
                     raise TrialError(too_much(micro, rank=max(schedule.hyper.rank for schedule in schedules)))
                 micro = max(1, micro // 2)
-            sums = self._added(found, adapters)
+            sums = self._added(own_sums, adapters)
             for k, schedule in enumerate(schedules):
                 if not schedule.error:
                     schedule.passed(*sums[k][1:])
@@ -92,29 +92,29 @@ class Steps:
             sums[:, 2] += made.ids.numel() / len(groups) - tokens
         return sums
 
-    def _agreed(self, found: Tensor | None) -> bool:
+    def _agreed(self, sums: Tensor | None) -> bool:
         """Had every process memory enough?"""
         if self.workers is None:
-            return found is not None
+            return sums is not None
         import torch
         from accelerate.utils import reduce
 
-        lacking = torch.tensor([found is None], dtype=torch.float32, device=self.workers.device)
+        lacking = torch.tensor([sums is None], dtype=torch.float32, device=self.workers.device)
         return not bool(reduce(lacking, "sum").item())
 
-    def _added(self, found: Tensor | None, adapters: One | Stack) -> list[list[float]]:
+    def _added(self, sums: Tensor | None, adapters: One | Stack) -> list[list[float]]:
         """What `gradients` found, and its gradients, added up over the processes."""
         import torch
 
-        assert found is not None  # `_agreed` saw to it
+        assert sums is not None  # `_agreed` saw to it
         if self.workers is not None:
             from accelerate.utils import reduce
 
-            found = reduce(found.to(self.workers.device), "sum").cpu()
+            sums = reduce(sums.to(self.workers.device), "sum").cpu()
             holders = adapters.holders()
             flat = torch.cat([torch.zeros_like(h).flatten() if h.grad is None else h.grad.flatten() for h in holders])
             parts = reduce(flat, "sum").split([h.numel() for h in holders])
             for holder, part in zip(holders, parts, strict=True):
                 holder.grad = part.view_as(holder)
         adapters.share_gradients()
-        return found.tolist()
+        return sums.tolist()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError, suggest
 from harness.models.loading import listed
 from harness.models.weights import find_weights, read_header
+from harness.options import not_given
 from tuning.study.space import Space, modules
 from tuning.types import Hyperparameters
 
@@ -68,9 +69,10 @@ def chosen(wanted: Sequence[str], base: Modules) -> tuple[str, ...]:
     for names in (_of_peft(base.kind), *_ATTENTION):
         if names and all(fits(name, base.linear) for name in names):
             return tuple(names)
-    raise UsageError(
-        f"The base has no {' and no '.join(wanted)} to put LoRA on, and what stands for them in {base.kind} is not "
-        f"known. Name some with --set target_modules=A,B. Its linear modules are {listed(base.names, 12)}."
+    raise not_given(
+        "set",
+        f"target_modules, since the base has no {' and no '.join(wanted)} to put LoRA on, and what stands for them in "
+        f"{base.kind} is not known. Its linear modules are {listed(base.names, 12)}",
     )
 
 
@@ -79,10 +81,9 @@ def check(targets: Iterable[str], base: Modules) -> None:
     for target in targets:
         if fits(target, (*base.linear, *base.embeddings)):
             continue
-        what = "has no linear module" if fits(target, base.every) else "has no module"
-        known = [*base.names, *base.linear]
+        kind = "linear module" if fits(target, base.every) else "module"
         raise UsageError(
-            f"target_modules: the base {what} {target}.{suggest(target, known)} Its linear modules are "
+            f"the base has no {kind} {target}.{suggest(target, [*base.names, *base.linear])} Its linear modules are "
             f"{listed(base.names, 12)}."
         )
 
@@ -90,11 +91,11 @@ def check(targets: Iterable[str], base: Modules) -> None:
 def stored(checkpoint: Checkpoint) -> set[str]:
     """Names of the modules whose weights are in the files, without the last part. Nothing is imported for it; a model
     may name them otherwise in memory."""
-    found: set[str] = set()
+    matrices: set[str] = set()
     for file in find_weights(checkpoint.path):
         tensors = read_header(file)
-        found |= {name.removesuffix(".weight") for name, shape in tensors.items() if len(shape) == 2}
-    return {name for name in found if "embed" not in name}
+        matrices |= {name.removesuffix(".weight") for name, shape in tensors.items() if len(shape) == 2}
+    return {name for name in matrices if "embed" not in name}
 
 
 def modules_of(checkpoint: Checkpoint) -> Modules | None:
@@ -143,10 +144,10 @@ def settle(
     targets = usual if named else chosen(usual, base)
     if targets == usual:
         return usual, ()
-    missing = [name for name in usual if name not in targets]
+    absent = [name for name in usual if name not in targets]
     note = (
-        f"The base has no {' and no '.join(missing)}; LoRA goes on {', '.join(targets)} ({base.kind}). "
-        f"--set target_modules=A,B takes others of its linear modules: {listed(base.names, 12)}."
+        f"The base has no {' and no '.join(absent)}; LoRA goes on {', '.join(targets)} ({base.kind}). "
+        f"target_modules in `set` names others of its linear modules: {listed(base.names, 12)}."
     )
     return targets, (note,)
 
@@ -155,5 +156,5 @@ def _of_peft(kind: str) -> tuple[str, ...]:
     """What peft takes for an architecture; () where it names none, or by a pattern."""
     from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
 
-    found = KNOWN.get(kind, ())
-    return () if isinstance(found, str) else tuple(found)
+    targets = KNOWN.get(kind, ())
+    return () if isinstance(targets, str) else tuple(targets)

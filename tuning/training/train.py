@@ -59,6 +59,14 @@ class Trainer:
         self._workers = workers
         self._warnings: dict[str, list[str]] = {}
 
+    def require(self) -> None:
+        """Load the base. UsageError or ModelError where no trial could be trained on it, or measured."""
+        self._require("train")
+        self._require("validation")
+        _ = self.model
+        if self.settings.processes > 1:
+            self.close()  # each of a trial's processes loads its own
+
     def train(
         self,
         hyper: Hyperparameters,
@@ -119,9 +127,9 @@ class Trainer:
         rows = self._rows(part)
         if adapter is None:
             return self._likelihood(self.model, rows)[0]
-        found = resolve(str(adapter), str(self.checkpoint.path))
+        resolved = resolve(str(adapter), str(self.checkpoint.path))
         try:
-            return self._likelihood(attach(self.model, found, resize=False), rows)[0]
+            return self._likelihood(attach(self.model, resolved, resize=False), rows)[0]
         finally:
             detach(self.model)
 
@@ -130,7 +138,7 @@ class Trainer:
         """About the rows: those that are cut at `max_tokens`, …"""
         for part in ("train", "validation", "test"):
             self._rows(part)
-        of_rows = (f"{part}: {warning}" for part, found in self._warnings.items() for warning in found)
+        of_rows = (f"{part}: {warning}" for part, texts in self._warnings.items() for warning in texts)
         padded = [_PADDED] if self.settings.packed_rows and not self._packed_rows else []
         return (*bos.warnings(self._tokenizer, self.checkpoint.path), *of_rows, *padded)
 
@@ -292,11 +300,11 @@ class Trainer:
         try:
             with adapted(self.model, schedule.hyper, self.checkpoint, 0) as model:
                 set_peft_model_state_dict(model, state)
-                found, tokens, padding = self._likelihood(model.eval(), rows)
+                validation, tokens, padding = self._likelihood(model.eval(), rows)
         except TrialError as error:
             return error
-        if not math.isfinite(found.total):
-            return TrialError(f"the validation loss is {found.total} nats.")
+        if not math.isfinite(validation.total):
+            return TrialError(f"the validation loss is {validation.total} nats.")
         warnings = list(self.warnings)
         if not any(tensor.any() for name, tensor in state.items() if ".lora_B" in name):
             warnings.append(
@@ -308,7 +316,7 @@ class Trainer:
             write(lora_config(schedule.hyper, self.checkpoint, self.model), state, self.checkpoint, to)
         return Trained(
             adapter=to,
-            validation=found,
+            validation=validation,
             train_loss=schedule.train_loss,
             compute=schedule.compute(tokens, padding),
             seconds=seconds + time.perf_counter() - began,

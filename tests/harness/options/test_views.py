@@ -1,5 +1,6 @@
 """Every key of every option model × what it cannot be × {command line, TOML, Python}: one sentence that names key and
-value, the same behind them in the three views. Generated from the declarations: a new option is tried by itself."""
+value, the same behind them in the three views. Generated from the declarations: a new option is tried by itself.
+Python is the declaration's class and the function of the API, which say the same to the letter."""
 
 from __future__ import annotations
 
@@ -15,8 +16,9 @@ import pytest
 import typer
 from pydantic.fields import FieldInfo
 
+import harness
 from harness.errors import UsageError
-from harness.options import Declaration
+from harness.options import Declaration, ModelSpec
 from harness.options.declaration import declared, kind_of, option_of
 from harness.options.toml import read_toml
 from tests.harness.runs import cli
@@ -27,6 +29,13 @@ MODELS = {  # command: (its module, attribute, the options, what they need)
     "judge": ("judges.cli.judge", "judge", "judges.judging.options:JudgeOptions", {}),
     "tune": ("tuning.cli.tune", "app", "tuning.study.options:TuneOptions", {"model": "tiny"}),
 }
+FUNCTIONS: dict[str, tuple[Any, dict[str, Any]]] = {  # command: (the API's function, what it needs)
+    "run": (harness.evaluate, {"model": "tiny"}),
+    "answer": (harness.answer, {"model": "tiny"}),
+    "judge": (harness.judge, {"models": "a,b", "judge": "reference"}),
+    "tune": (harness.tune, {"model": "tiny"}),
+}
+OBJECTS = {("run", "tasks")}  # where the API's function takes more than the option: its own sentence says so
 MEANINGLESS = {  # of the right type, and no sense
     "mix": "alpaka=1",
     "sizes": "0.7,0.2",
@@ -36,8 +45,6 @@ MEANINGLESS = {  # of the right type, and no sense
     "space": {"rank": {"kind": "chioce"}},
     "set": {"ranks": 3},
 }
-
-BY_COMMA = {("answer", "model"), ("judge", "models")}  # as flags several by comma, where an empty one is none
 
 
 class Wrong(NamedTuple):
@@ -56,11 +63,11 @@ def model_of(command: str) -> type[Declaration]:
 @functools.cache
 def command_of(command: str) -> Any:
     module, attribute, *_ = MODELS[command]
-    what = getattr(importlib.import_module(module), attribute)
-    if not isinstance(what, typer.Typer):
-        function, what = what, typer.Typer(add_completion=False)
-        what.command(command)(function)
-    return typer.main.get_command(what)
+    app = getattr(importlib.import_module(module), attribute)
+    if not isinstance(app, typer.Typer):
+        function, app = app, typer.Typer(add_completion=False)
+        app.command(command)(function)
+    return typer.main.get_command(app)
 
 
 def same(value: Any, text: str | None = None) -> Wrong:
@@ -109,6 +116,20 @@ def wrong(name: str, field: FieldInfo) -> Iterator[Wrong]:
             yield same(value)
 
 
+def declarations(model: type[Declaration] = Declaration) -> Iterator[type[Declaration]]:
+    for own in model.__subclasses__():
+        yield from (own, *declarations(own))
+
+
+def test_every_option_model_of_ours_is_tried() -> None:
+    """As a command's, or as a part of one that has all its keys."""
+    tried = [model_of(command) for command in MODELS]
+    assert ModelSpec in declarations()
+    for model in declarations():
+        if model.__module__.split(".")[0] in ("harness", "judges", "tuning", "leaderboard"):
+            assert any(issubclass(own, model) and set(model.model_fields) <= set(own.model_fields) for own in tried)
+
+
 CASES = [(command, name) for command in MODELS for name in declared(model_of(command))]
 
 
@@ -123,6 +144,13 @@ def behind(sentence: str, key: str) -> str:
 def of_python(command: str, name: str, value: Any) -> str:
     with pytest.raises(UsageError) as caught:
         model_of(command)(**{**MODELS[command][3], name: value})
+    return str(caught.value)
+
+
+def of_function(command: str, name: str, value: Any) -> str:
+    function, needed = FUNCTIONS[command]
+    with pytest.raises(UsageError) as caught:
+        function(**{**needed, name: value}, progress=False)
     return str(caught.value)
 
 
@@ -142,28 +170,31 @@ def of_flags(command: str, words: list[str]) -> str:
 @pytest.mark.parametrize(("command", "name"), CASES)
 def test_what_an_option_cannot_be_is_the_same_sentence_everywhere(command: str, name: str, tmp_path: Path) -> None:
     field = declared(model_of(command))[name]
-    flag = (option_of(field).flag or f"--{name.replace('_', '-')}").partition("/")[0]
+    flags = (option_of(field).flag or f"--{name.replace('_', '-')}").split("/")
     tried = 0
     for value, toml, text in wrong(name, field):
         tried += 1
         python = of_python(command, name, value)
         assert python.startswith(f"{name}="), python
+        if (command, name) not in OBJECTS or isinstance(value, str):
+            assert of_function(command, name, value) == python
         file = of_toml(command, tmp_path / "options.toml", f"{name} = {toml}")
         assert file.startswith(f"{tmp_path / 'options.toml'}: "), file
         assert name in file
         assert behind(file, f"{name}") == behind(python, name)
         sentences = [python, file]
-        if text is not None and option_of(field).flag != "" and (command, name) not in BY_COMMA:
+        if text is not None and option_of(field).flag != "":
             needed = [] if command == "judge" or name == "model" else ["--model", "tiny"]
-            if kind_of(field.annotation) is bool:
-                code, out, errors = cli(command, *needed, f"{flag}={text}")
-                assert (code, out) == (2, "")
-                line = errors.removeprefix("harness: ").rstrip("\n")
-            else:
-                line = of_flags(command, [*needed, flag, text])
-            assert line.startswith(f"{flag} {text if text.strip() else json.dumps(text)}"), line
-            assert behind(line, flag) == behind(python, name)
-            sentences.append(line)
+            for side in flags:
+                if kind_of(field.annotation) is bool:
+                    code, out, errors = cli(command, *needed, f"{side}={text}")
+                    assert (code, out) == (2, "")
+                    line = errors.removeprefix("harness: ").rstrip("\n")
+                else:
+                    line = of_flags(command, [*needed, side, text])
+                assert line.startswith(f"{side} {text if text.strip() else json.dumps(text)}"), line
+                assert behind(line, side) == behind(python, name)
+                sentences.append(line)
         assert all("\n" not in sentence and len(sentence) < 700 for sentence in sentences)
         if not isinstance(value, Mapping) and len(toml) < 60:
             assert toml in file

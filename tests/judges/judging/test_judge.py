@@ -220,7 +220,7 @@ def test_a_limit_without_prices_is_refused(tmp_path):
     store = store_of(tmp_path)
     code, _, errors = cli("judge", "--models", "a,b", "--judge", "j", "--max-cost", "1", "--db", store.path)
     assert code == 2
-    assert "--price-in" in errors
+    assert "--price-in and --price-out" in errors
 
 
 def charged(judge) -> float:

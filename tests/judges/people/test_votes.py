@@ -78,7 +78,7 @@ def test_raters_share_the_pairs(store):
 
 
 def test_a_rater_is_asked_for_so_many(store):
-    plan = plan_of(store, each=5)
+    plan = plan_of(store, per_rater=5)
     desk = Desk(store, plan, rater(store))
     assert desk.progress().asked == 5
     assert work(desk) == 5

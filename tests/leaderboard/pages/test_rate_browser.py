@@ -64,7 +64,7 @@ def go_through(seen: Watched, store: Store, count: int) -> None:
 
 def test_by_keyboard_alone_and_back_again(tmp_path, browser):
     store = three(tmp_path / "s.duckdb")
-    with rating(store, each=20) as page:
+    with rating(store, per_rater=20) as page:
         seen = Watched(browser, page.address)
         go_through(seen, store, 6)
         assert not seen.external()
@@ -294,7 +294,7 @@ def test_screenshots(tmp_path, browser):
     """Light and dark, wide and narrow; with HARNESS_SCREENSHOTS they are written to docs/images, to be looked at."""
     folder = ROOT / "docs" / "images" if os.environ.get("HARNESS_SCREENSHOTS") else tmp_path
     store = three(tmp_path / "s.duckdb")
-    with rating(store, each=30) as page:
+    with rating(store, per_rater=30) as page:
         for scheme in ("light", "dark"):
             for name, width, height in (("wide", 1280, 720), ("narrow", 390, 780)):
                 seen = Watched(

@@ -32,7 +32,7 @@ def view(trials: int = 9) -> StudyView:
             n,
             "tpe",
             Hyperparameters(2**n, 8.0 * n, 0.1, 1e-4 * n),
-            "complete",
+            "finished",
             values=(2.0 - n / 10, 100.0 * n),
             rung=1,
             train_loss=1.5 - n / 10,

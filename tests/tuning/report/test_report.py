@@ -18,6 +18,7 @@ from tuning.report.findings import findings
 from tuning.report.importance import importance
 from tuning.report.page import write
 from tuning.report.views import StudyView, TrialView
+from tuning.store.rows import TrialState
 from tuning.types import Hyperparameters
 
 EVIL = "<script>alert(1)</script> | \"'&"
@@ -34,7 +35,7 @@ def view(trials: int = 40, noise: float = 0.02, **changes) -> StudyView:
             10 ** rng.uniform(-5, -3),
         )
         loss = (math.log10(hyper.lr) + 3.5) ** 2 + 1 + abs(math.log2(hyper.rank) - 5) / 10 + rng.gauss(0, noise)
-        state = "failed" if number % 13 == 0 else "stopped" if number % 5 == 0 else "complete"
+        state: TrialState = "failed" if number % 13 == 0 else "stopped" if number % 5 == 0 else "finished"
         made.append(
             TrialView(
                 number=number,
@@ -48,7 +49,7 @@ def view(trials: int = 40, noise: float = 0.02, **changes) -> StudyView:
                 train_loss=loss - 0.1 - math.log2(hyper.rank) / 100,
                 validation_loss=loss,
                 curve=tuple((step, 3 / step + loss) for step in range(1, 9)),
-                scores={"mmlu": 0.5 - loss / 10, EVIL: rng.random()} if state == "complete" else {},
+                scores={"mmlu": 0.5 - loss / 10, EVIL: rng.random()} if state == "finished" else {},
             )
         )
     values = {"name": "s", "model": "tiny", "optimizer": "nomad", "seed": 0, "budget": trials, **changes}

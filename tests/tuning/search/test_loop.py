@@ -194,7 +194,7 @@ def test_rungs_stop_most_and_tell_estimates(tmp_path: Path) -> None:
     for trial in ledger.trials:
         assert trial.estimated == (trial.state == "stopped")
         if trial.estimated:
-            assert trial.objectives[0] == ledger.estimate(trial.number).told
+            assert trial.objectives[0] == ledger.estimate(trial.number).penalized
             assert "penalty" in trial.reason
         fractions = [attempt.fraction for attempt in ledger.searched(trial.number)]
         assert fractions == list(rungs.FRACTIONS[: len(fractions)])

@@ -62,7 +62,7 @@ def test_an_estimate_finds_a_line_and_its_penalty_the_scatter() -> None:
     found = estimate([*({0: x, 1: y} for x, y in pairs), {0: 3.0}], 400, 2)
     assert found.value == pytest.approx(1.7, abs=0.02)
     assert found.penalty == pytest.approx(0.05, rel=0.15)
-    assert found.told == found.value + found.penalty
+    assert found.penalized == found.value + found.penalty
     assert "stopped at 5% of the rows" in found.sentence((0.05, 1.0))
 
 

@@ -21,6 +21,9 @@ class Fake:
     def __init__(self, work: Callable[[Batch], None] = lambda jobs: None) -> None:
         self.work = work
 
+    def begin(self) -> Reply:
+        return Reply()
+
     def run(self, jobs: Batch, on_step: OnStep) -> list[Reply]:
         self.work(jobs)
         return [Reply(adapter_bytes=job.trial) for job in jobs]

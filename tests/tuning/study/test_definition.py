@@ -82,7 +82,7 @@ def test_the_paper_s_preset(tmp_path: Path) -> None:
 
 
 BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
-    ({"model": ""}, UsageError, "needs --model"),
+    ({"model": ""}, UsageError, "^model must be given"),
     ({"model": "nowhere-at-all"}, ModelError, "no folder"),
     ({"data": "/no/such/rows"}, DataError, "no"),
     ({"preset": "moderm"}, UsageError, "Did you mean modern"),

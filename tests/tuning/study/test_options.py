@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import UsageError
+from data.sources import DataError
+from harness.errors import ModelError, UsageError
 from tests.harness.runs import cli
 from tests.tuning import fakes
+from tuning.objectives.training_objectives import Validation
 from tuning.store import Store
 from tuning.study import session
 from tuning.study.options import Options, read_file
@@ -245,6 +247,7 @@ def test_a_sweep_of_sizes_that_cannot_be(folder: Path) -> None:
     for sizes, sweep in (("", "a"), ("", "0.9"), ("1,2", "3"), ("20,5,5", ""), ("20,5,5", "4,-1")):
         code, _, errors = cli("tune", "--model", "tiny", "--sizes", sizes, "--sweep-validation", sweep)
         assert code == 2, errors
+        assert ("--sizes 1,2" if sizes == "1,2" else "--sweep-validation") in errors
         assert "Traceback" not in errors
 
 
@@ -277,13 +280,27 @@ def test_a_study_that_is_refused_is_not_there(words: list[object], expected: int
     assert not list(folder.glob("*.run-*"))
 
 
-@pytest.mark.parametrize("kind", ["UsageError", "ModelError", "DataError"])
-def test_a_refusal_while_the_search_begins_leaves_nothing(kind: str, tmp_path: Path) -> None:
-    """What only the trainer finds out, as it loads the base; a study that had begun before stays."""
-    from data import sources
-    from harness import errors
+REFUSALS = [UsageError, ModelError, DataError]
 
-    made = getattr(errors, kind, None) or getattr(sources, kind)
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_refusal_while_the_first_trial_is_measured_leaves_nothing(
+    refusal: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What only an objective finds out."""
+
+    def refusing(*_: object) -> float:
+        raise refusal("there is nothing to measure on")
+
+    monkeypatch.setattr(Validation, "measure", refusing)
+    with pytest.raises(refusal, match="nothing to measure on"):
+        fakes.run(tmp_path, budget=4)
+    assert Store(tmp_path / "s.duckdb").studies() == []
+
+
+@pytest.mark.parametrize("made", REFUSALS)
+def test_a_refusal_while_the_search_begins_leaves_nothing(made: type[Exception], tmp_path: Path) -> None:
+    """What only the trainer finds out, as it loads the base; a study that had begun before stays."""
 
     def refusing(plan: Any, options: Options) -> Any:
         def setup() -> Any:
@@ -294,7 +311,7 @@ def test_a_refusal_while_the_search_begins_leaves_nothing(kind: str, tmp_path: P
     with pytest.raises(made, match="cannot be used"):
         session.run(fakes.options(tmp_path, budget=4), setup=refusing)
     store = Store(tmp_path / "s.duckdb")
-    assert store.studies() == []
+    assert not store.exists()
     fakes.run(tmp_path, budget=4)
     with pytest.raises(made):
         session.run(fakes.options(tmp_path, budget=5), setup=refusing)

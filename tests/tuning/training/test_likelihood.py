@@ -106,7 +106,7 @@ def test_memory_too_small_for_one_row_fails_the_trial(base: Checkpoint) -> None:
         raise MemoryError
 
     hook = model.register_forward_pre_hook(none_left)
-    with pytest.raises(TrialError, match=r"out of memory at 1 row a pass.*--load-in-4bit"):
+    with pytest.raises(TrialError, match=r"out of memory at 1 row a pass.*load_in_4bit"):
         likelihood(model, rows)
     hook.remove()
 

@@ -89,7 +89,9 @@ def test_what_is_there_of_the_usual_ones_is_kept() -> None:
 
 
 def test_an_architecture_that_nobody_knows_is_said_with_its_modules() -> None:
-    with pytest.raises(UsageError, match=r"no a and no b .*--set .* Its linear modules are proj, q_proj"):
+    with pytest.raises(
+        UsageError, match=r"^set must be given: target_modules, .*no a and no b .* Its linear modules are proj, q_proj"
+    ):
         chosen(("a", "b"), BASE)
 
 
