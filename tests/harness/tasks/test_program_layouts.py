@@ -159,7 +159,7 @@ def test_a_body_alone_goes_on_with_the_prompt_at_any_indent(data: st.DataObject)
     """The whole of it indented or not, or its first line alone without its indent."""
     draw = data.draw
     unit, margin = draw(
-        st.sampled_from([(" " * n, " " * m) for n in (2, 3, 4, 8) for m in (0, 2, 4, 8)] + [("\t", "\t")])
+        st.sampled_from([(" " * n, " " * m) for n in (2, 3, 4, 8) for m in (0, 2, 4, 8)]) | st.just(("\t", "\t"))
     )
     lines = [(len(line) - len(line.lstrip()), line.lstrip()) for line in draw(st.sampled_from(BODIES)).split("\n")]
     body = "\n".join(margin + unit * (depth // 4) + line if line else "" for depth, line in lines)
@@ -172,13 +172,22 @@ def test_a_body_alone_goes_on_with_the_prompt_at_any_indent(data: st.DataObject)
     assert value_of(body) == 6
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        f"```python\n{VERSIONS[0]}\n```",  # no helper of it is there
-        "<think>\n```python\ndef f(x):\n    return sum(x)\n```\n",
-    ],
-)
-def test_what_no_answer_has_is_not_made_up(text: str) -> None:
-    with pytest.raises((NameError, KeyError)):
-        value_of(answer_of(text))
+@settings(deadline=None, max_examples=50)
+@given(st.data())
+def test_what_a_thought_says_is_no_program(data: st.DataObject) -> None:
+    """A thought with the right program, that ends before prose or a wrong one, or never ends."""
+    draw = data.draw
+    right = fenced("\n\n".join([*PARTS.values(), draw(st.sampled_from(VERSIONS))]), draw)
+    opening, closing = draw(st.sampled_from(THOUGHTS))
+    answer = draw(st.sampled_from([None, *PROSE, *(f"```python\n{draft}\n```" for draft in DRAFTS)]))
+    text = f"{opening}\n{right}\n" + (f"{closing}\n\n{answer}" if answer is not None else "")
+    try:
+        value = value_of(answer_of(stored(text, draw)))
+    except (NameError, KeyError):  # no function at all
+        return
+    assert value != 6
+
+
+def test_a_version_without_its_helpers_is_not_made_up() -> None:
+    with pytest.raises(NameError):
+        value_of(f"```python\n{VERSIONS[0]}\n```")
