@@ -146,7 +146,7 @@ class Bbh:
     `instructeval`: the answer at once, after the task's first three rows, as declare-lab/instruct-eval's `bbh.py`."""
 
     name = "bbh"
-    version = "2"
+    version = "3"
     slow_scoring = False
     rows = ROWS
     default_place = 2

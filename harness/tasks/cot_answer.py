@@ -6,8 +6,17 @@ import re
 from decimal import Decimal
 
 # "So the answer is …" ends each worked example of the published chain-of-thought prompts; chat models also write "The
-# answer is: …", "Answer: …" and \boxed{…}.
-_STATEMENT = re.compile(r"\banswer(?:\**:|\s+is\b:?)", re.IGNORECASE)
+# answer is: …", "Answer: …", a heading "Final answer", <answer>…</answer> and \boxed{…}.
+_STATEMENT = re.compile(
+    r"\b(?:answer|correct\s+(?:option|choice))(?:\**:|\s+(?:is|(?:must|would|should|will)\s+be)\b:?)"
+    r"(?:\s+(?:therefore|thus|hence|then|indeed|clearly|definitely|certainly|simply)\b,?)?"
+    r"|^[#*_ \t]*(?:the\s+)?(?:final\s+|correct\s+)?answer[*_ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_TAGGED = re.compile(r"<answer>\s*(\S.*?)\s*</answer>", re.IGNORECASE | re.DOTALL)
+_HTML = re.compile(r"</?(?:b|strong|i|em|u|code|span|p)>", re.IGNORECASE)
+_ITEM = r"[ \t]*(?:[-*•]|\d+[.)])[ \t]+"
+_LIST = re.compile(rf"[*_: \t]*\n\s*((?:{_ITEM}\S.*(?:\n+|$)){{2,}}|[-•][ \t]+[^\s\d].*)")
 _BOX = re.compile(r"\\f?boxed\s*\{")
 _SENTENCE_END = re.compile(r"\.(?=\s|$)|。")
 _OPTION = re.compile(r"\(([A-Z])\)")
@@ -21,6 +30,21 @@ _MENTION = re.compile(
     r"([A-HJ-Z]\b|I\b(?!\s+[a-z]))(?!')"  # "I think" names no option
 )
 _NUMBER = re.compile(r"[+-]?\s*(?:\d+|\d{1,3}(?:[, ']\d{3})+)(?:\.0*)?")
+_WORDS = re.findall(
+    r"\w+",
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen twenty",
+)
+_COUNTED = re.compile(rf"({_NUMBER.pattern}|{'|'.join(_WORDS)})((?:\s+[a-z][a-z'-]*)*)", re.IGNORECASE)  # "12 objects"
+_OTHER_NUMBER = re.compile(  # after a number: what makes another one of it, or a choice of several
+    rf"\b(?:{'|'.join(_WORDS)}|\w+ty|hundreds?|thousands?|[mb]illions?|dozens?|half|halves|thirds?|quarters?|percent|"
+    r"point|and|or|to|nor|by|over|per|x|times|plus|minus|less|more|than|not|no|but|wait|maybe|perhaps)\b",
+    re.IGNORECASE,
+)
+_RESULT = re.compile(r"(?:(?!.*(?:[,;]|\b(?:or|and)\b).*=).*[^<>!=])?=\s*")  # "x = 24", "3 * 8 = 24", not two of them
+_OPPOSITES = (("yes", "no"), ("true", "false"), ("valid", "invalid"))
+_DOUBT = re.compile(r"\b(?:or|wait|actually|rather|maybe|perhaps|but|however|unless|except|unsure|unclear|not sure)\b")
+_REASON = r"\s*(?:[,;:!(–—]|-\s|\b(?:because|since|as)\b)"  # ends the word that answers
 _WRAPPING = " \t*_`\"'“”‘’„‚«»「」『』$"
 _MARKS = r"*_`$\"'“”‘’„‚«»「」『』"
 # Marks around words, not those inside: "don't", "2**3".
@@ -43,8 +67,9 @@ _AS_WRITTEN = (
 
 def extract(text: str) -> str:
     """What follows the last "answer is" up to the end of its sentence or line, without wrapping marks, or what the
-    last \\boxed{…} of a later line holds; "" when the text never says so."""
+    last \\boxed{…} of a later line holds; the items of a list, with commas; "" when the text never says so."""
     text = text.translate(_AS_WRITTEN)
+    text = _HTML.sub("", _TAGGED.sub(r"\nanswer:\n\1\n", text))
     text = _LATEX_INNER.sub(r"\1", text)
     statements = list(_STATEMENT.finditer(text))
     start = statements[-1].end() if statements else 0
@@ -54,6 +79,8 @@ def extract(text: str) -> str:
         start = next(box.start() for box in boxes if box.start() >= line_start)  # of several, all are the answer
     elif not statements:
         return ""
+    if items := _LIST.match(text, start):
+        return ", ".join(unwrapped(re.sub(rf"^{_ITEM}", "", item)) for item in items[1].split("\n") if item.strip())
     line = text[start:].lstrip(_WRAPPING + "\n").partition("\n")[0]
     return unwrapped(_SENTENCE_END.split(line)[0])
 
@@ -75,17 +102,43 @@ def matches(answer: str, target: str) -> bool:
     """Is `answer` (from `extract`) the target? Case, commas and runs of spaces do not count.
 
     A target "(C)" is also met by "C", "[C]", "option C" and "(C) text of the option", if no other option is named. A
-    whole number is met by the same number however it is written (24.0, 1,024, −7). Brackets need no spaces."""
+    whole number is met by the same number however it is written (24.0, 1,024, −7, twelve, x = 12, 12 objects). "Yes"
+    and its kind are met with a reason behind them that names no opposite. Brackets need no spaces."""
     if not answer:
         return False
     if _OPTION.fullmatch(target):
         return _options(answer) == {target[1]}
     if _NUMBER.fullmatch(target):
-        inner = _unbracketed(_bare(answer.replace("{,}", ","))).replace("–", "-")
-        return bool(_NUMBER.fullmatch(inner)) and _number(inner) == _number(target)
+        return _whole_number(answer) == _number(target)
     if set(target) <= set("()[]{}<> "):
         return re.sub(r"[\s,]", "", _bare(answer)) == target.replace(" ", "")
-    return bool(_plain(answer)) and _plain(answer) == _plain(target)
+    wanted = _plain(target)
+    for pair in _OPPOSITES:
+        if wanted in pair:
+            return _reasoned(answer, pair) == wanted
+    return wanted in (_plain(answer), _plain(re.sub(r",\s+and\s+(?=\S+$)", ", ", answer)))
+
+
+def _whole_number(answer: str) -> Decimal | None:
+    inner = _unbracketed(_bare(answer.replace("{,}", ","))).replace("–", "-")
+    counted = _COUNTED.fullmatch(_RESULT.sub("", inner, count=1))
+    if counted is None or _OTHER_NUMBER.search(counted[2]):
+        return None
+    word = counted[1].lower()
+    return Decimal(_WORDS.index(word)) if word in _WORDS else _number(word)
+
+
+def _reasoned(answer: str, pair: tuple[str, str]) -> str:
+    """Which of two opposites an answer is, alone or with a reason behind it; "" where it is neither or in doubt."""
+    plain = _plain(answer)
+    if plain in pair:
+        return plain
+    lead = re.match(rf"({'|'.join(pair)})\b{_REASON}", _bare(_unbracketed(_bare(answer))), re.IGNORECASE)
+    if lead is None:
+        return ""
+    word, reason = lead[1].lower(), lead.string[lead.end() :].lower()
+    other = pair[1 - pair.index(word)]
+    return "" if _DOUBT.search(reason) or re.search(rf"\b{other}\b", reason) else word
 
 
 def _options(answer: str) -> set[str]:
@@ -115,4 +168,5 @@ def _unbracketed(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(_bare(_unbracketed(_bare(text)).replace(",", " ")).split()).casefold()
+    words = re.sub(r",|<|->|→", " ", _unbracketed(_bare(text)))  # between the words of a sorted list
+    return " ".join(_bare(words).split()).casefold()

@@ -86,7 +86,7 @@ ROWS = RowSpec(
 
 class Humaneval:
     name = "humaneval"
-    version = "2"
+    version = "3"
     metric = "pass@1"
     slow_scoring = True
     shots = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import symtable
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -39,8 +40,50 @@ def error_line(source: str) -> int | None:
     return None
 
 
-def bound_at_top(source: str) -> set[str]:
-    return {name for statement in parse(source).body for name in changed_names(statement)}
+def defines(source: str, name: str) -> bool:
+    return any(name in defined_names(statement) for statement in parse(source).body)
+
+
+def defined_names(statement: ast.stmt) -> Iterator[str]:
+    """Names that a statement gives a value of its own: not one that a test imports from a module of the user's
+    (`from solution import f`), that a loop or `with` takes for its variable, or that is made out of its old value."""
+    waiting: list[ast.AST] = [statement]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            yield from set(changed_names(node)) - _names_read_at_once(node)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            modules = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            if all(module and module.split(".")[0] in sys.stdlib_module_names for module in modules):
+                yield from changed_names(node)
+        else:
+            blocks = (ast.stmt, ast.ExceptHandler, ast.match_case)
+            waiting += (child for child in ast.iter_child_nodes(node) if isinstance(child, blocks))
+
+
+def _names_read_at_once(assignment: ast.Assign | ast.AnnAssign) -> set[str]:
+    """The names in its value, but for those in a lambda, which are read later."""
+    names: set[str] = set()
+    waiting: list[ast.AST] = [assignment.value] if assignment.value else []
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name):
+            names.add(node.id)
+        elif not isinstance(node, ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+    return names
+
+
+def method_as_function(source: str, name: str) -> str:
+    """The line that makes a function of the last top-level class's method of this name; "" where there is none."""
+    for statement in reversed(parse(source).body):
+        for method in reversed(statement.body if isinstance(statement, ast.ClassDef) else []):
+            if isinstance(method, ast.FunctionDef) and method.name == name:
+                bound = method.decorator_list or (method.args.args and method.args.args[0].arg == "self")
+                return f"{name} = {statement.name}{'()' if bound else ''}.{name}"
+    return ""
 
 
 def needed(program: str, others: Sequence[str], prompt: str, entry_point: str) -> str:

@@ -12,9 +12,10 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from harness.tasks.program_parts import NO_LINE, bound_at_top, changed_names, error_line, needed, parse
+from harness.tasks.program_parts import NO_LINE, defined_names, defines, error_line, method_as_function, needed, parse
 
 _FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})(?P<rest>.*)$")
+_FENCE_AT_END = re.compile(r"(?<!`)(?P<fence>`{3,})(?P<rest>[\w+]*)[ \t]*$")  # "Sure:```python", "return x```"
 _HEADER = re.compile(r"(async|class|def|elif|else|except|finally|for|if|try|while|with)\b")
 
 
@@ -36,7 +37,8 @@ def extract_program(text: str, prompt: str, entry_point: str) -> str:
     blocks = fenced_blocks(text)
     runs = [[run] for run in valid_runs(text)]
     for units in ([_best_reading(block, entry_point) for block in blocks], runs, _indented(text, entry_point)):
-        versions = [n for n, unit in enumerate(units) if entry_point in bound_at_top(_joined(unit))]
+        units = [_with_method(unit, entry_point) for unit in units]
+        versions = [n for n, unit in enumerate(units) if defines(_joined(unit), entry_point)]
         if versions:
             complete = [n for n in versions if _is_complete(units[n], entry_point)]
             chosen = (complete or versions)[-1]
@@ -64,7 +66,20 @@ def _best_reading(block: str, entry_point: str) -> list[_Run]:
     first, _, rest = block.strip("\n").partition("\n")
     mended = (textwrap.dedent(block), f"{first.lstrip()}\n{textwrap.dedent(rest)}")
     readings = [valid_runs(reading) for reading in dict.fromkeys((block, *mended))]
-    return max(readings, key=lambda runs: (entry_point in bound_at_top(_joined(runs)), len(_joined(runs))))
+    return max(readings, key=lambda runs: (_has(_joined(runs), entry_point), len(_joined(runs))))
+
+
+def _has(source: str, entry_point: str) -> bool:
+    return defines(source, entry_point) or bool(method_as_function(source, entry_point))
+
+
+def _with_method(unit: list[_Run], entry_point: str) -> list[_Run]:
+    """A unit that has the function as a method of a class alone, with the function itself."""
+    source = _joined(unit)
+    if not unit or unit[-1].cut or defines(source, entry_point):
+        return unit
+    line = method_as_function(source, entry_point)
+    return [*unit, _Run(line, False)] if line else unit
 
 
 def _indented(text: str, entry_point: str) -> list[list[_Run]]:
@@ -95,7 +110,7 @@ def _is_complete(runs: Sequence[_Run], entry_point: str) -> bool:
         for statement in reversed(body):
             if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)) and statement.name == entry_point:
                 return not (run.cut and statement is body[-1]) and not all(map(_is_stub, statement.body))
-            if entry_point in changed_names(statement):
+            if entry_point in defined_names(statement):
                 return True  # by another kind of statement, as in `f = lambda x: x`
     return False
 
@@ -139,17 +154,22 @@ def _lines_as_python_sees_them(text: str) -> str:
 
 
 def fenced_blocks(text: str) -> list[str]:
-    """What stands between Markdown fences; a last block that is not closed runs to the end of the text."""
+    """What stands between Markdown fences; a last block that is not closed runs to the end of the text.
+
+    A fence may stand at the end of a line, as some models write it: of prose before the code, or of its last line."""
     blocks: list[str] = []
     inside: list[str] | None = None
     fence, indent = "", ""
     for line in text.split("\n"):
-        match = _FENCE.match(line)
-        if inside is None:
-            if match:
-                inside, fence, indent = [], match["fence"], match["indent"]
-        elif match and match["fence"].startswith(fence) and not match["rest"].strip():
-            blocks.append("\n".join(inside))
+        mark = _FENCE.match(line) or (_FENCE_AT_END.search(line) if line.count("```") == 1 else None)
+        if mark is None or (inside is None and mark.re is _FENCE_AT_END and not mark["rest"]):
+            if inside is not None:
+                inside.append(line.removeprefix(indent))
+        elif inside is None:
+            inside, fence, indent = [], mark["fence"], mark.groupdict().get("indent", "")
+        elif mark["fence"].startswith(fence) and not mark["rest"].strip():
+            code = line[: mark.start("fence")].removeprefix(indent)
+            blocks.append("\n".join([*inside, code] if code.strip() else inside))
             inside = None
         else:
             inside.append(line.removeprefix(indent))
@@ -207,11 +227,18 @@ def _continuations(prompt: str, source: str) -> Iterator[str]:
 def _first_line_indented(source: str) -> Iterator[str]:
     """A body whose first line alone has lost its indent, with each indent that it may have had."""
     first, _, rest = source.partition("\n")
+    rest = "\n".join(_spaces_for_tabs(line) for line in rest.split("\n"))
     deeper = {len(line) - len(line.lstrip()) for line in rest.split("\n") if line.strip()}
     if first[:1].isspace() or not deeper or min(deeper) == 0:
         return
     for indent in sorted({min(deeper), max(1, min(deeper) - 4)}):
         yield textwrap.indent(textwrap.dedent(f"{' ' * indent}{first}\n{rest}"), "    ")
+
+
+def _spaces_for_tabs(line: str) -> str:
+    """A line whose indent has four spaces for each tab."""
+    code = line.lstrip()
+    return line[: len(line) - len(code)].expandtabs(4) + code
 
 
 def _length(program: str) -> int:

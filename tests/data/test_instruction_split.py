@@ -221,6 +221,7 @@ def test_what_makes_no_split(given_: list[Instruction], options: dict, said: str
 # near copies
 
 words = st.lists(st.sampled_from(["ab", "cde", "fgh", "ij", "klmn", "op", "qrst"]), max_size=12).map(" ".join)
+SHARED = ["Say in a few words what this text is about, and name all that it names. " * 3, "Put it into French. " * 8]
 
 
 @settings(deadline=None, max_examples=60)
@@ -234,7 +235,7 @@ def test_first_of_each_is_the_exact_greedy_choice(texts: list[str]) -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(st.tuples(words, words), max_size=25))
+@given(st.lists(st.tuples(words | st.sampled_from(SHARED), words), max_size=25))
 def test_first_of_rows_is_the_exact_greedy_choice(rows_: list[tuple[str, str]]) -> None:
     def copies(a: tuple[str, str], b: tuple[str, str]) -> bool:
         if bool(a[1]) == bool(b[1]):

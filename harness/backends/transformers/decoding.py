@@ -133,7 +133,7 @@ def choose(logits: torch.Tensor, outputs: Sequence[Output]) -> list[int]:
     for output, sound in zip(outputs, logits.gather(1, best[:, None])[:, 0].isfinite().tolist(), strict=True):
         output.broken = not sound
     tokens = best.tolist()
-    rows = [i for i, o in enumerate(outputs) if o.sampling.temperature > 0]
+    rows = [i for i, o in enumerate(outputs) if o.sampling.temperature > 0 and not o.broken]
     if not rows:
         return tokens
     import torch

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,9 +18,6 @@ from harness.models.bos import add_bos, adds_bos, warnings
 from harness.prompting.tokens import Encoder
 from harness.types import Prompt
 from tests.models import make_model, make_tokenizer
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NAMES = ("<s>", "<bos>", "<|begin_of_text|>", "<|endoftext|>", "<|im_start|>")
 
@@ -82,6 +81,36 @@ def test_families_that_are_trained_without_it(
 ) -> None:
     folder = config(tmp_path / "m", model_type=family, bos_token_id=of_config)
     assert not warnings(tokenizer_with(bos, eos), folder)
+
+
+WANTS = ("gemma", "gemma3_text", "recurrent_gemma", "cohere2", "llama", "mistral", "deepseek_v3")
+WANTS_NONE = ("qwen2", "gpt2", "gpt_neox", "olmo2", "falcon", "bloom")
+
+
+@given(
+    kind=st.sampled_from(["bytes", "sentencepiece", "llama3"]),
+    family=st.sampled_from(WANTS + WANTS_NONE),
+    bos=st.sampled_from(["<s>", "<|begin_of_text|>"]),
+    inside=st.booleans(),
+    adds=st.booleans(),
+    of_template=st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_warning_where_a_model_wants_bos_and_nothing_puts_it_there(
+    kind: str, family: str, bos: str, inside: bool, adds: bool, of_template: bool
+) -> None:
+    """Whatever puts it there, the tokenizer or the chat template, and wherever the configuration names the family."""
+    tokenizer = tokenizer_with(bos, kind=kind)
+    with TemporaryDirectory() as place:
+        content = {"model_type": family, "bos_token_id": tokenizer.bos_token_id}
+        folder = config(Path(place), **({"text_config": content} if inside else content))
+        if adds:
+            add_bos(tokenizer, "m")
+        first = tokenizer.bos_token_id if of_template else 9
+        warned = warnings(tokenizer, folder, first)
+    there = of_template or Encoder(tokenizer, 100).ids("word")[0] == tokenizer.bos_token_id
+    assert len(warned) == (family in WANTS and not there)
+    assert all("--add-bos" in warning and bos in warning for warning in warned)
 
 
 def test_no_config_is_no_evidence(tmp_path: Path) -> None:

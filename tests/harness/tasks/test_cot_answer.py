@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,13 +24,20 @@ SAYS = (
     "The answer is\u00a0{}",
     "\\textbf{{Answer:}} {}",
     "The answer is:\n\n{}\n\nDone",
+    "### Final Answer\n\n{}",
+    "**Answer**\n{}\n",
+    "The answer is (Z).\n\nNo: <answer>{}</answer>",
+    "<answer>\n{}\n</answer>\nThat is it.",
+    "The correct option is {}.",
+    "Thus the answer must be {}",
+    "The answer is therefore {}",
 )
 # Around any target. In LaTeX a brace of the answer's own is written with a backslash.
 WRAPS = (
     *("{}", "**{}**", "*{}*", "***{}***", "__{}__", "`{}`", '"{}"', "'{}'", "“{}”", "«{}»", '"{}."', '**"{}"**'),
     *("${}$", "$${}$$", "\\({}\\)", "\\( {} \\)", "\\[ {} \\]", "\u200b{}\u200b", "{} .", "{}!"),
     *("\\boxed{{{}}}", "$\\boxed{{{}}}$", "\\[\\boxed{{\\text{{{}}}}}\\]", "\\(\\boxed{{\\mathrm{{{}}}}}\\)"),
-    *("\\text{{{}}}", "$\\text{{{}}}$", "\\mathbf{{{}}}"),
+    *("\\text{{{}}}", "$\\text{{{}}}$", "\\mathbf{{{}}}", "<b>{}</b>", "<strong>{}</strong>"),
 )
 OPTION = (  # around an option's letter
     *("({})", "{}", "{})", "{}.", "[{}]", "（{}）", "【{}】", "( {} )", "(**{}**)", "**({})**", "(_{}_)", "(${}$)"),
@@ -39,6 +47,42 @@ OPTION = (  # around an option's letter
 )
 LETTERS = "ABCDEFGHIJKLMNOPQR"
 WORDS = ("apple", "don't", "it&t", "pear", "zoo", "no", "a", "fifty")
+
+
+OPPOSITES = ("yes", "no", "true", "false", "valid", "invalid")
+REASONS = (  # behind one of two opposites
+    *(
+        "{}, probably",
+        "{}, it is not so sure",
+        "**{}**, they return",
+        "{} - they return",
+        "{} (they return)",
+        "{}: it is",
+    ),
+    *('"{}, it is."', "{}; they return", "{} because they return", "{}! They return", "{}, since I think so"),
+)
+DOUBTS = (
+    "{} or {}",
+    "{}, or rather {}",
+    "{}, wait, {}",
+    "{}, but perhaps {}",
+    "{}, maybe",
+    "not {}",
+    "{}/{}",
+    "{}, {}",
+)
+COUNT = re.findall(
+    r"\w+",
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen twenty",
+)
+MARKS: tuple[Callable[[int], str], ...] = (
+    lambda n: f"{n}.",
+    lambda n: f"{n})",
+    lambda n: "-",
+    lambda n: "*",
+    lambda n: "•",
+)
 
 
 def latex(target: str) -> str:
@@ -55,6 +99,8 @@ def numbers(target: int) -> list[str]:
         *(f"{target}.0", f"{target}.00", str(target).replace("-", "−"), str(target).replace("-", "\u2011"), grouped),
         *(grouped.replace(",", mark) for mark in ("\u202f", "\u00a0", "\\,", "{,}", "'")),
         *(f"{grouped}.0", f"({target})", f"\\boxed{{{grouped}}}", str(target).replace("-", "– ")),
+        *(f"= {target}", f"x = {target}", f"3 * 5 = {grouped}", f"{target} objects", f"**{grouped}** pieces of fruit"),
+        *([COUNT[target], f"{COUNT[target].title()} objects"] if 0 <= target < len(COUNT) else []),
     ]
 
 
@@ -77,7 +123,9 @@ def lists(target: str) -> list[str]:
     return [
         *(", ".join(parts), ",".join(parts), "  ".join(parts), "[" + ", ".join(parts) + "]"),
         *('"' + '" "'.join(parts) + '"', "['" + "', '".join(parts) + "']", "**" + "** **".join(parts) + "**"),
-        *("\\text{" + "} \\text{".join(parts) + "}", "\u2009".join(parts)),
+        *("\\text{" + "} \\text{".join(parts) + "}", "\u2009".join(parts), " < ".join(parts), " -> ".join(parts)),
+        *("\n" + "\n".join(f"{mark(n)} {part}" for n, part in enumerate(parts, 1)) for mark in MARKS),
+        *([", ".join(parts[:-1]) + ", and " + parts[-1]] if len(parts) > 2 else []),
     ]
 
 
@@ -86,6 +134,8 @@ def forms(target: str) -> list[str]:
     found = [wrapped(wrap, target) for wrap in WRAPS] + [wrapped(wrap, target.upper()) for wrap in WRAPS[:4]]
     if re.fullmatch(r"\([A-Z]\)", target):
         found += [wrap.format(target[1]) for wrap in OPTION]
+    elif target.casefold() in OPPOSITES:
+        found += [reason.format(target) for reason in REASONS]
     elif re.fullmatch(r"-?\d+", target):
         found += numbers(int(target))
     elif set(target) <= set("()[]{}<> "):
@@ -116,6 +166,14 @@ def test_the_ways_to_write_an_answer_are_one_answer_and_never_another(
     assert matches(answer, target), (text, answer)
     for other in {*others, *(f"({letter})" for letter in LETTERS)} - {target}:
         assert not matches(answer, other), (text, answer, other)
+
+
+@given(st.integers(0, len(OPPOSITES) - 1), st.sampled_from(DOUBTS), st.sampled_from(SAYS))
+def test_an_answer_in_doubt_is_none(place: int, doubt: str, says: str) -> None:
+    one, other = OPPOSITES[place], OPPOSITES[place ^ 1]
+    answer = extract(says.format(doubt.format(one, other)))
+    assert not matches(answer, one), answer
+    assert not matches(answer, other), answer
 
 
 def test_every_target_of_the_real_tasks_in_every_form(shared_data: Path) -> None:
@@ -171,6 +229,26 @@ def test_more_answers_that_are_right(text: str, target: str) -> None:
         ),
         *((f"The answer is {said}", "23") for said in ("2**3", "2_3", "2^3", "2·3")),
         *((f"The answer is {said}", "52") for said in ("5²", "5$2", "5'2")),
+        *(
+            (f"The answer is {said}", "24")
+            for said in (
+                "24 and a half",
+                "24 or twenty-five",
+                "24 thousand",
+                "24 times two",
+                "x = 24 or x = 25",
+                "24 = 4!",
+            )
+        ),
+        *(
+            (f"The answer is {said}", "24")
+            for said in ("x > 24", "x >= 24", "x != 24", "24 plus one", "twenty four", "24 percent", "24 to thirty")
+        ),
+        ("The answer is x = 24 or x = 25", "25"),
+        ("The answer is:\n1. 24\n2. 25", "24"),
+        ("The answer is:\n- (A)\n- (B)", "(A)"),
+        ("The answer is:\n1. pear\n2. apple", "apple pear"),
+        ("The answer is apple > pear", "pear apple"),
         *((f"The answer is {said}", "1024") for said in ("1.024", "10,24", "1 02 4", "1,0240", "-1,024")),
         ("The answer is ] } > )", "] } >"),
         ("The answer is \\boxed{] } >}", "]"),

@@ -176,7 +176,7 @@ def test_pass_at_k(tasks: dict[str, Humaneval]) -> None:
 
 def test_what_is_recorded_and_refused(tasks: dict[str, Humaneval]) -> None:
     task = tasks["standard"]
-    assert (task.data_source, task.data_digest, task.version, task.shots) == ("folder:x", "d", "2", 0)
+    assert (task.data_source, task.data_digest, task.version, task.shots) == ("folder:x", "d", "3", 0)
     assert task.settings != tasks["chat"].settings
     assert Humaneval(small(), shots=0).shots == 0
     with pytest.raises(UsageError, match="no shots"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from harness.evaluation import no_answer
 from harness.evaluation.no_answer import ALL_IMPOSSIBLE, NO_TOKENS, NOT_A_NUMBER, REASONS
 from harness.tasks.bbh import Bbh
 from harness.tasks.drop import Drop
+from harness.tasks.humaneval import Humaneval
 from harness.tasks.lm_eval_bridge import metrics
 from harness.tasks.lm_eval_bridge.tasks import LmEvalTask, load_lm_eval
 from harness.tasks.mmlu import Mmlu
@@ -101,30 +103,77 @@ def test_lm_eval_tasks_of_every_kind(tasks: dict[str, LmEvalTask], data: st.Data
     assert all("--dtype bfloat16" in sentence for sentence in told if NOT_A_NUMBER in sentence)
 
 
-def native(kind: str) -> Any:
+NATIVE = {  # the headline of each, in both protocols
+    ("mmlu", "standard"): "acc",
+    ("mmlu", "instructeval"): "acc",
+    ("bbh", "standard"): "exact_match",
+    ("bbh", "instructeval"): "starts_with",
+    ("drop", "standard"): "f1",
+    ("drop", "instructeval"): "starts_with",
+    ("humaneval", "standard"): "pass@1",
+}
+RIGHT = {"mmlu": "A", "bbh": "So the answer is No.", "drop": "No", "humaneval": "    return 1"}
+
+
+@cache
+def native(kind: str, protocol: str) -> Any:
+    """A task of ten items, all alike, that has its shots."""
+
     def rows(splits: dict[str, Any], prompts: dict[str, str] | None = None) -> Any:
         return SimpleNamespace(name=kind, source="folder:x", digest="d", splits=splits, prompts=prompts or {}, notes=())
 
     if kind == "mmlu":
         row = {"subject": "s", "question": "q", "choices": list("wxyz"), "answer": 0}
-        return Mmlu(rows({"dev": [row] * 5, "test": [row]}))
+        return Mmlu(rows({"dev": [row] * 5, "test": [row] * 10}), protocol)
     if kind == "bbh":
-        return Bbh(rows({"test": [{"task": "navigate", "input": "q", "target": "No"}]}, {"navigate": "Do."}), shots=0)
-    answer = {"number": "", "spans": [""], "date": {"day": "", "month": "", "year": ""}}
-    row = {"passage_id": "p", "query_id": "q", "passage": "p", "question": "q", "answers": [answer]}
-    return Drop(rows({"test": [row], "train": [row] * 3}))
+        test = [{"task": "navigate", "input": "q", "target": "No"}] * 13
+        return Bbh(rows({"test": test}, {"navigate": "Do."}), protocol, shots=0)
+    if kind == "humaneval":
+        row = {
+            "prompt": "def f():\n    '''One.'''\n",
+            "entry_point": "f",
+            "canonical_solution": "",
+            "test": "def check(f):\n    assert f() == 1\n",
+        }
+        return Humaneval(rows({"test": [{**row, "task_id": f"{n}"} for n in range(10)]}))
+    answer = {"number": "", "spans": ["No"], "date": {"day": "", "month": "", "year": ""}}
+    test = [{"passage_id": f"p{n}", "query_id": f"q{n}", "passage": f"{n}", "question": "q"} for n in range(13)]
+    test = [{**row, "answers": [answer]} for row in test]
+    return Drop(rows({"test": test, "train": test[:3]}), protocol)
 
 
-@settings(deadline=None)
+def right(kind: str, request: Any) -> Response:
+    if isinstance(request, Generate):
+        text = "No" if kind == "bbh" and not request.stop else RIGHT[kind]
+        return Response(text=text, finish="stop")
+    return Response(logprobs=(-1.0, -2.0, -3.0, -4.0), greedy=(True, False, False, False))
+
+
+@settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_native_tasks(data: st.DataObject) -> None:
-    task = native(data.draw(st.sampled_from(["mmlu", "bbh", "drop"])))
-    (item,) = task.items()
-    response, reason = broken(task.requests(item)[0], data.draw)
-    sample = task.score(item, [response])
-    assert sample.note == reason
-    assert set(sample.metrics.values()) == {0.0}
-    assert {score.value for score in task.summarize([sample])} == {0.0}
+    """Some of the items are broken, at random places: the mean is over all, and these alone are not right."""
+    kind, protocol = data.draw(st.sampled_from(list(NATIVE)))
+    metric, task = NATIVE[kind, protocol], native(kind, protocol)
+    items = task.items()[:10]
+    at_least = 9 if kind == "humaneval" else 0  # each of the others runs a program
+    bad = data.draw(st.sets(st.integers(0, len(items) - 1), min_size=at_least))
+    samples = []
+    for place, item in enumerate(items):
+        response, reason = right(kind, task.requests(item)[0]), ""
+        if place in bad:
+            response, reason = broken(task.requests(item)[0], data.draw)
+        sample = task.score(item, [response])
+        assert set(sample.metrics.values()) == ({0.0} if reason else set(sample.metrics.values()))
+        assert sample.metrics[metric] == (not reason)
+        assert not reason or sample.note == reason
+        samples.append(sample)
+    scores = {(score.group, score.metric): score for score in task.summarize(samples)}
+    assert all(math.isfinite(score.value) for score in scores.values())
+    headline = scores["all", metric]
+    assert (headline.n, headline.value) == (len(items), pytest.approx(1 - len(bad) / len(items)))
+    sentences = no_answer.summary(task.name, [sample.note for sample in samples], "float32")
+    assert sum(int(sentence.split(": ")[1].split(" of ")[0]) for sentence in sentences) == len(bad)
 
 
 def test_impossible_options_are_values_and_all_of_them_no_answer(tasks: dict[str, LmEvalTask]) -> None:
