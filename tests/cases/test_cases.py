@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import forked_python, forkserver
+
 CHECKOUT = Path(__file__).parents[2]
 CASES = CHECKOUT.parent / "shared" / "cases"
 MOVED = {  # modules that a case names as they were called when it was written
@@ -33,11 +35,13 @@ def script(path: Path, command: str) -> None:
 
 @pytest.fixture
 def case(tmp_path: Path):
-    """What the run.sh of a case prints. The `harness` that it finds is this checkout's, whatever is installed."""
+    """What the run.sh of a case prints. The `harness` that it finds is this checkout's, whatever is installed; it and
+    `python` are processes of the forkserver."""
     commands = tmp_path / "bin"
     commands.mkdir()
-    script(commands / "harness", f'exec "{sys.executable}" -P -m harness "$@"')
-    script(commands / "python", f'exec "{sys.executable}" "$@"')
+    forked = f'exec "{sys.executable}" -I -S "{forked_python.__file__}" "{forkserver.address()}"'
+    script(commands / "harness", f'{forked} -P -m harness "$@"')
+    script(commands / "python", f'{forked} "$@"')
 
     def run(name: str, *words: str, folder: Path = CASES) -> str:
         own = {
