@@ -11,9 +11,11 @@ import sys
 import venv
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("data", "harness", "judges", "tuning", "leaderboard")
@@ -98,8 +100,9 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], obje
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("pip")
-    pytest.importorskip("setuptools", minversion="77", reason="setuptools builds the wheel")
+    versions = {each.name: Version(each.version) for each in distributions()}
+    if "pip" not in versions or versions.get("setuptools", Version("0")) < Version("77"):
+        pytest.skip("pip and setuptools 77 or newer build the wheel")
 
     def make(folder: Path) -> None:
         product = folder / "product"
@@ -123,9 +126,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environm
 
 @pytest.fixture
 def poisoned(tmp_path: Path) -> Path:
-    """A folder to work in that has packages of our names."""
+    """A folder to work in that has packages of our names, all but `harness` itself."""
     folder = tmp_path / "work"
-    for name in PACKAGES:
+    for name in sorted({*PACKAGES} - {"harness"}):
         (folder / name).mkdir(parents=True)
         (folder / name / "__init__.py").write_text("raise ImportError('not the product')\n")
     return folder
