@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.wheel import installed as installed
+from tests.wheel import poisoned as poisoned
+from tests.wheel import wheel as wheel
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run beside each other
 os.environ["HF_DATASETS_OFFLINE"] = "1"

@@ -10,12 +10,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cases import warm
+from tests import forked_python, forkserver
 
 CHECKOUT = Path(__file__).parents[2]
 CASES = CHECKOUT.parent / "shared" / "cases"
@@ -34,32 +33,15 @@ def script(path: Path, command: str) -> None:
     path.chmod(0o755)
 
 
-@pytest.fixture(scope="session")
-def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a `harness` that is this checkout's, whatever is installed, and the `python` that goes with it. The
-    command and the scripts that make models are run by forks of one process (warm.py)."""
-    folder = tmp_path_factory.mktemp("bin")
-    place = folder / "warm"
-    own = {
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")])),
-        "HF_HUB_OFFLINE": "1",
-        "HF_DATASETS_CACHE": str(folder / "datasets"),
-        "TRANSFORMERS_VERBOSITY": "error",
-    }
-    command = [sys.executable, "-P", "-m", warm.__name__, str(place)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **own})
-    ask = f'exec "{sys.executable}" -S -E "{warm.__file__}" "{place}"'
-    script(folder / "harness", f'{ask} harness "$@"')
-    script(folder / "python", f'case "$1" in */make.py|*/check.py) {ask} "$@";; *) exec "{sys.executable}" "$@";; esac')
-    assert process.stdout
-    assert process.stdout.readline(), "it does not start"
-    yield folder
-    process.communicate()
-
-
 @pytest.fixture
-def case(tmp_path: Path, commands: Path):
-    """What the run.sh of a case prints."""
+def case(tmp_path: Path):
+    """What the run.sh of a case prints. The `harness` that it finds is this checkout's, whatever is installed; it and
+    `python` are processes of the forkserver."""
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    forked = f'exec "{sys.executable}" -I -S "{forked_python.__file__}" "{forkserver.address()}"'
+    script(commands / "harness", f'{forked} -P -m harness "$@"')
+    script(commands / "python", f'{forked} "$@"')
 
     def run(name: str, *words: str, folder: Path = CASES) -> str:
         own = {

@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-import sysconfig
+import json
 import zipfile
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("data", "harness", "judges", "tuning", "leaderboard")
+from harness.tasks import declared
+from tests.harness.runs import MMLU
+from tests.wheel import PACKAGES, ROOT, Environment
+
+RUN = ("harness", "run", "--model", "tiny", "--data", "sample", "--json")
+API = """
+import harness
+
+options = {"model": "tiny", "tasks": ["mmlu"], "data": "sample", "limit": 2, "db": "s.duckdb", "progress": False}
+run = harness.evaluate(**options)
+again = harness.evaluate(**options)
+store = harness.open("s.duckdb")
+print(harness.__file__)
+print(run.run, run.computed, again.run, again.computed)
+print(*store.runs("pandas")["run"], len(store.samples(task="mmlu", frame="pandas")))
+"""
 
 
-def _run(command: list[str], folder: Path, **variables: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | variables
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    source, made = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    pytest.importorskip("setuptools", minversion="77", reason="setuptools builds the wheel")
-    code = f"from setuptools.build_meta import build_wheel; build_wheel({str(made)!r})"
-    _run([sys.executable, "-c", code], source)
-    (path,) = made.glob("*.whl")
-    return path
-
-
-def test_it_holds_every_file(wheel: Path):
+def test_it_holds_every_file(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         held = set(archive.namelist())
     ours = {
@@ -50,21 +39,37 @@ def test_it_holds_every_file(wheel: Path):
     assert not [name for name in held if name.startswith(("tests/", "bench/"))]
 
 
-def test_it_runs_alone(wheel: Path, tmp_path: Path):
-    home, work = tmp_path / "environment", tmp_path / "work"
-    _run([sys.executable, "-m", "venv", "--without-pip", str(home)], tmp_path)
-    python = home / "bin" / "python"
-    site = Path(_run([str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], tmp_path).strip())
-    pip = [sys.executable, "-m", "pip", "--python", str(python)]
-    _run([*pip, "install", "-q", "--no-deps", "--no-index", str(wheel)], tmp_path)
-    # what we depend on, from this environment; its .pth files are not followed, so a checkout is not found through it
-    (site / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
-    for name in ("data", "judges"):
-        (work / name).mkdir(parents=True)
-        (work / name / "__init__.py").write_text("raise ImportError('not the product')\n")
-    harness = _run([str(python), "-P", "-c", "import harness, data; print(harness.__file__, data.__file__)"], work)
-    assert harness.split() == [str(site / name / "__init__.py") for name in ("harness", "data")]
-    command = [str(home / "bin" / "harness"), "run", "--model", "tiny", "--data", "sample", "--limit", "2"]
-    printed = _run([*command, "--tasks", "mmlu"], work, HF_HUB_OFFLINE="1", HARNESS_HOME=str(tmp_path / "home"))
-    assert "mmlu" in printed
-    _run([str(python), "-c", "import harness; print(harness.__version__)"], work)
+def test_its_packages_are_imported_from_its_environment(installed: Environment, poisoned: Path) -> None:
+    code = f"import {', '.join(PACKAGES)}; print(*(p.__file__ for p in ({', '.join(PACKAGES)})))"
+    places = installed.output("python", "-P", "-c", code, folder=poisoned).split()
+    assert places == [str(installed.packages / name / "__init__.py") for name in PACKAGES]
+
+
+def measured(installed: Environment, folder: Path, *words: str) -> dict[str, int]:
+    """Items by task of a run of the embedded model on the bundled sample."""
+    printed = json.loads(installed.output(*RUN, *words, folder=folder, HARNESS_HOME=folder.parent / "home"))
+    assert printed["status"] == "finished"
+    assert (folder / "harness.duckdb").exists()
+    return {score["task"]: score["n"] for score in printed["scores"] if score["group"] == "all"}
+
+
+def test_it_runs_alone(installed: Environment, poisoned: Path) -> None:
+    assert set(measured(installed, poisoned, "--limit", "2")) == set(declared.defaults())
+
+
+@pytest.mark.full
+def test_it_runs_the_whole_sample_alone(installed: Environment, poisoned: Path) -> None:
+    items = measured(installed, poisoned)
+    assert set(items) == set(declared.defaults())
+    assert min(items.values()) >= 10
+
+
+def test_a_script_uses_it_alone(installed: Environment, poisoned: Path) -> None:
+    """Python puts the script's folder first on its path, and that has packages of our names."""
+    (poisoned / "script.py").write_text(API)
+    printed = installed.output("python", "script.py", folder=poisoned, HARNESS_HOME=poisoned.parent / "home")
+    place, runs, stored = printed.splitlines()
+    assert place == str(installed.packages / "harness" / "__init__.py")
+    run, *rest = runs.split()
+    assert rest == ["True", run, "False"]
+    assert stored == f"{run} {2 * len(MMLU)}"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -33,12 +37,22 @@ SHOWN = (
 
 def hostile(path: Path) -> Store:
     """Runs, a study, answers, judges and raters by these names; prompts, responses and notes of this kind."""
+    shutil.copyfile(_original(), path)
+    return Store(path)
+
+
+@functools.cache
+def _original() -> Path:
+    """Made once in a test process: each of its many commits is waited for."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    path = Path(folder.name) / "s.duckdb"
     store = answered(path, {name: list(TEXTS) for name in NAMES}, list(TEXTS))
     for number, name in enumerate(NAMES):
         _run(store, number, name)
     _study(store)
     _verdicts(store)
-    return store
+    return path
 
 
 def _run(store: Store, number: int, name: str) -> None:

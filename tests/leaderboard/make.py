@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import socket
-import subprocess
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from judges.store.rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
 from leaderboard.app import server, server_settings
+from tests import forkserver
 from tuning.store import Store
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -67,13 +67,9 @@ class Serving:
 
     def start(self) -> None:
         environment = {**server_settings.environment(self.told), "PYTHONPATH": str(ROOT)}
-        self.child = subprocess.Popen(
-            server.command("127.0.0.1", self.port),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            env=environment,
-        )
-        server._until_up(self.child, "127.0.0.1", self.port)
+        _, *command = server.command("127.0.0.1", self.port)
+        self.child = forkserver.Process(command, stdin=forkserver.PIPE, stdout=forkserver.DEVNULL, env=environment)
+        server._until_up(self.child, "127.0.0.1", self.port)  # type: ignore[arg-type]
 
     def kill(self) -> None:
         """As a power cut would."""

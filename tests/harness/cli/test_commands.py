@@ -322,9 +322,9 @@ def test_settings_that_differ_are_not_compared(first, store, words, model, tmp_p
 # from a folder with our packages' names, by both ways of starting
 
 
-@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize("script", [pytest.param(True, marks=pytest.mark.full), False])
 def test_a_run_from_a_folder_with_our_names(script, words, tmp_path):
-    """The whole of it: rows, model, store, sandbox."""
+    """The whole of it: rows, model, store, sandbox. tests/house/test_wheel.py starts the script each time."""
     import shutil
 
     for name in ("data", "tests", "harness"):

@@ -6,9 +6,8 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,21 +15,27 @@ from typing import Any
 import psutil
 import pytest
 
+from tests import forkserver
 from tests.harness.servers import HANG, Server, serving
 from tests.judges.judging.test_judge import store_of
 from tuning.store import Store
 
 ROOT = Path(__file__).resolve().parents[3]
 
+PIPES: dict[str, Any] = {"stdout": forkserver.PIPE, "stderr": forkserver.PIPE}
+IGNORING = """
+import signal
+from harness.cli.main import main
+
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+main()
+"""
+
 
 @contextmanager
-def started(*words: object, **options: Any) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-P", "-m", "harness", *map(str, words)]
+def started(*words: object, start: Sequence[str] = ("-m", "harness")) -> Iterator[forkserver.Process]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True, start_new_session=True,
-        **options,
-    )  # fmt: skip
+    process = forkserver.Process(["-P", *start, *words], **PIPES, env=environment, new_session=True)
     guard = threading.Timer(120, process.kill)
     guard.start()
     try:
@@ -59,7 +64,7 @@ class Hanging:
         return {"choices": [{"message": {"content": self.text}, "finish_reason": "stop"}]}
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+def ended(process: forkserver.Process) -> tuple[int, str]:
     _, errors = process.communicate(timeout=60)
     return process.returncode, errors
 
@@ -109,8 +114,8 @@ def test_a_signal_that_is_inherited_as_ignored_stays_so(tmp_path):
     """As under nohup."""
     store_of(tmp_path)
     hanging = Hanging("[[A]]")
-    ignoring = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)}
-    with serving(hanging) as server, started(*commands(tmp_path)["judge"](server), **ignoring) as process:
+    words = commands(tmp_path)["judge"]
+    with serving(hanging) as server, started(*words(server), start=("-c", IGNORING)) as process:
         assert hanging.hangs.wait(100)
         process.send_signal(signal.SIGHUP)
         with pytest.raises(subprocess.TimeoutExpired):
@@ -140,7 +145,8 @@ def test_the_board_ends_and_its_server_with_it(tmp_path, whole_group):
 def test_a_search_ends_and_its_workers_with_it(tmp_path, parallel):
     db = tmp_path / "s.duckdb"
     words = ("tune", "--model", "tiny", "--data", "sample", "--budget", 500, "--optimizer", "random", "--no-rungs")
-    with started(*words, "--parallel", parallel, "--db", db) as process:
+    short = ("--sizes", "24,8,8", "--set", "batch=8", "--set", "epochs=1")  # trials, so that the first ends soon
+    with started(*words, *short, "--parallel", parallel, "--db", db) as process:
         folder = tmp_path / "s.duckdb.studies"
         while process.poll() is None and not list(folder.glob("*/*/*/adapter_config.json")):
             with pytest.raises(subprocess.TimeoutExpired):

@@ -25,8 +25,8 @@ class _Reports:
 class _Suite:
     """Gives pytest the suite as if it stood in a module of its own."""
 
-    def __init__(self, suite: type) -> None:
-        self.suite = suite
+    def __init__(self, suite: type, only: str = "") -> None:
+        self.suite, self.only = suite, only
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector:
         module = ModuleType("suite_of_a_broken_part")
@@ -35,9 +35,26 @@ class _Suite:
         node.__dict__["_obj"] = module
         return node
 
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        if self.only:
+            items[:] = [item for item in items if item.name == self.only]
+
 
 def failures(suite: type) -> set[str]:
     """The names of the tests of a suite that fail."""
+    reports = _reports(_Suite(suite))
+    assert reports.passed + len(reports.failed) > 3
+    return reports.failed
+
+
+def fails(suite: type, test: str) -> bool:
+    """Whether a test of a suite fails; the others are not run."""
+    reports = _reports(_Suite(suite, test))
+    assert reports.passed or reports.failed
+    return test in reports.failed
+
+
+def _reports(suite: _Suite) -> _Reports:
     reports = _Reports()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -48,7 +65,6 @@ def failures(suite: type) -> set[str]:
         stand_in.touch()
         without = [word for plugin in ("cacheprovider", "xdist", "timeout") for word in ("-p", f"no:{plugin}")]
         words = ["-q", *without, "--noconftest", "--rootdir", folder, "-c", "/dev/null", str(stand_in)]
-        code = pytest.main(words, plugins=[reports, _Suite(suite)])
+        code = pytest.main(words, plugins=[reports, suite])
     assert code in (0, 1), code
-    assert reports.passed + len(reports.failed) > 3
-    return reports.failed
+    return reports

@@ -14,7 +14,7 @@ from harness import tasks
 from harness.testing import TaskContract
 from harness.testing.tasks import no_answer
 from harness.types import Choice, Item, Prompt, Request, Response, Sample, Score, Task
-from tests.harness.testing.broken import failures
+from tests.harness.testing.broken import fails, failures
 
 
 def _load(name: str) -> Callable[..., Task]:
@@ -220,4 +220,4 @@ BROKEN = {
 
 @pytest.mark.parametrize("task", BROKEN, ids=lambda task: task.__name__)
 def test_a_broken_task_fails(task: type[Colours]) -> None:
-    assert BROKEN[task] in failures(type("Contract", (TaskContract,), {"make": task}))
+    assert fails(type("Contract", (TaskContract,), {"make": task}), BROKEN[task])

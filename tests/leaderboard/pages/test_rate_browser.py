@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,6 +16,7 @@ import pytest
 from judges.people import raters as people
 from judges.people import votes as human
 from leaderboard.app import server, server_settings
+from tests import forkserver
 from tests.leaderboard.browser import Watched, chromium
 from tests.leaderboard.make import ROOT, Serving, answered, free_port, serving, three
 from tuning.store import Store
@@ -218,11 +217,10 @@ def test_a_page_that_was_not_reloaded_says_what_is_stored(tmp_path, browser):
 def together(tmp_path: Path, browser: Any, raters: int, votes: int, tasks: str) -> None:
     """So many raters at once, each in a browser of their own, while a `harness run` writes to the same store."""
     store = three(tmp_path / "s.duckdb", questions=12)
-    run = [sys.executable, "-P", "-m", "harness", "run", "--model", "tiny", "--data", "sample", "--tasks", tasks]
-    run += ["--db", str(store.path)]
+    run = ["-P", "-m", "harness", "run", "--model", "tiny", "--data", "sample", "--tasks", tasks, "--db", store.path]
     with rating(store, ratings=raters) as page:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        writing = subprocess.Popen(run, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
+        writing = forkserver.Process(run, stdout=forkserver.DEVNULL, stderr=forkserver.PIPE, env=environment)
         try:
             seats = [Watched(browser, page.address) for _ in range(raters)]
             for number, seat in enumerate(seats):
@@ -238,7 +236,7 @@ def together(tmp_path: Path, browser: Any, raters: int, votes: int, tasks: str) 
         finally:
             writing.kill()
             writing.communicate()
-    assert writing.returncode == 0, errors.decode()
+    assert writing.returncode == 0, errors
     stored = store.comparisons(superseded=True)
     assert len(stored) == raters * votes
     assert len({vote.assignment for vote in stored}) == len(stored)
@@ -259,11 +257,10 @@ def test_ten_raters_while_a_run_writes(tmp_path, browser):
 def test_the_command_serves_and_ends_with_ctrl_c(tmp_path):
     store = three(tmp_path / "s.duckdb", questions=2)
     port = free_port()
-    command = [sys.executable, "-P", "-m", "harness", "rate", "--db", str(store.path), "--port", str(port)]
+    command = ["-P", "-m", "harness", "rate", "--db", store.path, "--port", port]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    started = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True, start_new_session=True
-    )
+    pipes = {"stderr": forkserver.PIPE, "stdout": forkserver.PIPE}
+    started = forkserver.Process(command, env=environment, new_session=True, **pipes)
     guard = threading.Timer(90, started.kill)
     guard.start()
     try:

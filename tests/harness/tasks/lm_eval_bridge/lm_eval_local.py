@@ -11,6 +11,7 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +90,10 @@ def _compiled_once() -> Iterator[None]:
         utils.env.from_string = own
 
 
-def contexts(task: Any) -> list[str]:
-    """The whole prompt of every row, in the order of the rows."""
+def contexts(task: Any, most: int | None = None) -> list[str]:
+    """The whole prompt of every row, in the order of the rows, or of so many."""
     with _compiled_once():
-        return [task.fewshot_context(doc, task.config.num_fewshot or 0) for doc in task.eval_docs]
+        return [task.fewshot_context(doc, task.config.num_fewshot or 0) for doc in islice(task.eval_docs, most)]
 
 
 def instances(task: Any) -> list[list[Any]]:
