@@ -121,7 +121,7 @@ class RunOptions(ModelSpec, BackendSettings, Stored):
 
     tasks: str = option(
         "",
-        "mmlu, bbh, drop, humaneval, mmlu:anatomy, lm_eval:NAME; several by comma.",
+        "mmlu, bbh, drop, humaneval, mmlu:anatomy, lm_eval:NAME, file:PATH; several by comma.",
         panel=ASK,
         allowed="names of tasks, several by comma",
         default_factory=_default_tasks,
