@@ -162,9 +162,13 @@ def _notes(file: Path, contents: Contents, items: Sequence[Item], examples: int)
         notes.append(f"file {file.name}: its answers stand in {contents.labels_file.name}")
     if contents.unused:
         notes.append(f"file {file.name}: nothing is made of the columns {', '.join(contents.unused)}")
-    twice = sum(len(set(question.choices)) < len(question.choices) for question in contents.questions)
+    questions = contents.questions
+    twice = sum(len(set(question.choices)) < len(question.choices) for question in questions)
     if twice:
-        notes.append(f"file {file.name}: {twice:,} rows have one choice twice")
+        has = "row has" if twice == 1 else "rows have"
+        notes.append(f"file {file.name}: {twice:,} {has} one choice twice")
+    if len(items) > 1 and questions[0].choices and all(question.right == 0 for question in questions):
+        notes.append(f"file {file.name}: every right choice is the first: a model that likes the first is right")
     return notes
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import re
+import string
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ NO_NUMBER = "no number in the response"
 _NUMBER = re.compile(
     r"(?<![\w.])[-+]?\$?(?:(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 )
+_NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _MINUS = str.maketrans("\u2212\u2013", "--")
 
 
@@ -42,9 +44,9 @@ def extracted(pattern: str, text: str) -> tuple[str, str]:
 
 def normal(text: str) -> str:
     """As `span_f1.normalize`, without the marks that end words: a sentence's dot would make "12.5." another number.
-    What would leave nothing ("A", "!") is only without case."""
-    words = (word.rstrip(".,;:!?") or word for word in text.split())
-    return normalize(" ".join(words)) or " ".join(text.casefold().split())
+    Of what would leave nothing, articles stay ("A", an answer to many questions), or all of it ("!")."""
+    words = " ".join(word.rstrip(".,;:!?") or word for word in text.split())
+    return normalize(words) or " ".join(words.translate(_NO_PUNCTUATION).split()).casefold() or words
 
 
 def exact_match(text: str, accepted: Sequence[str]) -> float:
