@@ -7,6 +7,7 @@ The folder is one that holds a folder for each benchmark, or a benchmark's own u
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Callable, Iterable
@@ -43,11 +44,15 @@ def glob(folder: Path, pattern: str) -> tuple[Path, ...]:
 
 
 def load_text(path: Path) -> str:
-    """A file as UTF-8 text, unpacked where it ends with .gz. DataError where that cannot be had."""
+    """A file as UTF-8 text, unpacked where it ends with .gz or .zst. DataError where that cannot be had."""
     try:
         raw = path.read_bytes()
         if path.suffix == ".gz":
             raw = gzip.decompress(raw)
+        elif path.suffix == ".zst":
+            import pyarrow
+
+            raw = pyarrow.input_stream(io.BytesIO(raw), compression="zstd").read()
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
     try:

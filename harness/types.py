@@ -35,6 +35,7 @@ class Prompt:
     cuts: tuple[int, ...] = ()
     cap: int | None = None  # the protocol's own limit on prompt tokens, BOS included
     earlier: tuple[str, ...] = ()  # with --chat: the turns before, the user's and the model's by turns
+    system: str = ""  # with --chat: the conversation's own system text, in place of the run's
 
 
 @dataclass(frozen=True, slots=True)

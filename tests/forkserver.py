@@ -226,7 +226,7 @@ def _become(job: dict[str, Any], ends: Sequence[int]) -> None:
 
 
 def _execute(command: list[str]) -> NoReturn:
-    """As `python COMMAND`; the process ends without Python's tidying up, which waits for threads that a fork has not."""
+    """As `python COMMAND`. The process ends without Python's tidying up, which waits for threads that a fork lacks."""
     code = 1
     try:
         _program(command)

@@ -10,8 +10,11 @@ from harness.cli.options import Json, print_json
 
 if TYPE_CHECKING:
     from data.benchmarks import Benchmark
+    from harness.tasks.file_tasks.explanation import Explanation
 
-app = typer.Typer(help="Benchmark rows: what is cached, and taking rows in.", no_args_is_help=True)
+app = typer.Typer(
+    help="Benchmark rows: what is cached, taking rows in, and what a file of your own holds.", no_args_is_help=True
+)
 
 
 @app.command()
@@ -63,6 +66,57 @@ def import_(
     for one in taken:
         for note in one.notes:
             typer.echo(f"note: {note}", err=True)
+
+
+@app.command()
+def show(
+    file: Annotated[str, typer.Argument(help="A test file: what --tasks file:PATH takes.")],
+    json: Json = False,
+) -> None:
+    """Explain a test file: its shape, groups and answers, and its first questions as they will be asked."""
+    from harness.tasks.file_tasks.explanation import explain
+
+    explanation = explain(file)
+    if json:
+        print_json(explanation.document)
+    else:
+        _print_explanation(explanation)
+
+
+def _print_explanation(explanation: Explanation) -> None:
+    from rich.console import Console
+    from rich.rule import Rule
+
+    from harness.cli.tables import plain
+
+    console = Console()
+    task = explanation.task
+    for note in task.warnings:
+        console.print(plain(note))
+    console.print(plain(f"{task.name}, {task.shots} shots, shown first: {task.metric}, sha256 {task.data_digest[:12]}"))
+    if len(explanation.groups) > 1:
+        console.print(plain(f"groups: {', '.join(f'{group} {n:,}' for group, n in explanation.groups.items())}"))
+    if explanation.answers:
+        counts = ", ".join(f"{answer} {count:,}" for answer, count in explanation.answers.items())
+        most = max(explanation.answers.values()) / explanation.items
+        console.print(plain(f"answers: {counts}; one that is always given is right in {most:.1%}"))
+    if explanation.repeated_prompts:
+        console.print(plain(f"{explanation.repeated_prompts:,} items ask what an earlier one asks"))
+    longest = ", ".join(f"{item} {length:,}" for item, length in explanation.longest)
+    console.print(plain(f"longest prompts, in characters: {longest}"))
+    for asked in explanation.asked:
+        console.print(Rule(plain(f"item {asked['item']}"), align="left"))
+        for request in asked["requests"]:
+            for turn in request.get("messages", ()):
+                console.print(plain(f"{turn['role']}: {turn['content']}"))
+            if "prompt" in request:
+                console.print(plain(request["prompt"]))
+            for option in request.get("options", ()):
+                console.print(plain(f"  {option!r}"), style="cyan")
+            if "stop" in request:
+                stops = " or ".join(map(repr, request["stop"])) or "the end token"
+                console.print(plain(f"  up to {request['max_tokens']} tokens, until {stops}"), style="cyan")
+        console.print(plain(f"expected: {asked['expected']}"), style="bold")
 
 
 def _all(source: str) -> list[Benchmark]:

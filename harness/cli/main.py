@@ -27,7 +27,7 @@ COMMANDS = {
     "export": "Write a run to files: Parquet or CSV tables, or lm-eval's results with samples.",
     "import": "Take in results of lm-eval that have samples (--log_samples), or those that `export` wrote.",
     "merge": "Write a LoRA adapter and its base as one checkpoint, and check it against the live adapter.",
-    "data": "Benchmark rows: what is cached, and taking rows in.",
+    "data": "Benchmark rows: what is cached, taking rows in, and what a file of your own holds.",
     "db": "What the store holds, and another machine's runs.",
     "tag": "Name a run, so that other commands find it by that word.",
     "rm": "Remove runs or studies and all that is theirs.",

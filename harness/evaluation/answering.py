@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from harness.evaluation.planning import TaskPlan
 from harness.prompting import thinking
+from harness.prompting.chat_templates import conversation
 from harness.types import Choice, Generate, Item, Loglikelihood, Request, Response, Rolling, Sample
 
 if TYPE_CHECKING:
@@ -234,6 +235,11 @@ def response_of(row: ResponseRow) -> Response:
 
 
 def _prompt(request: Request) -> tuple[str, str]:
+    """What is stored as asked: the shared text and the item's own; a conversation is all its turns."""
     if isinstance(request, Rolling):
         return "", request.text
-    return request.prompt.shared, request.prompt.own
+    prompt = request.prompt
+    if not prompt.earlier and not prompt.system:
+        return prompt.shared, prompt.own
+    turns = conversation((*prompt.earlier, prompt.shared + prompt.own), prompt.system)
+    return "", "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in turns)

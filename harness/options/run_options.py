@@ -121,7 +121,7 @@ class RunOptions(ModelSpec, BackendSettings, Stored):
 
     tasks: str = option(
         "",
-        "As mmlu, mmlu:anatomy or lm_eval:NAME, several by comma; without it, all benchmarks of ours.",
+        "As mmlu, mmlu:anatomy, lm_eval:NAME or file:PATH, several by comma; without it, all benchmarks of ours.",
         panel=ASK,
         allowed="names of tasks, several by comma",
         default_factory=_default_tasks,

@@ -36,7 +36,7 @@ class Encoded:
 
 def conversation(prompt: Prompt, shared: str, system: str | None) -> list[dict[str, str]]:
     """What a chat model is told: the system's message, the turns before, and the prompt."""
-    return conversation_of((*prompt.earlier, shared + prompt.own), system)
+    return conversation_of((*prompt.earlier, shared + prompt.own), prompt.system or system)
 
 
 class Encoder:
@@ -148,7 +148,7 @@ class Encoder:
         """The control tokens that the tokenizer and the chat template put into a prompt."""
         if not self.chat:
             return self.control.added
-        kind = (len(prompt.earlier), bool(self.system))
+        kind = (len(prompt.earlier), bool(prompt.system or self.system))
         if kind not in self._expected:
             self._expected[kind] = self.control.of(self.ids(self._skeleton(*kind)))
         return self._expected[kind]

@@ -1,10 +1,11 @@
-"""The benchmarks: parts by name (harness/registry.py), and those of lm-eval. `load` turns what `--tasks` says into
-tasks."""
+"""The benchmarks: parts by name (harness/registry.py), those of lm-eval, and a user's own test files. `load` turns what
+`--tasks` says into tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import registry
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from harness.types import Task, TaskFactory
 
 LM_EVAL = "lm_eval:"
+FILE = "file:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,12 @@ def parse(tasks: str) -> dict[str, tuple[str, ...]]:
             name, group = word, ""
             if word == LM_EVAL:
                 raise UsageError("lm_eval: wants the name of a task after the colon, as in lm_eval:hellaswag.")
+        elif word.startswith(FILE):
+            path, group = _path_and_group(word.removeprefix(FILE))
+            name = FILE + path
         else:
-            registry.check("tasks", name, f", and {LM_EVAL}NAME for any task of lm-evaluation-harness")
+            more = f", {LM_EVAL}NAME for any task of lm-evaluation-harness, and {FILE}PATH for a test file of your own"
+            registry.check("tasks", name, more)
         groups = wanted.setdefault(name, [])
         if group:
             groups.append(group)
@@ -46,6 +52,13 @@ def parse(tasks: str) -> dict[str, tuple[str, ...]]:
     if not wanted:
         raise UsageError(f"--tasks names no task. There are {registry.listed('tasks')}.")
     return {name: () if name in whole else tuple(dict.fromkeys(groups)) for name, groups in wanted.items()}
+
+
+def _path_and_group(word: str) -> tuple[str, str]:
+    """Of file:PATH:GROUP. Both may hold a colon: the longest PATH that is a file counts."""
+    ends = [len(word), *(at for at in range(len(word) - 1, 0, -1) if word[at] == ":")]
+    end = next((at for at in ends if Path(word[:at]).expanduser().is_file()), len(word))
+    return word[:end], word[end + 1 :]
 
 
 def load(
@@ -70,17 +83,23 @@ def load(
             members, aggregates = load_lm_eval(name.removeprefix(LM_EVAL), include_path, shots, chat)
             chosen += [Selected(task, (), tuple(aggregates)) for task in members if task.name not in known]
             continue
-        chosen.append(_registered(name, groups, data, protocol, shots, chat))
+        if name.startswith(FILE):
+            from harness.tasks.file_tasks.tasks import FileTask
+
+            path = name.removeprefix(FILE)
+            task: Task = FileTask.load(path, protocol, shots, chat)
+            if any(task.name == selected.task.name for selected in chosen):
+                raise UsageError(f'Two test files are called {task.name}. Write name = "…" into {path}.toml for one.')
+        else:
+            make: TaskFactory = registry.load("tasks", name)
+            task = make(data, protocol, shots, chat)
+        chosen.append(_selected(task, groups))
     return chosen
 
 
-def _registered(
-    name: str, groups: Sequence[str], data: str | None, protocol: str, shots: int | None, chat: bool
-) -> Selected:
-    make: TaskFactory = registry.load("tasks", name)
-    task = make(data, protocol, shots, chat)
+def _selected(task: Task, groups: Sequence[str]) -> Selected:
     known = dict.fromkeys(item.group for item in task.items())
     for group in groups:
         if group not in known:
-            raise UsageError(f"{name} has no group {group!r}.{suggest(group, known)} It has: {', '.join(known)}.")
+            raise UsageError(f"{task.name} has no group {group!r}.{suggest(group, known)} It has: {', '.join(known)}.")
     return Selected(task, tuple(groups))

@@ -58,7 +58,9 @@ class TaskContract(Registered):
             assert isinstance(value, str), f"{name} is no text"
             assert value, f"{name} is empty"
         assert task.protocol == self.protocol
-        assert not set(task.name) & set(",: \t\n") or task.name.startswith("lm_eval:"), "--tasks cannot name it"
+        assert not set(task.name) & set(",: \t\n") or task.name.startswith(("lm_eval:", "file:")), (
+            "--tasks cannot name it"
+        )
         assert not self.registered or task.name == self.registered
         assert isinstance(task.shots, int)
         assert task.shots >= 0

@@ -41,7 +41,7 @@ _CONTROL = re.compile(
 
 def names_in_prompt(prompt: Prompt) -> list[str]:
     """Names of well-known control tokens in what is asked, each once."""
-    return control_names((*prompt.earlier, prompt.shared + prompt.own))
+    return control_names((prompt.system, *prompt.earlier, prompt.shared + prompt.own))
 
 
 def control_names(texts: Iterable[str]) -> list[str]:

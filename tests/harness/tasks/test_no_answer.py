@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from functools import cache
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any

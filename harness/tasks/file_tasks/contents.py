@@ -1,0 +1,186 @@
+"""A file as questions: its shape found, every row checked, prompts put together. Whatever is wrong is refused here,
+with file and line, before anything is asked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from data.folder_rows import load_text
+from data.sources import DataError
+from harness.errors import UsageError
+from harness.tasks.file_tasks import answer_readings, declaration, records, shapes
+from harness.tasks.file_tasks.declaration import TestFile
+from harness.tasks.file_tasks.questions import Contents, Question
+from harness.tasks.file_tasks.rows import LETTERS, Row, names_of
+from harness.tasks.file_tasks.shapes import Parts, Shape
+from harness.tasks.file_tasks.text_scores import number_in
+
+
+def contents_of(file: Path, options: TestFile) -> Contents:
+    beside = str(declaration.path_of(file))
+    raw = records.read(file)
+    names = names_of(raw, options.columns, beside)
+    rows = [Row(record, names) for record in raw]
+    labels_file = _labels_file(file, options, names)
+    shape = shapes.recognise(rows, labels_file is not None)
+    labels = _labels(labels_file, rows) if labels_file else None
+    parts = [shape.parts(row) for row in rows]
+    if labels is not None:
+        for one, label in zip(parts, labels, strict=True):
+            one.answer = label
+    rights, reading = (
+        _rights(rows, parts, options, beside) if shape.kind in ("choices", "blank") else ([0] * len(rows), "")
+    )
+    _check_declared(shape, options, beside)
+    questions = [
+        _question(number, row, one, right, shape, options)
+        for number, (row, one, right) in enumerate(zip(rows, parts, rights, strict=True), 1)
+    ]
+    _check_ids(questions, beside)
+    numeric = shape.numeric or options.metric == "numeric" or options.tolerance is not None
+    if numeric and shape.kind == "answer":
+        _check_numbers(questions)
+    if all(question.is_shot for question in questions):
+        raise DataError(f"{file}: every row is an example (column split), and none is left to ask.")
+    return Contents(
+        kind=shape.kind,
+        shape=shape.words,
+        questions=tuple(_clustered(questions, parts)),
+        metric=options.metric or ("numeric" if numeric else shape.metric),
+        reading=reading,
+        numeric=numeric,
+        is_chat=shape.is_chat,
+        max_tokens=shape.max_tokens,
+        stop=shape.stop,
+        unused=_unused(rows, shape, options),
+        labels_file=labels_file,
+    )
+
+
+def _labels_file(file: Path, options: TestFile, names: dict[str, str]) -> Path | None:
+    """The file with the answers: the declared one, or STEM-labels.lst beside, as PIQA has it."""
+    if options.labels is not None:
+        path = file.with_name(options.labels)
+        if not path.is_file():
+            raise DataError(f"{declaration.path_of(file)}: labels = {options.labels!r}, and there is no file {path}.")
+        return path
+    path = file.with_name(f"{records.stem_of(file)}-labels.lst")
+    return path if "answer" not in names and path.is_file() else None
+
+
+def _labels(path: Path, rows: Sequence[Row]) -> list[str]:
+    labels = load_text(path).split()
+    if len(labels) != len(rows):
+        raise DataError(f"{path} has {len(labels):,} answers, and {len(rows):,} rows need one each.")
+    return labels
+
+
+def _rights(rows: Sequence[Row], parts: Sequence[Parts], options: TestFile, beside: str) -> tuple[list[int], str]:
+    choices = [
+        answer_readings.Choices(row, one.choices, one.labels, one.answer) for row, one in zip(rows, parts, strict=True)
+    ]
+    return answer_readings.settle(choices, options.answers, beside)
+
+
+def _check_declared(shape: Shape, options: TestFile, beside: str) -> None:
+    """What is declared has to mean something for this shape."""
+    metrics = {
+        "choices": ("acc", "acc_norm") if options.scoring == "texts" else ("acc",),
+        "blank": ("acc",),
+        "continuation": ("acc",),
+        "answer": ("exact_match", "f1", "contains", "numeric"),
+    }[shape.kind]
+    if options.metric is not None and options.metric not in metrics:
+        raise UsageError(f"{beside}: metric = {options.metric!r}, and {shape.words} has {', '.join(metrics)}.")
+    of_answers = {"extract", "tolerance", "stop", "max_tokens"} if shape.kind != "answer" else set()
+    of_choices = {"scoring"} if shape.kind != "choices" else set()
+    of_both = {"answers"} if shape.kind not in ("choices", "blank") else set()
+    of_prompts = {"prompt"} if shape.kind == "blank" or shape.is_chat else set()
+    given = options.model_fields_set
+    for key in sorted(given & (of_answers | of_choices | of_both | of_prompts)):
+        raise UsageError(f"{beside}: {key} has no meaning for {shape.words}. Remove it.")
+    if options.prompt is not None and options.scoring == "letters" and "{choices}" not in options.prompt:
+        raise UsageError(f'{beside}: scoring = "letters" wants {{choices}} in prompt, where they are listed.')
+
+
+def _question(number: int, row: Row, parts: Parts, right: int, shape: Shape, options: TestFile) -> Question:
+    fields = dict(parts.fields)
+    if parts.choices and shape.kind == "choices":
+        listed = zip(LETTERS, parts.choices, strict=False)
+        fields["choices"] = "\n".join(f"{letter}. {text}" for letter, text in listed)
+    template = options.prompt or parts.template
+    if options.scoring == "letters" and options.prompt is None:
+        template = ("{context}\n" if fields.get("context") else "") + shapes.LISTED
+    group = row.word("group", "")
+    if group == "all":
+        raise row.wrong("group", "is 'all', which is the name of the figure over all groups")
+    prompt = row.fill(template, fields)
+    if not prompt.strip():
+        raise DataError(f"{row.where}: the prompt is empty.")
+    return Question(
+        row=row,
+        id=row.word("id", str(number)),
+        group=group,
+        cluster=row.word("cluster", ""),
+        is_shot=row.is_shot(),
+        prompt=prompt,
+        earlier=parts.earlier,
+        system=parts.system,
+        choices=tuple(parts.choices),
+        labels=tuple(parts.labels),
+        right=right,
+        after=parts.after,
+        answers=parts.answers,
+        continuation=parts.continuation,
+        shown=parts.shown or _shown(parts, right, options),
+        stop=row.stop() if shape.kind == "answer" else None,
+    )
+
+
+def _shown(parts: Parts, right: int, options: TestFile) -> str:
+    return LETTERS[right] if options.scoring == "letters" else parts.choices[right] + parts.after
+
+
+def _check_ids(questions: Sequence[Question], beside: str) -> None:
+    first: dict[str, Question] = {}
+    for question in questions:
+        earlier = first.setdefault(question.id, question)
+        if earlier is not question:
+            row = question.row
+            raise row.wrong(
+                "id",
+                f"is {question.id!r}, as in {earlier.row.where.rpartition(', ')[2]}; each row has its own. Where "
+                f'the column is no id, write id = "" under [columns] in {beside}',
+            )
+
+
+def _check_numbers(questions: Sequence[Question]) -> None:
+    for question in questions:
+        for answer in question.answers:
+            if number_in(answer) is None:
+                raise question.row.wrong("answer", f"is {answer!r}, which has no number; the metric numeric needs one")
+
+
+def _clustered(questions: Sequence[Question], parts: Sequence[Parts]) -> list[Question]:
+    """Questions on one context are not independent, whether the file says so or not."""
+    shared = Counter(one.cluster for one in parts)
+    return [
+        replace(question, cluster=hashlib.sha256(one.cluster.encode()).hexdigest()[:12])
+        if one.cluster and not question.cluster and shared[one.cluster] > 1
+        else question
+        for question, one in zip(questions, parts, strict=True)
+    ]
+
+
+def _unused(rows: Sequence[Row], shape: Shape, options: TestFile) -> tuple[str, ...]:
+    used: set[Any] = {*rows[0].names.values(), *shape.needs, *shapes.lettered_columns(rows[0])}
+    return tuple(
+        column
+        for column in rows[0].record.values
+        if column not in used and f"{{{column}}}" not in (options.prompt or "")
+    )

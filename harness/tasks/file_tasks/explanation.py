@@ -1,0 +1,113 @@
+"""What a test file holds and how it will be asked, for `harness data show`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.prompting.chat_templates import conversation
+from harness.tasks.file_tasks import records
+from harness.tasks.file_tasks.declaration import declared_for
+from harness.tasks.file_tasks.questions import Question
+from harness.tasks.file_tasks.tasks import FileTask
+from harness.types import Choice, Generate, Loglikelihood, Request
+
+SHOWN = 3  # examples and longest prompts
+MOST_COMMON = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`answers` counts the right choice's place, or the first accepted answer. `longest` is in characters."""
+
+    task: FileTask
+    items: int
+    examples: int
+    groups: dict[str, int]
+    answers: dict[str, int]
+    repeated_prompts: int
+    longest: list[tuple[str, int]]
+    asked: list[dict[str, Any]]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        task = self.task
+        return {
+            "task": task.name,
+            "shape": task.contents.shape,
+            "metric": task.metric,
+            "digest": task.data_digest,
+            "items": self.items,
+            "examples": self.examples,
+            "shots": task.shots,
+            "groups": self.groups,
+            "answers": self.answers,
+            "repeated_prompts": self.repeated_prompts,
+            "longest": [{"item": item, "characters": length} for item, length in self.longest],
+            "settings": dict(task.settings),
+            "notes": list(task.warnings),
+            "asked": self.asked,
+        }
+
+
+def explain(path: str) -> Explanation:
+    """The errors of `FileTask.load`."""
+    file = records.existing(Path(path).expanduser())
+    options = declared_for(file)
+    task = FileTask(file, options, None, chat=False)
+    if task.contents.is_chat:
+        task = FileTask(file, options, None, chat=True)
+    items = task.items()
+    questions = [task.question(item) for item in items]
+    prompts = {
+        item.id: "\n".join((*question.earlier, question.prompt))
+        for item, question in zip(items, questions, strict=True)
+    }
+    longest = sorted(prompts, key=lambda item: -len(prompts[item]))[:SHOWN]
+    return Explanation(
+        task,
+        items=len(items),
+        examples=len(task.contents.questions) - len(items),
+        groups=dict(Counter(item.group for item in items)),
+        answers=_answers(questions),
+        repeated_prompts=len(items) - len(set(zip(prompts.values(), (q.choices for q in questions), strict=True))),
+        longest=[(item, len(prompts[item])) for item in longest],
+        asked=[
+            {
+                "item": item.id,
+                "requests": [_shown(request) for request in task.requests(item)],
+                "expected": _expected(question),
+            }
+            for item, question in list(zip(items, questions, strict=True))[:SHOWN]
+        ],
+    )
+
+
+def _answers(questions: Sequence[Question]) -> dict[str, int]:
+    if questions[0].choices:
+        places = Counter(question.right for question in questions)
+        return {f"choice {place + 1}": places[place] for place in sorted(places)}
+    if questions[0].answers:
+        return dict(Counter(question.answers[0] for question in questions).most_common(MOST_COMMON))
+    return {}
+
+
+def _expected(question: Question) -> str:
+    if question.choices:
+        return question.choices[question.right]
+    return " | ".join(question.answers) or question.continuation
+
+
+def _shown(request: Request) -> dict[str, Any]:
+    assert isinstance(request, Choice | Loglikelihood | Generate)
+    prompt = request.prompt
+    if prompt.earlier or prompt.system:
+        asked: dict[str, Any] = {"messages": conversation((*prompt.earlier, prompt.own), prompt.system)}
+    else:
+        asked = {"prompt": prompt.shared + prompt.own}
+    if isinstance(request, Generate):
+        return {**asked, "stop": list(request.stop), "max_tokens": request.max_tokens}
+    return {**asked, "options": list(request.options)}
