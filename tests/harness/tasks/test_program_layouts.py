@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.prompting.stops import Marked
-from harness.prompting.thinking import answer_of, said
+from harness.prompting.thinking import answer_of, stored_text
 from harness.tasks.programs import extract_program
 from harness.types import Generate, Prompt
 
@@ -102,7 +102,7 @@ def stored(text: str, draw: Any) -> str:
     opening = next((opening for opening, _ in THOUGHTS if text.startswith(opening)), "")
     opened = opening if opening and draw(st.booleans()) else ""
     request = Generate(Prompt("", "?"), (), 100, after_thinking=True)
-    return said(Marked(text.removeprefix(opened)), request, opened).text
+    return stored_text(Marked(text.removeprefix(opened)), request, opened).text
 
 
 def value_of(text: str) -> Any:
