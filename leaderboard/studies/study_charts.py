@@ -204,7 +204,7 @@ def _sentence(words: str) -> None:
 def _nothing(words: str) -> None:
     import streamlit as st
 
-    st.html(macros("shared")._nothing(words))
+    st.html(macros("shared").nothing(words))
 
 
 def _list(names: Sequence[str]) -> str:

@@ -82,6 +82,18 @@ def test_scores_and_comparisons_are_those_of_the_commands(made):
         assert f"{said} {row['p_value']:.3g} {row['p_holm']:.3g} {row['lost']} / {row['gained']}" in compared
 
 
+def test_what_prompts_differ_in_is_noted_beside_the_comparison(tmp_path):
+    store = Store(tmp_path / "s.duckdb")
+    for name, config in (("a", {}), ("b", {"add_bos": True})):
+        measured(store, name, {"mmlu": answers(6, 4)}, model_digest=name, config=config)
+    for run in store.runs():
+        store.save_scores(run.id, [*_scores(store, run.id)])
+    site.write(store, tmp_path / "out")
+    (note,) = json_of("compare", "a", "b", "--db", store.path)[0]["warnings"]
+    assert note.startswith("The prompts differ by --add-bos")
+    assert "The prompts differ by --add-bos" in text_of(tmp_path / "out" / "compare.html")
+
+
 def test_people_and_judges_are_ranked_apart(made):
     store, folder = made
     text = text_of(folder / "preference.html")

@@ -40,6 +40,13 @@ def test_every_macro_is_used(file):
         assert len(re.findall(rf"\b{name}\b", used)) > 1, name
 
 
+def test_python_names_macros_that_there_are():
+    """mypy does not see them."""
+    named = {call for path in PYTHON for call in re.findall(r'macros\("(\w+)"\)\.(\w+)', path.read_text("utf-8"))}
+    assert len(named) > 30
+    assert [call for call in sorted(named) if not callable(getattr(macros(call[0]), call[1], None))] == []
+
+
 @pytest.mark.parametrize("words", [HTML, QUOTES, CONTROL])
 def test_what_a_macro_prints_is_text_without_any_filter(words):
     made = str(macros("shared").sentence(words))
