@@ -243,7 +243,7 @@ def _studies(studies: Sequence[StudyRow]) -> tuple[str, str]:
 
 def _study(store: Store, row: StudyRow) -> tuple[str, str]:
     from leaderboard.ranking.preference_view import table
-    from tuning.report import drawing, page
+    from tuning.report import inks, page
     from tuning.report.documents import view_of
     from tuning.report.findings import findings
 
@@ -251,7 +251,7 @@ def _study(store: Store, row: StudyRow) -> tuple[str, str]:
     said = "".join(f"<li>{markup.text(sentence)}</li>" for sentence in (*found.sentences, *found.view.notes))
     plots = "".join(
         f'{_section(plot.title)}<figure role="img" aria-label="{markup.text(plot.title)}">{plot.svg}</figure>'
-        for plot in page.make_plots(found, drawing.EITHER)
+        for plot in page.make_plots(found, inks.EITHER)
     )
     names = page.columns(found)
     trials = table(names, [page.cells(found, trial) for trial in page.in_order(found)], names=(1, 2))
