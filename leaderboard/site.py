@@ -200,12 +200,12 @@ def _studies(studies: Sequence[StudyRow]) -> tuple[str, Markup]:
 
 def _study(store: Store, row: StudyRow) -> tuple[str, Markup]:
     from leaderboard.ranking.preference_view import table
-    from tuning.report import drawing, page
+    from tuning.report import inks, page
     from tuning.report.documents import view_of
     from tuning.report.findings import findings
 
     of_study = findings(view_of(store, row.id))
-    plots = page.make_plots(of_study, drawing.EITHER)
+    plots = page.make_plots(of_study, inks.EITHER)
     cells = [page.cells(of_study, trial) for trial in page.in_order(of_study)]
     trials = table(page.columns(of_study), cells, names=(1, 2))
     sentences = [*of_study.sentences, *of_study.view.notes]

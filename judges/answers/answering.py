@@ -1,31 +1,25 @@
-"""Answers of a checkpoint to a prompt set, stored with all that made them; the same options again go on.
-
-Sampling is FastChat's (lm-sys/FastChat, llm_judge/common.py, `temperature_config`): a temperature by category, 0.7
-where none is named, at most 1,024 tokens. The preset `paper` is the human arm of arXiv 2312.00949: some of the Vicuna
-prompts, the Alpaca template, temperature 0.9, top_p 0.9.
-"""
+"""Answers of a checkpoint to a prompt set, stored with all that made them; the same options again go on."""
 
 from __future__ import annotations
 
 import gc
-import hashlib
 import sys
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from data.prompts import Prompt, PromptSet, load
+from data.prompts import PromptSet, load
 from harness.errors import IncompleteError
 from harness.evaluation import identity
-from harness.evaluation.planning import find_model
 from harness.options import BackendSettings, ResolvedModel
 from harness.prompting import prompt_options, thinking
 from harness.types import Generate, Sampling
 from judges.answers import templates
 from judges.answers.options import AnswerOptions
+from judges.answers.planning import Plan, make_plan
 from judges.store import Store
 from judges.store.rows import AnswerRow, AnswerSetRow, PromptSetRow, QuestionRow
 
@@ -33,12 +27,6 @@ if TYPE_CHECKING:
     from harness.types import Backend
     from judges.answers.templates import Template
 
-VERSION = "1"  # changes whenever prompts or what is kept of an answer change
-FASTCHAT = {  # temperature by category; 0.7 for all others
-    **dict.fromkeys(("extraction", "math", "coding", "reasoning"), 0.0),
-    **dict.fromkeys(("stem", "humanities"), 0.1),
-}
-PAPER_PROMPTS = 30  # arXiv 2312.00949 has 29 or 30; which ones is not said
 Progress = Callable[[str, int, int], None]
 Make = Callable[[ResolvedModel, BackendSettings], "tuple[Backend, list[str]]"]
 
@@ -78,24 +66,6 @@ def require_a_word(result: Result) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    options: AnswerOptions
-    model: ResolvedModel
-    settings: BackendSettings
-    prompts: PromptSet
-    chosen: Sequence[Prompt]
-    template: str
-    temperatures: Mapping[str, float]
-    top_p: float
-    identity: str
-    command: str = ""  # what made the answers
-
-    @property
-    def asked(self) -> int:
-        return sum(len(prompt.turns) for prompt in self.chosen)
-
-
 def answer(
     options: AnswerOptions,
     progress: Progress = lambda name, done, total: None,
@@ -105,7 +75,7 @@ def answer(
     """Have one checkpoint answer a prompt set (`data.prompts.load(options.prompts)`).
 
     Raises HarnessError, DataError, or KeyboardInterrupt; whatever was answered is stored."""
-    plan = replace(_plan(options, load(options.prompts)), command=" ".join(command or sys.argv))
+    plan = replace(make_plan(options, load(options.prompts)), command=" ".join(command or sys.argv))
     store = Store(options.db)
     known = _known(store, plan)
     if known is None or known.status == "running":
@@ -116,56 +86,7 @@ def answer(
     return Result(known, plan.asked, plan.asked, len(_empty(store, known)))
 
 
-def _plan(options: AnswerOptions, prompts: PromptSet) -> _Plan:
-    paper = options.preset == "paper"
-    settings = BackendSettings(
-        **{name: getattr(options, name) for name in ("chat_template", "date", "add_bos", "served_name")}
-    )
-    checkpoint, device, dtype = find_model(options, settings)
-    template = templates.choose(options.template or ("alpaca" if paper else "auto"), checkpoint)
-    settings = settings.replace(chat=template == "chat")  # the backend writes the conversation
-    prompt_options.check(settings, checkpoint.kind == "served")
-    settings = prompt_options.pinned(settings, checkpoint)
-    chosen = _chosen(prompts, options.sample or (PAPER_PROMPTS if paper else None))
-    temperatures = {
-        prompt.category: (0.9 if paper else FASTCHAT.get(prompt.category, 0.7))
-        if options.temperature is None
-        else options.temperature
-        for prompt in chosen
-    }
-    top_p = options.top_p if options.top_p is not None else 0.9 if paper else 1.0
-    content = {
-        "version": VERSION,
-        "model": checkpoint.digest,
-        "dtype": dtype,
-        "four_bit": options.load_in_4bit,
-        "prompts": prompts.digest,
-        "asked": [prompt.id for prompt in chosen],
-        "template": template,
-        "temperatures": temperatures,
-        "top_p": top_p,
-        "max_new_tokens": options.max_new_tokens,
-        "strip_thinking": options.strip_thinking,
-        "seed": options.seed,
-        **prompt_options.content(settings),
-    }
-    if options.strip_thinking:
-        content["texts"] = thinking.VERSION
-    address = options.model if checkpoint.kind == "served" else ""
-    model = ResolvedModel(checkpoint, device, dtype, options.load_in_4bit, address)
-    return _Plan(options, model, settings, prompts, chosen, template, temperatures, top_p, identity.digest(content))
-
-
-def _chosen(prompts: PromptSet, sample: int | None) -> tuple[Prompt, ...]:
-    """All, or `sample` of them by a lot that depends on the prompt set alone: every model gets the same ones."""
-    if sample is None or sample >= len(prompts.prompts):
-        return prompts.prompts
-    lots = {p.id: hashlib.sha256(f"{prompts.digest}\0{p.id}".encode()).digest() for p in prompts.prompts}
-    drawn = set(sorted(lots, key=lots.__getitem__)[:sample])
-    return tuple(prompt for prompt in prompts.prompts if prompt.id in drawn)
-
-
-def _known(store: Store, plan: _Plan) -> AnswerSetRow | None:
+def _known(store: Store, plan: Plan) -> AnswerSetRow | None:
     options = plan.options
     known = None if options.fresh else store.find_answers(plan.identity)
     if known is not None and options.name and options.name != known.name:
@@ -176,7 +97,7 @@ def _known(store: Store, plan: _Plan) -> AnswerSetRow | None:
 
 def _answer(
     store: Store,
-    plan: _Plan,
+    plan: Plan,
     known: AnswerSetRow | None,
     progress: Progress,
     make: Make | None,
@@ -225,7 +146,7 @@ def _empty(store: Store, record: AnswerSetRow) -> list[AnswerRow]:
 
 def _turn(
     store: Store,
-    plan: _Plan,
+    plan: Plan,
     record: AnswerSetRow,
     backend: Backend,
     template: Template,
@@ -275,7 +196,7 @@ def _turn(
         progress(record.name, stored, plan.asked)
 
 
-def _create(store: Store, plan: _Plan, backend: Backend, warnings: list[str]) -> AnswerSetRow:
+def _create(store: Store, plan: Plan, backend: Backend, warnings: list[str]) -> AnswerSetRow:
     from harness.provenance import provenance
 
     options, checkpoint = plan.options, plan.model.checkpoint

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tuning.report import drawing
+from tuning.report import drawing, inks
 from tuning.report.drawing import (
-    DARK,
-    LIGHT,
     ROW,
     Chart,
     Dot,
@@ -27,6 +25,7 @@ from tuning.report.drawing import (
     values,
     words,
 )
+from tuning.report.inks import DARK, LIGHT
 
 __all__ = [
     "Cell",
@@ -88,13 +87,13 @@ def show(chart: Chart, description: str, key: str | None = None) -> None:
     import streamlit as st
 
     # SVG: on a canvas there is no light-dark()
-    looks = {"config": drawing.theme(drawing.EITHER), "usermeta": {"embedOptions": {"renderer": "svg"}}}
+    looks = {"config": inks.theme(inks.EITHER), "usermeta": {"embedOptions": {"renderer": "svg"}}}
     st.vega_lite_chart(spec={**chart, **looks}, width="stretch", theme=None, alt=description, key=key)
 
 
 def svg(chart: Chart, width: int = 640) -> str:
     """For a page with `color-scheme: light dark`, or with either alone. `width`, in pixels, is of the plot alone."""
-    return drawing.svg(chart, drawing.EITHER, width)
+    return drawing.svg(chart, inks.EITHER, width)
 
 
 def interval_bars(rows: Sequence[Estimate], title: str, scale: float = 100) -> Chart:

@@ -12,6 +12,7 @@ from harness import html_templates
 from harness.errors import HarnessError
 from tuning.report import charts, drawing
 from tuning.report.findings import Findings, findings
+from tuning.report.inks import LIGHT, Inks
 from tuning.report.views import StudyView, TrialView
 
 
@@ -40,7 +41,7 @@ def write(view: StudyView, folder: Path) -> list[Path]:
     return [folder / "report.html", folder / "report.md"]
 
 
-def make_plots(results: Findings, inks: drawing.Inks = drawing.LIGHT) -> list[Plot]:
+def make_plots(results: Findings, inks: Inks = LIGHT) -> list[Plot]:
     """Those that there are values for."""
     view, ranked = results.view, results.ranked
     shown: list[tuple[str, str, drawing.Chart]] = []

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import UsageError
+from tuning.study.digits import DIGITS, nearest, rounded
 from tuning.types import Value
 
 LARGEST = 1e300  # whole numbers can be larger than any float
-DIGITS = 4  # significant, of a real value: finer differences are far below the noise of a training
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,23 +220,23 @@ class Real:
 
     def all_values(self) -> list[Value]:
         """As many as `count`, which is 9000 for each power of ten."""
-        return [*self._ends, *map(_rounded, self._grid)]
+        return [*self._ends, *map(rounded, self._grid)]
 
     @property
     def _grid(self) -> range:
-        """Numbers of the values of four digits (`_rounded`) that it holds; no hyperparameter is below zero."""
+        """Numbers of the values of four digits (`rounded`) that it holds; no hyperparameter is below zero."""
         if self.high <= 0:
             return range(0)
         low, high = max(self.low, math.ulp(0.0)), self.high
-        first, last = _nearest(low), _nearest(high)
-        return range(first + (_rounded(first) < low), last + (_rounded(last) <= high))
+        first, last = nearest(low), nearest(high)
+        return range(first + (rounded(first) < low), last + (rounded(last) <= high))
 
     @property
     def _ends(self) -> list[Value]:
         """Its values that are no such number: its ends, where they have more digits, and zero."""
         grid = self._grid
         ends = {float(self.check(end)) for end in (self.low, self.high)}
-        return [end for end in sorted(ends) if end <= 0 or _nearest(end) not in grid or _rounded(_nearest(end)) != end]
+        return [end for end in sorted(ends) if end <= 0 or nearest(end) not in grid or rounded(nearest(end)) != end]
 
 
 Parameter = Choice | Integer | Stepped | Real
@@ -283,18 +283,6 @@ def _number(name: str, value: Any) -> float:
 def _rising(name: str, low: float, high: float) -> None:
     if not (_is_number(low) and _is_number(high) and low <= high):
         raise UsageError(f"{name}: the range from {low!r} to {high!r} is empty.")
-
-
-def _nearest(number: float) -> int:
-    """The number of the value of DIGITS digits that is nearest to one above zero."""
-    digits, _, power = f"{number:.{DIGITS - 1}e}".partition("e")
-    return (int(power) * 9 - 1) * 10 ** (DIGITS - 1) + int(digits.replace(".", ""))
-
-
-def _rounded(number: int) -> float:
-    """The value of DIGITS digits with that number; the next number is the next value."""
-    power, digits = divmod(number, 9 * 10 ** (DIGITS - 1))
-    return float(f"{digits + 10 ** (DIGITS - 1)}e{power - DIGITS + 1}")
 
 
 def _whole(code: float, bounds: tuple[float, float]) -> int:

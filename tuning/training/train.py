@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from data.instruction_split import Splits
 from harness.errors import UsageError
-from harness.models import bos
 from harness.models.checkpoint import Checkpoint, resolve
 from tuning.training.adapters import One, adapted, detach, lora_config, write
 from tuning.training.encoded import Tokens
 from tuning.training.likelihood import likelihood, packs
 from tuning.training.packed import Stack, packable
-from tuning.training.row_limits import encode_within, none_left, require_responses
+from tuning.training.part_rows import PartRows
 from tuning.training.steps import Steps
 from tuning.training.train_settings import TrainSettings
 from tuning.training.training_schedule import TrainingSchedule
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 Part = Literal["train", "validation", "test"]
 LEAST = 0.25  # of the validation rows
 _PADDED = "Rows are padded: packed one after the other, this base gives them another likelihood than alone."
-
-
 DEFAULT = TrainSettings()
 
 
@@ -57,12 +54,12 @@ class Trainer:
             raise UsageError(f"{checkpoint.given} is a LoRA adapter. Merge it first (harness merge), or give its base.")
         self.checkpoint, self.splits, self.settings = checkpoint, splits, settings
         self._workers = workers
-        self._warnings: dict[str, list[str]] = {}
+        self.rows = PartRows(checkpoint, splits, settings)
 
     def require(self) -> None:
         """Load the base. UsageError or ModelError where no trial could be trained on it, or measured."""
-        self._require("train")
-        self._require("validation")
+        self.rows.require("train")
+        self.rows.require("validation")
         _ = self.model
         if self.settings.processes > 1:
             self.close()  # each of a trial's processes loads its own
@@ -81,7 +78,7 @@ class Trainer:
         on the same rows, and small rungs would spend most on validation. The cosine ends with the last row. An
         exception of `on_step` (to stop early) ends the training, with nothing written. TrialError where the trial
         cannot end well."""
-        self._require("train")
+        self.rows.require("train")
         if self.settings.processes > 1:
             from tuning.training.data_parallel import launch
 
@@ -104,7 +101,7 @@ class Trainer:
 
         What cannot be packed together (other batch, epochs or target modules; DoRA) is packed with its like or
         trained alone. `seconds` is each trial's share of the time."""
-        self._require("train")
+        self.rows.require("train")
         results: dict[int, Trained | TrialError] = {}
         left = list(range(len(hypers)))
         while left:
@@ -123,8 +120,8 @@ class Trainer:
         part, ModelError for an adapter that does not fit."""
         from harness.models.attach import attach
 
-        self._require(part)
-        rows = self._rows(part)
+        self.rows.require(part)
+        rows = self.rows.part(part)
         if adapter is None:
             return self._likelihood(self.model, rows)[0]
         resolved = resolve(str(adapter), str(self.checkpoint.path))
@@ -135,12 +132,8 @@ class Trainer:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """About the rows: those that are cut at `max_tokens`, …"""
-        for part in ("train", "validation", "test"):
-            self._rows(part)
-        of_rows = (f"{part}: {warning}" for part, texts in self._warnings.items() for warning in texts)
-        padded = [_PADDED] if self.settings.packed_rows and not self._packed_rows else []
-        return (*bos.warnings(self._tokenizer, self.checkpoint.path), *of_rows, *padded)
+        """About the rows, and how they go through the base."""
+        return (*self.rows.warnings, *([_PADDED] if self.settings.packed_rows and not self._packed_rows else []))
 
     def close(self) -> None:
         """Free the base. It is loaded again when it is needed again."""
@@ -163,47 +156,9 @@ class Trainer:
         return model.requires_grad_(False)
 
     @cached_property
-    def _tokenizer(self) -> Any:
-        from harness.models.loading import load_config, load_tokenizer
-        from harness.models.vocabulary import fit_tokenizer, rows_of
-
-        tokenizer = load_tokenizer(self.checkpoint)
-        self._warnings["tokenizer"] = fit_tokenizer(tokenizer, rows_of(load_config(self.checkpoint)), self.checkpoint)
-        if self.settings.add_bos:
-            bos.add_bos(tokenizer, self.checkpoint.given)
-        return tokenizer
-
-    @cached_property
-    def _encoded(self) -> dict[str, list[Tokens]]:
-        return {}
-
-    def _rows(self, part: str) -> list[Tokens]:
-        if part not in self._encoded:
-            self._encoded[part], self._warnings[part] = encode_within(
-                self._tokenizer, self.splits.part(part), self.settings.max_tokens, *self._positions
-            )
-        return self._encoded[part]
-
-    @cached_property
-    def _positions(self) -> tuple[int | None, bool]:
-        """Of the base: how many, and whether no row can be longer."""
-        from transformers import AutoConfig
-
-        from harness.backends.limits import positions_of
-
-        config = AutoConfig.from_pretrained(
-            self.checkpoint.path, trust_remote_code=self.checkpoint.remote_code, local_files_only=True
-        )
-        return positions_of(config)
-
-    def _require(self, part: str) -> None:
-        """UsageError where no trial could learn from the rows of a part, or be measured on them."""
-        require_responses(part, self._rows(part), self.settings.max_tokens, *self._positions)
-
-    @cached_property
     def _packed_rows(self) -> bool:
         """Whether rows go through this base one after the other: where that was asked for and changes nothing."""
-        return self.settings.packed_rows and packs(self.model, self._rows("train") or self._rows("validation"))
+        return self.settings.packed_rows and packs(self.model, self.rows.part("train") or self.rows.part("validation"))
 
     @property
     def _steps(self) -> Steps:
@@ -222,13 +177,13 @@ class Trainer:
     ) -> list[Trained | TrialError]:
         """One trial as peft has it, or several packed. A trial that fails does not stop the others."""
         began = time.perf_counter()
-        part = self._rows("train")[: len(self.splits.subset(fraction).train)]
+        part = self.rows.part("train")[: len(self.splits.subset(fraction).train)]
         rows = [row for row in part if row.responses]
         guess = math.log(self.model.get_input_embeddings().weight.shape[0])
         _reset_peak(self.settings.device)
         try:
             if not rows:
-                raise TrialError(none_left("train", part, self.settings.max_tokens, *self._positions))
+                raise TrialError(self.rows.none_left("train", part))
             schedules = [
                 TrainingSchedule(hyper, seed, len(rows), guess) for hyper, seed in zip(hypers, seeds, strict=True)
             ]
@@ -295,7 +250,7 @@ class Trainer:
         from peft import set_peft_model_state_dict
 
         began = time.perf_counter()
-        rows = self._rows("validation")
+        rows = self.rows.part("validation")
         rows = rows[: max(1, round(max(fraction, LEAST) * len(rows)))]
         try:
             with adapted(self.model, schedule.hyper, self.checkpoint, 0) as model:

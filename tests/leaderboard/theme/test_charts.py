@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from leaderboard.theme import charts
 from tuning.report import charts as studies
-from tuning.report import drawing
+from tuning.report import drawing, inks
 from tuning.report.correlation import agreement
 from tuning.report.findings import Model, Prediction, front
 from tuning.report.importance import Importance
@@ -87,7 +87,7 @@ def schema() -> Any:
 
 @pytest.mark.parametrize("name", FORMS)
 def test_a_chart_is_what_the_schema_says(schema, name):
-    shown = {**FORMS[name], "config": drawing.theme(drawing.EITHER)}
+    shown = {**FORMS[name], "config": inks.theme(inks.EITHER)}
     assert not [error.message[:300] for error in schema.iter_errors(json.loads(json.dumps(shown)))]
 
 
@@ -179,14 +179,14 @@ def test_different_names_have_different_labels(names):
     assert all(label.isprintable() or " " in label for label in found.values() if label.isascii())
 
 
-@pytest.mark.parametrize(("inks", "page"), [(drawing.LIGHT, "#ffffff"), (drawing.DARK, "#12171d")])
-def test_colours_stand_out_from_the_page(inks, page):
+@pytest.mark.parametrize(("colours", "page"), [(inks.LIGHT, "#ffffff"), (inks.DARK, "#12171d")])
+def test_colours_stand_out_from_the_page(colours, page):
     """WCAG 2.2: 3 for marks, 4.5 for text."""
-    assert all(contrast(colour, page) >= 3 for colour in (*inks.palette, inks.better, inks.worse))
-    assert all(contrast(colour, page) >= 4.5 for colour in (inks.text, inks.muted))
+    assert all(contrast(colour, page) >= 3 for colour in (*colours.palette, colours.better, colours.worse))
+    assert all(contrast(colour, page) >= 4.5 for colour in (colours.text, colours.muted))
     for value in range(11):
         light, dark = re.findall("#[0-9a-f]{6}", charts._shade(value / 10))
-        assert contrast(inks.text, light if inks is drawing.LIGHT else dark) >= 4.5
+        assert contrast(colours.text, light if colours is inks.LIGHT else dark) >= 4.5
 
 
 def contrast(a: str, b: str) -> float:

@@ -176,10 +176,16 @@ def test_workers_that_cannot_begin_stop_the_study(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("PYTHONPATH", "")
     with pytest.raises(MissingError, match="exit code 1 before it could begin"):
         run(tmp_path, parallel=2, budget=5)
+    assert not Store(tmp_path / "s.duckdb").exists()
+    monkeypatch.undo()
+    run(tmp_path, budget=5)
+    monkeypatch.setenv("PYTHONPATH", "")
+    with pytest.raises(MissingError, match="exit code 1 before it could begin"):
+        run(tmp_path, parallel=2, budget=7, block=1)
     store = Store(tmp_path / "s.duckdb")
     study = store.studies()[0]
     assert study.status == "stopped"
-    assert store.attempts(study.id) == []
+    assert not any(attempt.failed for attempt in store.attempts(study.id))
 
 
 def test_a_trial_that_kills_its_process_leaves_a_whole_store(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_gradients_equal_those_of_separate_training(base: Checkpoint, dtype: str
 
     trainer = Trainer(base, small_splits())
     trainer.model = model = load_model(base).requires_grad_(False)
-    rows = [row for row in trainer._rows("train") if row.responses]
+    rows = [row for row in trainer.rows.part("train") if row.responses]
     groups: list[list[Tokens]] = [rows[k : k + 10] for k in range(len(HYPERS))]  # each trial has its own rows
     states = [initial(model, one, base, seed) for one, seed in zip(HYPERS, SEEDS, strict=True)]
     wide = getattr(torch, dtype)

@@ -187,9 +187,9 @@ def test_steps_rates_and_counts(trainer: Trainer, tmp_path: Path) -> None:
     assert trained.steps == seen[0].steps == 6
     assert max(step.lr for step in seen) == seen[1].lr == 0.01
     assert 0 < seen[-1].lr < 0.002
-    rows = trainer._rows("train")
+    rows = trainer.rows.part("train")
     assert trained.compute.forward == 2 * sum(len(row.ids) for row in rows)
-    assert trained.compute.validation == sum(len(row.ids) for row in trainer._rows("validation"))
+    assert trained.compute.validation == sum(len(row.ids) for row in trainer.rows.part("validation"))
     assert trained.seconds > 0
 
 
@@ -215,7 +215,7 @@ def test_the_adapter_is_one_for_the_harness(base: Checkpoint, trainer: Trainer, 
     merge(str(trained.adapter), tmp_path / "merged")
     merged = load_model(resolve(str(tmp_path / "merged")))
     expected = trainer.evaluate(trained.adapter, "test")
-    assert likelihood(merged, trainer._rows("test"))[0].mean == pytest.approx(expected.mean, abs=1e-5)
+    assert likelihood(merged, trainer.rows.part("test"))[0].mean == pytest.approx(expected.mean, abs=1e-5)
     assert trainer.evaluate(trained.adapter).mean == pytest.approx(trained.validation.mean, abs=1e-7)
     assert sorted(path.name for path in trained.adapter.iterdir()) == [
         "adapter_config.json",
