@@ -55,7 +55,7 @@ def serve(place: str) -> None:
                 os.close(stream)
             with connection:
                 ended = os.pidfd_open(worker)
-                if ended not in select.select([ended, connection], [], [])[0]:
+                if ended not in select.select([ended, connection.fileno()], [], [])[0]:
                     os.kill(worker, 9)  # who asked has gone
                 os.close(ended)
                 code = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
