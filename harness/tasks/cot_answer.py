@@ -80,7 +80,8 @@ def extract(text: str) -> str:
     elif not statements:
         return ""
     if items := _LIST.match(text, start):
-        return ", ".join(unwrapped(re.sub(rf"^{_ITEM}", "", item)) for item in items[1].split("\n") if item.strip())
+        lines = [re.sub(rf"^{_ITEM}", "", line) for line in items[1].split("\n") if line.strip()]
+        return ", ".join(unwrapped(_SENTENCE_END.split(line)[0]) for line in lines)
     line = text[start:].lstrip(_WRAPPING + "\n").partition("\n")[0]
     return unwrapped(_SENTENCE_END.split(line)[0])
 

@@ -78,11 +78,12 @@ def _names_read_at_once(assignment: ast.Assign | ast.AnnAssign) -> set[str]:
 
 def method_as_function(source: str, name: str) -> str:
     """The line that makes a function of the last top-level class's method of this name; "" where there is none."""
-    for statement in reversed(parse(source).body):
-        for method in reversed(statement.body if isinstance(statement, ast.ClassDef) else []):
+    classes = [statement for statement in parse(source).body if isinstance(statement, ast.ClassDef)]
+    for owner in reversed(classes):
+        for method in reversed(owner.body):
             if isinstance(method, ast.FunctionDef) and method.name == name:
                 bound = method.decorator_list or (method.args.args and method.args.args[0].arg == "self")
-                return f"{name} = {statement.name}{'()' if bound else ''}.{name}"
+                return f"{name} = {owner.name}{'()' if bound else ''}.{name}"
     return ""
 
 

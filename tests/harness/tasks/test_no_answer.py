@@ -142,9 +142,11 @@ def native(kind: str, protocol: str) -> Any:
         }
         return Humaneval(rows({"test": [{**row, "task_id": f"{n}"} for n in range(10)]}))
     answer = {"number": "", "spans": ["No"], "date": {"day": "", "month": "", "year": ""}}
-    test = [{"passage_id": f"p{n}", "query_id": f"q{n}", "passage": f"{n}", "question": "q"} for n in range(13)]
-    test = [{**row, "answers": [answer]} for row in test]
-    return Drop(rows({"test": test, "train": test[:3]}), protocol)
+    questions: list[dict[str, Any]] = [
+        {"passage_id": f"p{n}", "query_id": f"q{n}", "passage": f"{n}", "question": "q", "answers": [answer]}
+        for n in range(13)
+    ]
+    return Drop(rows({"test": questions, "train": questions[:3]}), protocol)
 
 
 def right(kind: str, request: Any) -> Response:

@@ -70,3 +70,22 @@ def test_what_a_thought_says_is_no_verdict(text, is_cut, verdict):
             _verdict(text, is_cut)
     else:
         assert _verdict(text, is_cut) == verdict
+
+
+@given(
+    st.sampled_from([("<think>", "</think>"), ("[THINK]", "[/THINK]"), ("<thinking>", "</thinking>")]),
+    st.lists(st.sampled_from(["[[A]]", "[[B]]", "[[C]]", " or ", "\n", "[["]), max_size=6).map("".join),
+    st.sampled_from("ABC"),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+)
+def test_the_verdict_is_what_follows_any_thought(tags, thought, letter, opened, ends, is_cut):
+    """Also where the chat template has opened the thought, so that the text only closes it."""
+    opening, closing = tags
+    text = f"{opening}t{thought}" if not (opened and ends) else f"t{thought}"
+    if ends:
+        assert _verdict(f"{text}{closing}\n\nSo [[{letter}]] it is.", is_cut) == MEANS[letter]
+    else:
+        with pytest.raises(UnclearError, match="no verdict"):
+            _verdict(text, is_cut)
