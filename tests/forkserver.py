@@ -115,14 +115,6 @@ class Process:
         return said[0], said[1]
 
 
-def run(command: Sequence[object], **options: Any) -> subprocess.CompletedProcess[str]:
-    """A command line to its end, with what it said."""
-    process = Process(command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, **options)
-    out, errors = process.communicate(timeout=300)
-    assert process.returncode is not None
-    return subprocess.CompletedProcess(list(command), process.returncode, out, errors)
-
-
 def _stream(number: int, wanted: int | IO[Any] | None) -> tuple[int, IO[Any] | None]:
     """The descriptor that the process gets, and our end of a pipe."""
     if wanted == PIPE:
@@ -182,7 +174,8 @@ def _serve(place: str) -> list[str]:
         gc.freeze()
         os.write(1, b"ready\n")
         while True:
-            readable, _, _ = select.select([0, listener], [], [])
+            watched: list[int | socket.socket] = [0, listener]
+            readable, _, _ = select.select(watched, [], [])
             if 0 in readable:  # who started us has ended
                 os._exit(0)
             channel, _ = listener.accept()

@@ -6,13 +6,10 @@ import json
 import zipfile
 from pathlib import Path
 
-import pytest
-
 from harness.tasks import declared
 from tests.harness.runs import MMLU
 from tests.wheel import PACKAGES, ROOT, Environment
 
-RUN = ("harness", "run", "--model", "tiny", "--data", "sample", "--json")
 API = """
 import harness
 
@@ -45,23 +42,14 @@ def test_its_packages_are_imported_from_its_environment(installed: Environment, 
     assert places == [str(installed.packages / name / "__init__.py") for name in PACKAGES]
 
 
-def measured(installed: Environment, folder: Path, *words: str) -> dict[str, int]:
-    """Items by task of a run of the embedded model on the bundled sample."""
-    printed = json.loads(installed.output(*RUN, *words, folder=folder, HARNESS_HOME=folder.parent / "home"))
-    assert printed["status"] == "finished"
-    assert (folder / "harness.duckdb").exists()
-    return {score["task"]: score["n"] for score in printed["scores"] if score["group"] == "all"}
-
-
 def test_it_runs_alone(installed: Environment, poisoned: Path) -> None:
-    assert set(measured(installed, poisoned, "--limit", "2")) == set(declared.defaults())
-
-
-@pytest.mark.full
-def test_it_runs_the_whole_sample_alone(installed: Environment, poisoned: Path) -> None:
-    items = measured(installed, poisoned)
+    command = ("harness", "run", "--model", "tiny", "--data", "sample", "--json")
+    printed = json.loads(installed.output(*command, folder=poisoned, HARNESS_HOME=poisoned.parent / "home"))
+    assert printed["status"] == "finished"
+    items = {score["task"]: score["n"] for score in printed["scores"] if score["group"] == "all"}
     assert set(items) == set(declared.defaults())
     assert min(items.values()) >= 10
+    assert (poisoned / "harness.duckdb").exists()
 
 
 def test_a_script_uses_it_alone(installed: Environment, poisoned: Path) -> None:

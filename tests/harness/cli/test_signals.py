@@ -66,7 +66,7 @@ class Hanging:
 
 def ended(process: forkserver.Process) -> tuple[int, str]:
     _, errors = process.communicate(timeout=60)
-    return process.returncode, errors
+    return process.wait(), errors
 
 
 def commands(tmp_path: Path) -> dict[str, Callable[[Server], list[object]]]:
