@@ -16,7 +16,7 @@ FILES = Path(__file__).parent / "files"
 
 class _Contract(TaskContract):
     file: ClassVar[str]
-    make = FileTask.load
+    make = staticmethod(FileTask.load)
 
     def __init_subclass__(cls) -> None:
         cls.data = str(FILES / cls.file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,7 @@ def test_every_way_to_write_an_answer_means_the_same(choices: list[str], data: s
     from harness.tasks.file_tasks.rows import LETTERS, Row
 
     rights = data.draw(st.lists(st.integers(0, len(choices) - 1), min_size=1, max_size=5))
-    ways = {"label": LETTERS.__getitem__, "index": int, "text": choices.__getitem__}
+    ways: dict[str, Callable[[int], object]] = {"label": LETTERS.__getitem__, "index": int, "text": choices.__getitem__}
     for reading, write in ways.items():
         row = Row(Record({}, "here"), {})
         rows = [Choices(row, choices, LETTERS[: len(choices)], write(right)) for right in rights]
