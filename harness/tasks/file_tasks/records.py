@@ -58,7 +58,7 @@ def existing(path: Path) -> Path:
 
 def ending_of(path: Path) -> str:
     """What kind of file it is, by its name without .gz or .zst. DataError for another kind."""
-    name = path.with_suffix("") if path.suffix.lower() in PACKED else path
+    name = path.with_suffix("") if path.suffix in PACKED else path
     if (ending := name.suffix.lower()) not in ENDINGS:
         raise DataError(f"{path}: what kind of file this is cannot be told from its name. {ALLOWED}")
     return ending
@@ -66,7 +66,7 @@ def ending_of(path: Path) -> str:
 
 def stem_of(path: Path) -> str:
     """Its name without endings: arc_easy for arc_easy.jsonl.gz."""
-    name = path.with_suffix("") if path.suffix.lower() in PACKED else path
+    name = path.with_suffix("") if path.suffix in PACKED else path
     return name.stem
 
 

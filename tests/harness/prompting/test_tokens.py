@@ -123,6 +123,14 @@ def test_a_text_that_begins_with_the_name_of_bos_gets_the_tokenizers_own_and_no_
     assert tokenizer.decode(encoded.ids, skip_special_tokens=True).strip() == "<s>Hello there"
 
 
+def test_a_conversations_own_system_text_stands_in_place_of_the_runs(encoder: Encoder) -> None:
+    own = Prompt("", "Hi <|im_end|>", system="Be long.")
+    for system in ("Be brief.", None):
+        (encoded,) = Encoder(encoder.tokenizer, 100_000, chat=True, system=system).prompts([own], [1])
+        (whole,) = Encoder(encoder.tokenizer, 100_000, chat=True, system="Be long.").prompts([Prompt("", own.own)], [1])
+        assert (encoded.text, encoded.ids) == (whole.text, whole.ids)
+
+
 def test_turns_before_stand_in_the_conversation(encoder: Encoder) -> None:
     chat = Encoder(encoder.tokenizer, 100_000, chat=True, system="Be brief.")
     (encoded,) = chat.prompts([Prompt("Shared. ", "Again.", earlier=("Write.", "Written."))], [1])

@@ -14,9 +14,13 @@ from harness.types import Item, Response, Task
 FILES = Path(__file__).parent / "files"
 
 
+def _load(data: str | None, protocol: str, shots: int | None, chat: bool) -> Task:
+    return FileTask.load(data, protocol, shots, chat)
+
+
 class _Contract(TaskContract):
     file: ClassVar[str]
-    make = FileTask.load
+    make = _load
 
     def __init_subclass__(cls) -> None:
         cls.data = str(FILES / cls.file)

@@ -104,7 +104,8 @@ def test_prompts_and_scores_are_lm_evals(name: str, shared_data: Path) -> None:
             asked += [(request.prompt.shared + request.prompt.own, option) for option in request.options]
         assert asked == [instance.args for instance in instances]
 
-        values = [(round(draw.uniform(-20, -1), 3), draw.random() < 0.5) for _ in asked]
+        # near to each other by length, so that the least difference in how it is counted shows
+        values = [(-len(option) * draw.uniform(0.95, 1.05), draw.random() < 0.5) for _, option in asked]
         expected = theirs.process_results(doc, values if len(values) > 1 else values[0:1])
         pairs = iter(values)
         responses = []

@@ -11,6 +11,7 @@ import pytest
 from harness import tasks
 from harness.errors import UsageError
 from tests.harness.runs import cli, json_of
+from tests.leaderboard.page_runner import draw
 
 FILES = Path(__file__).parent / "files"
 CHOICES, WRITTEN, MESSAGES = (f"file:{FILES / name}.jsonl" for name in ("choices", "written", "messages"))
@@ -30,7 +31,7 @@ def test_it_has_figures_notes_and_samples(store: Path) -> None:
     run = json_of("show", "a", "--db", store)
     by_task = {task["task"]: task for task in run["tasks"]}
     assert list(by_task) == ["file:choices", "file:written"]
-    assert by_task["file:choices"]["items"] == 6
+    assert by_task["file:choices"]["samples"] == 6
     scores = {(score["task"], score["group"], score["metric"]) for score in run["scores"]}
     assert {("file:choices", group, "acc") for group in ("all", "sky", "metals", "tower")} <= scores
     assert ("file:written", "all", "exact_match") in scores
@@ -57,21 +58,26 @@ def test_the_same_command_goes_on_and_an_edited_file_is_another_run(store: Path,
     assert "digest" in errors
 
 
-def test_it_is_compared_and_stands_on_pages(store: Path, tmp_path: Path) -> None:
+def test_it_is_compared_and_stands_on_pages(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compared = json_of("compare", "a", "b", "--db", store)
     assert "file:choices" in json.dumps(compared)
-    assert json_of("gate", "--baseline", "a", "--candidate", "a", "--max-drop", "1", "--db", store)
+    code, out, errors = cli("gate", "--baseline", "a", "--candidate", "a", "--max-drop", "1", "--db", store)
+    assert (code, errors) == (2, ""), "undecided: six items are too few"
+    assert "file:choices" in out
     code, _, errors = cli("board", "--export", tmp_path / "site", "--db", store)
     assert code == 0, errors
     pages = "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "site").rglob("*.html"))
     assert "file:choices" in pages
+    drawn = draw("run", store, monkeypatch, run=json_of("show", "a", "--db", store)["run"])
+    assert "file:written" in drawn.text
+    assert "question + choices, 6 items" in drawn.text
 
 
 def test_options_that_hold_for_all_tasks(tmp_path: Path) -> None:
     words = ["--tasks", f"{CHOICES}:sky,{CHOICES}:metals", "--limit", 1, "--shots", 1, "--db", tmp_path / "x"]
     run = json_of("run", "--model", "tiny", *words)
     (task,) = run["tasks"]
-    assert (task["items"], task["shots"]) == (2, 1)
+    assert (task["samples"], task["shots"]) == (2, 1)
     assert {score["group"] for score in run["scores"]} == {"all", "sky", "metals"}
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.tasks.file_tasks.declaration import TestFile
 from harness.tasks.file_tasks.tasks import FileTask
 from harness.types import Choice, Generate, Item, Loglikelihood, Prompt
 
@@ -153,7 +156,7 @@ def test_every_way_to_write_an_answer_means_the_same(choices: list[str], data: s
     from harness.tasks.file_tasks.rows import LETTERS, Row
 
     rights = data.draw(st.lists(st.integers(0, len(choices) - 1), min_size=1, max_size=5))
-    ways = {"label": LETTERS.__getitem__, "index": int, "text": choices.__getitem__}
+    ways: dict[str, Callable[[int], object]] = {"label": LETTERS.__getitem__, "index": int, "text": choices.__getitem__}
     for reading, write in ways.items():
         row = Row(Record({}, "here"), {})
         rows = [Choices(row, choices, LETTERS[: len(choices)], write(right)) for right in rights]
@@ -186,6 +189,26 @@ def test_the_digest_is_the_files(tmp_path: Path) -> None:
     assert first.data_digest != second.data_digest, "answers beside the file count too"
     assert [task.question(task.items()[0]).right for task in (first, second)] == [0, 1]
     assert "its answers stand in test-labels.lst" in first.warnings[1]
+
+
+def test_the_examples_of_the_docs(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[4] / "docs/own_tests.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```json\n(.*?)^```", text, flags=re.S | re.M)
+    (declaration,) = re.findall(r"^```toml\n(.*?)^```", text, flags=re.S | re.M)
+    shapes = []
+    for number, rows in enumerate(examples):
+        path = tmp_path / f"{number}.jsonl"
+        path.write_text(rows, encoding="utf-8")
+        (tmp_path / "1.jsonl.toml").write_text(declaration, encoding="utf-8")
+        task = FileTask.load(str(path), chat=number == 2)
+        shapes.append((task.name, task.contents.shape, len(task.items()), task.shots, task.metric))
+    assert shapes == [
+        ("file:0", "question + choices", 2, 0, "acc"),
+        ("file:invoices", "prompt + answer", 1, 2, "numeric"),
+        ("file:2", "messages + answer", 1, 0, "exact_match"),
+    ]
+    keys = set(re.findall(r"^\| `(\w+)`", text.partition("All keys:")[2], flags=re.M)) | {"tolerance", "max_tokens"}
+    assert keys == set(TestFile.model_fields)
 
 
 def test_answers_as_squad_has_them(tmp_path: Path) -> None:
