@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from harness.evaluation import no_answer
 from harness.evaluation.planning import TaskPlan
 from harness.prompting import thinking
 from harness.prompting.chat_templates import conversation
@@ -131,6 +132,10 @@ class _Scorer:
         self._store(rows, samples)
 
     def _score_one(self, item: Item, responses: list[Response]) -> Sample:
+        sample = self._score_of_task(item, responses)
+        return no_answer.overlooked(sample, responses, self._more_is_better(sample.metrics))
+
+    def _score_of_task(self, item: Item, responses: list[Response]) -> Sample:
         if not self.strip_thinking:
             return self.plan.task.score(item, responses)
         sample = self.plan.task.score(item, [replace(r, text=thinking.answer_of(r.text)) for r in responses])
@@ -144,9 +149,12 @@ class _Scorer:
 
     def _no_answer(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """No metric of which more is better is above 0: an empty text may be a right answer, a thought is none."""
-        higher = self.plan.task.settings.get("higher_is_better", {})
-        more_is_better = {name: higher.get(name.partition(",")[0], True) for name in metrics}
+        more_is_better = self._more_is_better(metrics)
         return {name: min(value, 0.0) if more_is_better[name] else value for name, value in metrics.items()}
+
+    def _more_is_better(self, metrics: Mapping[str, float]) -> dict[str, bool]:
+        higher = self.plan.task.settings.get("higher_is_better", {})
+        return {name: higher.get(name.partition(",")[0], True) for name in metrics}
 
     def _finished(self, wait: bool) -> list[SampleRow]:
         """Samples whose programs have run; with `wait`, at least one."""

@@ -7,11 +7,12 @@ of its own kind: a model may hold an option to be impossible, and another one is
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.types import Response
+    from harness.types import Response, Sample, Score
 
 NOT_A_NUMBER = "the model gave a log-probability that is not a number"
 NO_TOKENS = "an option adds no token to its prompt, so it has no log-probability"
@@ -37,6 +38,25 @@ def why_no_choice(logprobs: Sequence[float]) -> str:
     return ALL_IMPOSSIBLE if logprobs and max(logprobs) == -math.inf else ""
 
 
+def overlooked(sample: Sample, responses: Iterable[Response], more_is_better: Mapping[str, bool]) -> Sample:
+    """The sample; where its task has scored what is no answer, as a plug-in's may, one that counts as not right. Of
+    metrics of which less is better, no value is left."""
+    if any(reason in sample.note for reason in REASONS) or not (reason := why_none(responses)):
+        return sample
+    metrics = dict.fromkeys((name for name in sample.metrics if more_is_better[name]), 0.0)
+    return replace(sample, metrics=metrics, note="; ".join(filter(None, (reason, sample.note))))
+
+
+def numbers_only(scores: Sequence[Score]) -> tuple[list[Score], list[str]]:
+    """The scores that are numbers, and a sentence for each that is none."""
+    lost = [
+        f"no figure for {score.metric} of {score.group}: it is not a number"
+        for score in scores
+        if not math.isfinite(score.value)
+    ]
+    return [score for score in scores if math.isfinite(score.value)], lost
+
+
 def is_logprob(value: float) -> bool:
     """Is it a number, or -inf? A sum of rounded values may be a little above 0."""
     return value < math.inf
@@ -53,5 +73,5 @@ def summary(task: str, notes: Iterable[str], dtype: str) -> list[str]:
     return [
         f"{task}: {count} of {len(held)} answers count as not right: {reason}{hint if reason == NOT_A_NUMBER else ''}"
         for reason in REASONS
-        if (count := sum(note == reason for note in held))
+        if (count := sum(reason in note for note in held))
     ]

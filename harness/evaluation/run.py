@@ -232,7 +232,8 @@ def _summarize(store: Store, run_id: str, plan: Plan, clock: Clock) -> list[Scor
                 f"{task.name}: {len(samples)} of {part.samples} samples are there. The same command goes on."
             )
         with clock("scoring"):
-            scores[task.name] = task.summarize(samples)
+            scores[task.name], lost = no_answer.numbers_only(task.summarize(samples))
+        warnings += [f"{task.name}: {sentence}" for sentence in lost]
         warnings += no_answer.summary(task.name, [s.note for s in samples], plan.dtype)
         warnings += [f"{task.name}: {warning}" for warning in task.warnings if warning not in part.warnings]
     sizes = {part.task.name: len(part.items) for part in plan.tasks}
