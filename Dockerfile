@@ -27,8 +27,8 @@ COPY leaderboard leaderboard
 # hadolint ignore=SC2086
 RUN python=$(command -v python || command -v python3) \
     && "$python" -m venv "$VENV" \
-    && "$VENV/bin/pip" install ${TORCH} \
-    && "$VENV/bin/pip" install .
+    && "$VENV/bin/pip" install -c constraints.txt ${TORCH} \
+    && "$VENV/bin/pip" install -c constraints.txt .
 
 RUN useradd --create-home --shell /usr/sbin/nologin harness && mkdir /store && chown harness:harness /store
 USER harness
