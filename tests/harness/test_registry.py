@@ -43,7 +43,7 @@ def test_what_there_is_not_is_said_with_what_plugins_add(kind: str, plugged: Pat
 @pytest.mark.parametrize(
     ("words", "listed"),
     [
-        (["run", "--model", "tiny", "--tasks", "capitols"], "capitals (from lora-plugin), and lm_eval:NAME"),
+        (["run", "--model", "tiny", "--tasks", "capitols"], "capitals (from lora-plugin), lm_eval:NAME"),
         (["run", "--model", "tiny", "--tasks", ","], "capitals (from lora-plugin)"),
         (
             ["run", "--model", "tiny", "--data", "sample", "--tasks", "drop", "--limit", "1", "--backend", "sane"],

@@ -2,7 +2,8 @@
 
 vLLM's engine core is a process of its own that does not notice when the one that started it is killed with SIGKILL,
 and goes on holding the GPU's memory, which the resumed run then lacks. So this one notes, each second, which processes
-are ours; when we are gone, or close its standard input (a forked engine may hold that open), it kills what is left.
+are ours; when we are gone, or close its standard input (a forked engine may hold that open), it kills what is left. A
+process that was there before it, a notebook's own for example, is none of the engine's.
 """
 
 from __future__ import annotations
@@ -29,14 +30,18 @@ def start() -> subprocess.Popen[bytes]:
 def main(pid: int) -> None:
     import psutil
 
-    ours = psutil.Process(pid)
+    try:
+        ours = psutil.Process(pid)
+        before = set(ours.children(recursive=True))  # this process among them
+    except psutil.NoSuchProcess:
+        return
     children: set[psutil.Process] = set()
     announced = False
     while True:
         try:
             if ours.status() == psutil.STATUS_ZOMBIE:
                 break
-            children |= set(ours.children(recursive=True)) - {psutil.Process()}
+            children |= set(ours.children(recursive=True)) - before
         except psutil.NoSuchProcess:
             break
         if not announced:

@@ -118,19 +118,30 @@ def test_an_engine_that_does_not_start_leaves_nothing() -> None:
 PARENT = """
 import subprocess, sys
 from harness.backends.vllm import guard
+before = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=int(sys.argv[1]))
+watching = guard.start()
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-guard.start()
-print(child.pid, flush=True)
+print(before.pid, child.pid, watching.pid, flush=True)
 sys.stdin.read()
 """
 
 
 def test_the_guard_ends_what_a_killed_process_leaves() -> None:
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdin=-1, stdout=-1, cwd=ROOT)
+    """And not what was there before the guard."""
+    reading, writing = os.pipe()
+    words = [sys.executable, "-c", PARENT, str(reading)]
+    parent = subprocess.Popen(words, stdin=-1, stdout=-1, cwd=ROOT, pass_fds=[reading])
+    os.close(reading)
     assert parent.stdout
-    child = psutil.Process(int(parent.stdout.readline()))
-    (guard,) = (p for p in psutil.Process(parent.pid).children() if p != child)
+    before, child, guard = (psutil.Process(int(pid)) for pid in parent.stdout.readline().split())
+    waits = guard.num_ctx_switches().voluntary
+    while guard.num_ctx_switches().voluntary < waits + 2:  # it looks each second: by then it has seen the child
+        with pytest.raises(psutil.TimeoutExpired):
+            child.wait(0.1)
     os.kill(parent.pid, signal.SIGKILL)
     parent.communicate()
     _gone, alive = psutil.wait_procs([child, guard], timeout=20)
     assert alive == []
+    assert before.is_running()
+    os.close(writing)
+    psutil.wait_procs([before], timeout=20)

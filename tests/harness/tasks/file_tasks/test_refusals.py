@@ -11,6 +11,8 @@ import pytest
 
 from data.sources import DataError
 from harness.errors import UsageError
+from harness.options.declaration import declared
+from harness.tasks.file_tasks.declaration import TestFile, declared_for
 from harness.tasks.file_tasks.tasks import FileTask
 
 CHOICE = {"question": "Q?", "choices": ["x", "y"], "answer": "A"}
@@ -159,3 +161,26 @@ def test_labels_of_another_number(tmp_path: Path) -> None:
     (tmp_path / "test-labels.lst").write_text("0\n1\n0\n")
     with pytest.raises(DataError, match="has 3 answers, and 2 rows need one each"):
         FileTask.load(path)
+
+
+WRONG_VALUES = ("3", '""', "[1]", "true", "{a = 1}", "-1", "nan", '"no such word"')
+
+
+def refusal(file: Path, line: str) -> str:
+    file.with_name(f"{file.name}.toml").write_text(line + "\n")
+    try:
+        declared_for(file)
+    except UsageError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("key", declared(TestFile))
+def test_every_key_of_a_declaration_has_a_type_and_a_range(key: str, tmp_path: Path) -> None:
+    """What it cannot be is a sentence that names the file, the key and what is allowed."""
+    file = tmp_path / "test.jsonl"
+    sentences = [text for value in WRONG_VALUES if (text := refusal(file, f"{key} = {value}"))]
+    for sentence in sentences:
+        assert sentence.startswith((f"{file}.toml: {key} = ", f"{file}.toml: [{key}] "))
+        assert "\n" not in sentence
+    assert len(sentences) >= 3
