@@ -22,7 +22,7 @@ from typing import Any, Literal
 from harness.errors import ModelError, suggest
 from harness.models.digests import file_digests
 from harness.models.weights import find_weights, other_format
-from harness.options import OptionError
+from harness.options.declaration import OptionError  # the package itself imports `Checkpoint`
 
 BASE_DIGEST_FILE = "harness.json"  # our trainer writes {"base_digest": …} into an adapter's folder
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")

@@ -30,7 +30,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"model": URL, "trust_remote_code": True}, NOT_HERE),
     ({"model": URL, "served_name": "x", "base_name": "x"}, " is the model that is measured: give the base without"),
     ({"tasks": "mmul"}, ": There is no task 'mmul'. Did you mean mmlu?"),
-    ({"tasks": ","}, ": No task is named. There are mmlu, "),
+    ({"tasks": ","}, ": No task is named. There are bbh, "),
     ({"tasks": "mmlu:x"}, ": mmlu has no group 'x'. It has: "),
     ({"tasks": "mmlu", "protocol": "x"}, ": mmlu has no such protocol. The protocols are standard and instructeval."),
     ({"tasks": CHOICES, "protocol": "instructeval"}, ": file:choices.jsonl is asked as its file says, and has no such"),
