@@ -109,7 +109,7 @@ class ChatTemplate:
     def check(self, system: str | None = None, turns: int = 1) -> list[str]:
         """Render a conversation of so many turns of the user's, with a system text or without. Returns warnings."""
         messages = conversation(["x"] * (2 * turns - 1), "x" if system else None)
-        with about("system", system):  # what is refused for a system text; a template that takes nothing is the model's
+        with about("system", system):  # of `_refusal`, only that of a system text is a UsageError
             text = self.render(messages)
         warnings = []
         if reads_clock(self.source):
