@@ -28,7 +28,7 @@ def resolve_served(url: str, name: str | None, base_name: str | None, tokenizer:
     """The server is not asked: a finished run is found while it is down."""
     url = check_url(url)
     if not name:
-        raise not_given("served_name", f"{url} is a server, and has its models' names at {url}/models")
+        raise not_given("served_name", f"{url} is a server, which lists its models at {url}/models")
     if name == base_name:
         raise OptionError("base_name", name, " is the model that is measured: give the base without the adapter.")
     parts = [("address", url), ("name", name), ("base", base_name or "")]

@@ -87,7 +87,7 @@ def test_an_option_that_must_be_given(tmp_path: Path) -> None:
     common = {"data": "sample", "db": str(tmp_path / "s.duckdb")}
     for given, name, text in (
         ({"model": "tiny", "tasks": MESSAGES}, "chat", "file:messages.jsonl has messages, which are asked in a chat"),
-        ({"model": URL, "tasks": "drop"}, "served_name", f"{URL} is a server, and has its models' names at {URL}/mod"),
+        ({"model": URL, "tasks": "drop"}, "served_name", f"{URL} is a server, which lists its models at {URL}/models"),
     ):
         with pytest.raises(UsageError, match=f"^{name} must be given: {text}"):
             harness.evaluate(**given, **common, progress=False)

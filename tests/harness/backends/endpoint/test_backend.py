@@ -136,7 +136,7 @@ def test_names_and_options_that_do_not_fit(model, folder) -> None:
         with pytest.raises(UsageError, match=r"serves no smal\. Did you mean small\? It serves small"):
             backend_for(server.url, served_name="smal")
         for options, said in (
-            ({"served_name": None}, "^served_name must be given: .* is a server"),
+            ({"served_name": None}, r"^served_name must be given: .* is a server"),
             ({"dtype": "float16"}, '^dtype="float16" goes with a model on this machine'),
             ({"base": "x"}, '^base="x" goes with a model on this machine'),
             ({"base_name": "small"}, '^base_name="small" is the model that is measured'),
