@@ -70,8 +70,8 @@ def in_flags(text: str) -> str:
 
 @pytest.mark.parametrize(("options", "behind"), CASES, ids=[f"{[*given][-1]}{n}" for n, (given, _) in enumerate(CASES)])
 def test_a_runs_value_is_named_as_it_was_written(options: dict[str, Any], behind: str, tmp_path: Path) -> None:
-    given = {"model": "tiny", "tasks": "drop", "data": "sample", "db": str(tmp_path / "s.duckdb")}
-    given = {name: value for name, value in given.items() if name not in options} | options
+    usual: dict[str, Any] = {"model": "tiny", "tasks": "drop", "data": "sample", "db": str(tmp_path / "s.duckdb")}
+    given = {name: value for name, value in usual.items() if name not in options} | options
     with pytest.raises(UsageError) as caught:
         harness.evaluate(**given, progress=False)
     name, value = [*options.items()][-1]
@@ -84,11 +84,12 @@ def test_a_runs_value_is_named_as_it_was_written(options: dict[str, Any], behind
 
 
 def test_an_option_that_must_be_given(tmp_path: Path) -> None:
-    common = {"data": "sample", "db": str(tmp_path / "s.duckdb")}
-    for given, name, text in (
+    common: dict[str, Any] = {"data": "sample", "db": str(tmp_path / "s.duckdb")}
+    cases: list[tuple[dict[str, Any], str, str]] = [
         ({"model": "tiny", "tasks": MESSAGES}, "chat", "file:messages.jsonl has messages, which are asked in a chat"),
         ({"model": URL, "tasks": "drop"}, "served_name", f"{URL} is a server, which lists its models at {URL}/models"),
-    ):
+    ]
+    for given, name, text in cases:
         with pytest.raises(UsageError, match=f"^{name} must be given: {text}"):
             harness.evaluate(**given, **common, progress=False)
         code, _, errors = cli("run", *flags_of(given | common))
