@@ -26,7 +26,7 @@ class Finding:
     name: str
     ok: bool
     detail: str
-    needed: bool = False  # `harness run` on the four benchmarks cannot do without it
+    needed: bool = False  # `harness run` on the product's own benchmarks cannot do without it
     remedy: str = ""  # what to do where it is not ok
 
 

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from harness import registry
-from harness.errors import UsageError
+from harness.options import OptionError
 from harness.options.run_options import AUTO
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from harness.options import BackendSettings, ResolvedModel
     from harness.types import Backend, BackendFactory
+
+
+class Begun(Protocol):
+    """A run, or answers of one model, as the store has it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def backend(self) -> str: ...
+
+    @property
+    def config(self) -> Mapping[str, Any]: ...
 
 
 def make(wanted: str, model: ResolvedModel, settings: BackendSettings) -> tuple[Backend, list[str]]:
@@ -27,11 +43,30 @@ def choose(wanted: str, model: ResolvedModel) -> str:
     if wanted != AUTO:
         registry.check("backends", wanted, f", and {AUTO}, which chooses one")
     if served and wanted not in (AUTO, "endpoint"):
-        raise UsageError(f"{model.address} is a server: --backend endpoint asks it (auto does so too).")
+        raise OptionError("backend", wanted, f": {model.address} is a server, which endpoint asks (auto chooses it).")
     if served:
         return "endpoint"
     if wanted == "endpoint":
-        raise UsageError("--backend endpoint asks a server: --model http://host:port/v1 --served-name NAME.")
+        text = " asks a server: give its address as `model` (http://host:port/v1), and `served_name`."
+        raise OptionError("backend", wanted, text)
     if wanted != AUTO:
         return wanted
     return "vllm" if model.device == "cuda" and not model.load_in_4bit and find_spec("vllm") else "transformers"
+
+
+def begun_with(record: Begun) -> str:
+    """The name of the backend that made what is stored, as the option `backend` takes it."""
+    asked = str(record.config.get("backend", AUTO))
+    return record.backend if asked == AUTO else asked
+
+
+def to_go_on(wanted: str, record: Begun) -> str:
+    """The backend that goes on with what was begun: the same one. OptionError where another is asked for."""
+    begun = begun_with(record)
+    if wanted not in (AUTO, begun):
+        text = (
+            f": {record.name} was begun with {begun}, and another backend's answers are not added to it. Go on with "
+            "that one, or start over with `fresh`."
+        )
+        raise OptionError("backend", wanted, text)
+    return begun

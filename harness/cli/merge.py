@@ -19,9 +19,11 @@ def merge(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
 ) -> None:
     """Write a LoRA adapter and its base as one checkpoint, and check it against the live adapter."""
+    from harness.cli.declared import in_flags
     from harness.models.adapter import merge as write
 
-    note = write(adapter, out, base, dtype, device)
+    with in_flags("base", "dtype", "device"):
+        note = write(adapter, out, base, dtype, device)
     if json:
         from json import dumps
 

@@ -33,8 +33,8 @@ def run(given: Given[RunOptions], json: Json = False) -> None:
 def _print(result: Result, options: RunOptions) -> None:
     from rich.console import Console
 
+    from harness.backends import begun_with
     from harness.cli.tables import plain, print_run
-    from harness.evaluation.run import begun_with
     from harness.options.run_options import AUTO
     from harness.results import Store
 

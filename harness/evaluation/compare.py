@@ -216,7 +216,7 @@ def _check_items(a: TaskResult, b: TaskResult, of_a: Iterable[str], of_b: Iterab
         ]
         raise UsageError(
             f"{a.task}: {a.run} and {b.run} cannot be compared, because their items differ: {counts[0]}, {counts[1]}, "
-            f"{len(left & right):,} in both. Finish both runs, with the same groups and --limit."
+            f"{len(left & right):,} in both. Finish both runs, with the same groups and limit."
         )
 
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from data.sources import DataError
 from harness import tasks
-from harness.errors import UsageError
 from harness.evaluation import identity
 from harness.models.checkpoint import Checkpoint, resolve
 from harness.models.served import is_address, resolve_served
-from harness.options import BackendSettings, ModelSpec, ResolvedModel, RunOptions
+from harness.options import BackendSettings, ModelSpec, OptionError, ResolvedModel, RunOptions
 from harness.prompting import prompt_options, thinking
 from harness.tasks import Selected
 from harness.tasks import objects as task_objects
@@ -101,7 +100,8 @@ def make_plan(options: RunOptions, objects: Sequence[Task] = ()) -> Plan:
 
         refuse_without_tokenizer([request for p in plans for request in p.requests], options.chat)
     if options.repeats > 1 and all(p.repeats == 1 for p in plans):
-        raise UsageError("--repeats is for answers that are generated, and these tasks only weigh given options.")
+        text = " is for answers that are generated, and these tasks only weigh given options."
+        raise OptionError("repeats", options.repeats, text)
     aggregates = {aggregate.name: aggregate for s in selected for aggregate in s.aggregates}
     content = {
         "model": checkpoint.digest,
@@ -150,10 +150,11 @@ def find_model(spec: ModelSpec, settings: BackendSettings) -> tuple[Checkpoint, 
 
 
 def _check(options: RunOptions) -> None:
-    """UsageError where options do not go together; of each alone, its declaration has seen to it."""
+    """OptionError where options do not go together; of each alone, its declaration has seen to it."""
     _check_place(options)
     if options.system and not options.chat:
-        raise UsageError("--system goes with --chat: without a chat template there is no place for it.")
+        text = " goes with `chat`: without a chat template there is no place for it."
+        raise OptionError("system", options.system, text)
     prompt_options.check(options, is_address(options.model))
 
 
@@ -164,11 +165,12 @@ def _check_place(options: RunOptions) -> None:
     there = ["served_name", "base_name", "tokenizer", "concurrency"]
     served = is_address(options.model)
     for name in here if served else there:
-        if getattr(options, name) != RunOptions.model_fields[name].default:
+        value = getattr(options, name)
+        if value != RunOptions.model_fields[name].default:
             counterpart = (
-                "a model on this machine, and this one is a server's" if served else "a server (--model http://…)"
+                "a model on this machine, and this one is a server's" if served else "a server (`model` is its address)"
             )
-            raise UsageError(f"--{name.replace('_', '-')} goes with {counterpart}.")
+            raise OptionError(name, value, f" goes with {counterpart}.")
 
 
 def _plan_task(selected: Selected, options: RunOptions) -> TaskPlan:
@@ -200,10 +202,11 @@ def _plan_task(selected: Selected, options: RunOptions) -> TaskPlan:
                     seed = identity.answer_seed(options.seed, task.name, item.id, repeat, part)
                     changed = replace(changed, sampling=replace(changed.sampling, seed=seed))
                     if repeats > 1 and changed.sampling.temperature == 0:
-                        raise UsageError(
-                            f"--repeats {repeats} asks {task.name} for different answers, and at temperature 0 all are "
-                            "alike. Give --temperature, for example 0.8 with --top-p 0.95."
+                        text = (
+                            f" asks {task.name} for different answers, and at temperature 0 all are alike. Give "
+                            "`temperature`, for example 0.8 with `top_p` 0.95."
                         )
+                        raise OptionError("repeats", repeats, text)
                 keys.append((index, repeat, part))
                 requests.append(changed)
     return TaskPlan(

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from harness.errors import IncompleteError, UsageError
+from harness.errors import IncompleteError
 from harness.evaluation import no_answer
 from harness.evaluation.answering import Clock, Progress, answer_task
 from harness.evaluation.planning import Plan, make_plan
-from harness.options.run_options import AUTO
 from harness.prompting import thinking
 from harness.results import RunRow, ScoreRow, Store, TaskRow
 from harness.types import Sample, Score
@@ -118,19 +117,8 @@ def _make(plan: Plan, known: RunRow | None) -> tuple[Backend, list[str]]:
 
     wanted = plan.options.backend
     if known is not None:
-        if wanted not in (AUTO, begun := begun_with(known)):
-            raise UsageError(
-                f"The run {known.name} was begun with --backend {begun}, and another backend's answers are not added "
-                "to it: go on with that one, or measure anew with --fresh."
-            )
-        wanted = begun
+        wanted = backends.to_go_on(wanted, known)
     return backends.make(wanted, plan.model, plan.settings)
-
-
-def begun_with(run: RunRow) -> str:
-    """The name of the backend that a run's answers are of, as --backend takes it."""
-    asked = str(run.config.get("backend", AUTO))
-    return run.backend if asked == AUTO else asked
 
 
 def _how_far(store: Store, record: RunRow | None, plan: Plan) -> str:

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
+from harness.options import OptionError
 
 # Whose published tokenizers add BOS, whatever its name is
 _ALWAYS = ("gemma", "cohere", "llama4", "jamba", "lfm2")
@@ -28,13 +28,13 @@ def adds_bos(tokenizer: Any) -> bool:
 
 
 def add_bos(tokenizer: Any, given: str) -> None:
-    """From now on the tokenizer puts one BOS before a text. UsageError where it has none."""
+    """From now on the tokenizer puts one BOS before a text. OptionError where it has none."""
     from tokenizers import processors
 
     if adds_bos(tokenizer):
         return
     if tokenizer.bos_token_id is None:
-        raise UsageError(f"The tokenizer of {given} has no BOS token, so --add-bos cannot add one.")
+        raise OptionError("add_bos", True, f": the tokenizer of {given} has no BOS token.")
     bos = tokenizer.bos_token
     own = processors.TemplateProcessing(
         single=[bos, "$A"], pair=[bos, "$A", "$B"], special_tokens=[(bos, tokenizer.bos_token_id)]

@@ -1,4 +1,4 @@
-"""What --model means: a folder, a hub id, the embedded `tiny`, or a LoRA adapter on one of these.
+"""What `model` means: a folder, a hub id, the embedded `tiny`, or a LoRA adapter on one of these.
 
 Nothing here imports torch: a finished run must be found, and a bad path refused, at once.
 
@@ -19,9 +19,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.errors import ModelError, UsageError, suggest
+from harness.errors import ModelError, suggest
 from harness.models.digests import file_digests
 from harness.models.weights import find_weights, other_format
+from harness.options.declaration import OptionError  # the package itself imports `Checkpoint`
 
 BASE_DIGEST_FILE = "harness.json"  # our trainer writes {"base_digest": …} into an adapter's folder
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -63,7 +64,8 @@ def resolve(
     if _is_adapter(path):
         return _adapter(model, path, base, commit, trust_remote_code)
     if base is not None:
-        raise UsageError(f"--base goes with a LoRA adapter, and {model} is not one (no adapter_config.json in {path}).")
+        text = f" goes with a LoRA adapter, and {model} is not one (no adapter_config.json in {path})."
+        raise OptionError("base", base, text)
     return _whole_model(model, path, commit, trust_remote_code)
 
 
@@ -159,9 +161,8 @@ def locate(model: str, revision: str | None) -> tuple[Path, str]:
     """The local folder, and the commit where it came from a hub."""
     path = Path(model).expanduser()
     if revision and (model == "tiny" or path.is_dir()):
-        raise UsageError(
-            f"--revision goes with a hub id, and {model} is {'embedded' if model == 'tiny' else 'a folder'}."
-        )
+        text = f" goes with a hub id, and {model} is {'embedded' if model == 'tiny' else 'a folder'}."
+        raise OptionError("revision", revision, text)
     if model == "tiny":
         path = Path(str(files("data"))) / "tiny"
         if not (path / "config.json").is_file():

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError, MissingError, ModelError, UsageError
+from harness.errors import HarnessError, MissingError, ModelError
 from harness.models.checkpoint import Checkpoint
 from harness.models.weights import left_over
+from harness.options import OptionError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -150,20 +151,20 @@ def listed(names: list[str], most: int = 6) -> str:
 
 
 def require_device(device: str) -> None:
-    """UsageError where a device has no such name, MissingError where this machine has none of it."""
+    """OptionError where a device has no such name, MissingError where this machine has none of it."""
     import torch
 
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     kind = device.partition(":")[0]
     if kind not in present:
-        raise UsageError(f"{device} is not a device: choose cpu, cuda or mps.")
+        raise OptionError("device", device, " is not a device: choose cpu, cuda or mps.")
     if not present[kind]:
         raise MissingError(f"torch finds no {kind} device on this machine; --device cpu always works.")
 
 
 def _known(dtype: str) -> str:
     if dtype not in DTYPES:
-        raise UsageError(f"{dtype} is not a type to compute in: choose --dtype {', '.join(DTYPES)}.")
+        raise OptionError("dtype", dtype, f" is not a type to compute in: choose one of {', '.join(DTYPES)}.")
     return dtype
 
 

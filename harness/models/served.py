@@ -10,8 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.backends.endpoint.client import check_url
-from harness.errors import ModelError, UsageError
+from harness.errors import ModelError
 from harness.models.checkpoint import Checkpoint, combine, locate, tokenizer_parts
+from harness.options import OptionError, not_given
 
 UNVERIFIED = (
     "unverified: which weights, and whether an adapter, answered is the server's word only; with --base-name, and the "
@@ -27,9 +28,9 @@ def resolve_served(url: str, name: str | None, base_name: str | None, tokenizer:
     """The server is not asked: a finished run is found while it is down."""
     url = check_url(url)
     if not name:
-        raise UsageError(f"{url} is a server. Say which of its models to ask: --served-name NAME (see {url}/models).")
+        raise not_given("served_name", f"{url} is a server, which lists its models at {url}/models")
     if name == base_name:
-        raise UsageError(f"--base-name is the base without the adapter; {name} is the model that is measured.")
+        raise OptionError("base_name", name, " is the model that is measured: give the base without the adapter.")
     parts = [("address", url), ("name", name), ("base", base_name or "")]
     folder = Path()
     if tokenizer is not None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ModelError, UsageError, suggest
+from harness.options import OptionError, about, not_given
 
 DATE = "2024-07-26"  # Llama 3's templates write this day where they have no clock
 DEFAULT = "default"
@@ -45,23 +46,20 @@ def by_name(templates: Any) -> dict[str, str]:
 
 
 def pick(templates: dict[str, str], name: str | None, of: str) -> str:
-    """The template called `name`, or the one that is meant without a name. UsageError names those there are."""
+    """The template called `name`, or the one that is meant without a name. OptionError names those there are."""
     if not templates:
-        raise UsageError(f"{of} has no chat template, so --chat cannot be used with it.")
+        raise OptionError("chat", True, f": {of} has no chat template.")
     known = ", ".join(sorted(templates))
     if name is None and DEFAULT in templates:
         return templates[DEFAULT]
     if name is None and len(templates) > 1:
-        raise UsageError(
-            f"{of} has several chat templates and none is its default: {known}. Choose one with --chat-template NAME."
-        )
+        raise not_given("chat_template", f"{of} has several chat templates and none is its default: {known}")
     if name is None:
         (only,) = templates
-        raise UsageError(
-            f"The only chat template of {of} is {only!r}, not a default. Take it with --chat-template {only}."
-        )
+        raise not_given("chat_template", f"the only one of {of} is {only!r}, not a default")
     if name not in templates:
-        raise UsageError(f"{of} has no chat template {name!r}.{suggest(name, templates)} There are {known}.")
+        text = f": {of} has no chat template of this name.{suggest(name, templates)} There are {known}."
+        raise OptionError("chat_template", name, text)
     return templates[name]
 
 
@@ -70,13 +68,13 @@ def reads_clock(template: str) -> bool:
 
 
 def checked_date(text: str) -> str:
-    """A day as 2024-07-26. UsageError for anything else."""
+    """A day as 2024-07-26. OptionError for anything else."""
     try:
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", text):
             raise ValueError
         datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"--date is a day such as {DATE}, not {text!r}.") from None
+        raise OptionError("date", text, f" must be a day such as {DATE}.") from None
     return text
 
 
@@ -111,7 +109,8 @@ class ChatTemplate:
     def check(self, system: str | None = None, turns: int = 1) -> list[str]:
         """Render a conversation of so many turns of the user's, with a system text or without. Returns warnings."""
         messages = conversation(["x"] * (2 * turns - 1), "x" if system else None)
-        text = self.render(messages)
+        with about("system", system):  # of `_refusal`, only that of a system text is a UsageError
+            text = self.render(messages)
         warnings = []
         if reads_clock(self.source):
             warnings.append(f"the chat template writes the date: it is given {self.date} (--date sets another)")
@@ -125,7 +124,7 @@ class ChatTemplate:
         reason = " ".join((str(error) or type(error).__name__).split())[:300].rstrip(".")
         refusal = f"The chat template of {self.given} does not take this conversation: {reason}."
         if messages[0]["role"] == "system" and self._takes(messages[1:]):
-            return UsageError(f"{refusal} It takes it without the system text: leave --system out.")
+            return UsageError(f"{refusal} It takes it without the system text.")
         if len(messages) > 1 and self._takes(messages[-1:]):
             return ModelError(f"{refusal} It takes a single turn only.")
         return ModelError(f"{refusal} Mend the template, or ask without it.")

@@ -1,11 +1,11 @@
-"""Options that change what a model is asked, beside the task: --chat-template, --date and --add-bos."""
+"""Options that change what a model is asked, beside the task: `chat_template`, `date` and `add_bos`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from harness.errors import UsageError
+from harness.options import OptionError
 from harness.prompting import chat_templates
 
 if TYPE_CHECKING:
@@ -16,25 +16,25 @@ Settings = TypeVar("Settings", bound="BackendSettings")
 
 
 def check(options: BackendSettings, served: bool) -> None:
-    """UsageError where one of them can have no effect."""
+    """OptionError where one of them can have no effect."""
     for name in ("chat_template", "date", "add_bos"):
-        if getattr(options, name) in (None, False):
+        value = getattr(options, name)
+        if value in (None, False):
             continue
-        option = f"--{name.replace('_', '-')}"
         if served and options.tokenizer is None:
-            raise UsageError(
-                f"{option} changes prompts that are made here, and a server makes its own where its model's "
-                "tokenizer is not given (harness run --tokenizer)."
+            text = (
+                " changes prompts that are made here, and a server makes its own where a run is not given its model's "
+                "`tokenizer`."
             )
+            raise OptionError(name, value, text)
         if name != "add_bos" and not options.chat:
-            raise UsageError(
-                f"{option} goes with a chat template, and none is used here (harness run uses one with --chat)."
-            )
+            text = " goes with a chat template, and none is used here (a run uses one with `chat`)."
+            raise OptionError(name, value, text)
 
 
 def pinned(options: Settings, checkpoint: Checkpoint) -> Settings:
-    """The options with the date that the chat template is given: a fixed one unless --date says another, and None where
-    no clock is read. UsageError where several templates are there and none is meant."""
+    """The options with the date that the chat template is given: a fixed one unless `date` says another, and None where
+    no clock is read. OptionError where several templates are there and none is meant."""
     if options.date is not None:
         chat_templates.checked_date(options.date)
     if not options.chat or checkpoint.tokenizer == Path():
@@ -46,7 +46,8 @@ def pinned(options: Settings, checkpoint: Checkpoint) -> Settings:
     if chat_templates.reads_clock(template):
         return options.replace(date=options.date or chat_templates.DATE)
     if options.date is not None:
-        raise UsageError(f"The chat template of {checkpoint.given} asks for no date: leave --date out.")
+        text = f": the chat template of {checkpoint.given} asks for no date. Leave it out."
+        raise OptionError("date", options.date, text)
     return options
 
 

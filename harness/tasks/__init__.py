@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness import registry
 from harness.errors import UsageError, suggest
+from harness.options import OptionError, about
 
 if TYPE_CHECKING:
     from harness.tasks.lm_eval_bridge.groups import Aggregate
@@ -50,7 +51,7 @@ def parse(tasks: str) -> dict[str, tuple[str, ...]]:
         else:
             whole.add(name)
     if not wanted:
-        raise UsageError(f"--tasks names no task. There are {registry.listed('tasks')}.")
+        raise UsageError(f"No task is named. There are {registry.listed('tasks')}.")
     return {name: () if name in whole else tuple(dict.fromkeys(groups)) for name, groups in wanted.items()}
 
 
@@ -71,12 +72,13 @@ def load(
 ) -> list[Selected]:
     """Raises UsageError for a name, group or setting that does not exist, DataError for data that is not there."""
     chosen: list[Selected] = []
-    for name, groups in parse(tasks).items():
+    with about("tasks", tasks):
+        named = parse(tasks)
+    for name, groups in named.items():
         if name.startswith(LM_EVAL):
             if protocol != "standard":
-                raise UsageError(
-                    f"{name} is scored as lm-evaluation-harness does; --protocol {protocol} has no such task."
-                )
+                text = f": {name} is scored as lm-evaluation-harness does, and has no such protocol."
+                raise OptionError("protocol", protocol, text)
             from harness.tasks.lm_eval_bridge.tasks import load_lm_eval
 
             known = {selected.task.name for selected in chosen}  # a group may hold what was named by itself
@@ -93,7 +95,8 @@ def load(
         else:
             make: TaskFactory = registry.load("tasks", name)
             task = make(data, protocol, shots, chat)
-        chosen.append(_selected(task, groups))
+        with about("tasks", tasks):
+            chosen.append(_selected(task, groups))
     return chosen
 
 

@@ -18,8 +18,8 @@ from data.hub_rows import Repository
 from data.row_spec import TEXT, HubSet, RowSpec
 from data.rows import Content, Row, mapping, text, unique
 from data.sources import DataError
-from harness.errors import UsageError
 from harness.evaluation.no_answer import why_none
+from harness.options import OptionError
 from harness.sandbox.runner import TIMEOUT, Sandbox, Verdict
 from harness.stats import intervals
 from harness.tasks.programs import extract_program
@@ -103,10 +103,10 @@ class Humaneval:
     def __init__(
         self, benchmark: benchmarks.Benchmark, protocol: str = "standard", shots: int | None = None, chat: bool = False
     ) -> None:
-        """UsageError for shots or an unknown protocol; MissingError where programs cannot be run safely here."""
+        """OptionError for shots or an unknown protocol; MissingError where programs cannot be run safely here."""
         self.protocol = check_protocol(self.name, protocol)
         if shots:
-            raise UsageError(f"humaneval has no shots, and {shots} were asked for: leave --shots out or give 0.")
+            raise OptionError("shots", shots, ": humaneval has no shots. Leave it out, or give 0.")
         self.data_source, self.data_digest = benchmark.source, benchmark.digest
         self.warnings: Sequence[str] = benchmark.notes
         self._extracts = chat and protocol == "standard"

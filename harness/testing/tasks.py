@@ -59,7 +59,7 @@ class TaskContract(Registered):
             assert value, f"{name} is empty"
         assert task.protocol == self.protocol
         assert not set(task.name) & set(",: \t\n") or task.name.startswith(("lm_eval:", "file:")), (
-            "--tasks cannot name it"
+            "a list of tasks cannot name it"
         )
         assert not self.registered or task.name == self.registered
         assert isinstance(task.shots, int)

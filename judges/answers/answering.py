@@ -104,10 +104,12 @@ def _answer(
 ) -> Result:
     from harness import backends
 
-    record = known
+    record, wanted = known, plan.options.backend
+    if known is not None and make is None:
+        wanted = backends.to_go_on(wanted, known)
     longest = max(len(prompt.turns) for prompt in plan.chosen)
     template = templates.make(plan.template, plan.model.checkpoint, plan.settings, longest)
-    load_backend = make or partial(backends.make, plan.options.backend)
+    load_backend = make or partial(backends.make, wanted)
     backend, warnings = load_backend(plan.model, plan.settings)
     try:
         record = known or _create(store, plan, backend, warnings)
@@ -207,6 +209,7 @@ def _create(store: Store, plan: Plan, backend: Backend, warnings: list[str]) -> 
         "max_new_tokens": plan.options.max_new_tokens,
         "strip_thinking": plan.options.strip_thinking,
         **prompt_options.content(plan.settings),
+        "backend": options.backend,
         "backend_details": dict(backend.info.details),
         "window": backend.info.window,
     }

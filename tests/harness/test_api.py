@@ -197,8 +197,8 @@ TWICE.items = lambda: [Item("a", "g", {"n": 1})] * 2  # type: ignore[method-assi
     ("arguments", "sentence"),
     [
         ({"taks": "mmlu"}, "harness.evaluate takes no argument 'taks'. Did you mean tasks?"),
-        ({"tasks": "mmul"}, "There is no task 'mmul'. Did you mean mmlu?"),
-        ({"tasks": []}, "names no task"),
+        ({"tasks": "mmul"}, r'^tasks="mmul": There is no task .mmul.\. Did you mean mmlu'),
+        ({"tasks": []}, '^tasks="": No task is named'),
         ({"tasks": [Sums]}, r"Sums is a class: tasks takes names and objects, as Sums\(…\)"),
         ({"tasks": [3]}, "this int has no name"),
         ({"tasks": [NoScore()]}, "this NoScore has no protocol, version"),

@@ -46,7 +46,7 @@ def test_a_stop_and_an_error_are_sentences_and_the_next_cell_goes_on(tmp_path, m
     assert "6 answers are stored; the same command goes on from there." in line
     (error,) = (output for output in wrong if output.output_type == "error")
     (line,) = error.traceback
-    assert line.startswith("UsageError: There is no task 'mmul'. Did you mean mmlu?")
+    assert line.startswith("OptionError: tasks=\"mmul\": There is no task 'mmul'. Did you mean mmlu?")
     assert any("sums: 6 of 6" in output.get("text", "") for output in going_on)
     (shown,) = (output for output in going_on if output.output_type == "execute_result")
     assert '<div class="harness">' in shown.data["text/html"]

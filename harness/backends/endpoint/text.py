@@ -20,8 +20,9 @@ from harness.backends.endpoint import replies
 from harness.backends.endpoint.client import RefusedError, Remote
 from harness.backends.endpoint.unanswered import Unanswered, missing_of, response
 from harness.backends.transformers.jobs import move_space, parts
-from harness.errors import HarnessError, ModelError, UsageError
+from harness.errors import HarnessError, ModelError
 from harness.evaluation.no_answer import NO_TOKENS, NOT_A_NUMBER, is_logprob
+from harness.options import OptionError, not_given
 from harness.prompting import thinking
 from harness.prompting.stops import Marked
 from harness.prompting.tokens import conversation
@@ -187,14 +188,15 @@ class TextEndpoint:
 
 
 def refuse_without_tokenizer(requests: Sequence[Request], chat: bool) -> None:
-    """UsageError for what cannot be asked with text."""
+    """OptionError for what cannot be asked with text."""
     if chat and not all(isinstance(r, Generate) for r in requests):
-        raise UsageError(
-            "A chat server gives no log-probabilities of given answers, so multiple choice cannot be asked with --chat "
-            "here. Leave --chat out (/completions is asked then), give the model's --tokenizer, or take other tasks."
+        text = (
+            ": a chat server gives no log-probabilities of given answers, so multiple choice cannot be asked. Leave it "
+            "out (/completions is asked then), give the model's `tokenizer`, or take other tasks."
         )
+        raise OptionError("chat", True, text)
     if any(isinstance(r, Rolling) for r in requests):
-        raise UsageError("Log-probabilities of whole texts need the model's tokenizer: --tokenizer FOLDER.")
+        raise not_given("tokenizer", "log-probabilities of whole texts need the served model's")
 
 
 def sampling_of(request: Generate) -> dict[str, Any]:

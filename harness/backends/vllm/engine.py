@@ -18,7 +18,8 @@ from harness.backends.limits import end_ids_of, window_of
 from harness.backends.vllm import served_adapter
 from harness.backends.vllm.loop import Loop
 from harness.backends.vllm.start import start
-from harness.errors import MissingError, UsageError
+from harness.errors import MissingError
+from harness.options import OptionError
 from harness.prompting import thinking
 from harness.prompting.preparation import prompting
 from harness.prompting.tokens import Encoder
@@ -151,7 +152,7 @@ def make(model: ResolvedModel, settings: BackendSettings) -> tuple[VllmEngine, l
     """Load the checkpoint, or adapter, into an engine of its own."""
     adapter = model.checkpoint
     if model.load_in_4bit:
-        raise UsageError("--load-in-4bit goes with --backend transformers.")
+        raise OptionError("load_in_4bit", True, " goes with `backend` transformers.")
     require()
     from transformers import AutoConfig
 
@@ -237,7 +238,8 @@ def _rank(adapter: Path) -> int:
     config = json.loads((adapter / "adapter_config.json").read_text("utf-8"))
     rank = max([config["r"], *(config.get("rank_pattern") or {}).values()])
     if rank > RANKS[-1]:
-        raise UsageError(f"vLLM takes live adapters up to rank {RANKS[-1]}, and this one has {rank}. Use --lora merge.")
+        text = f": vLLM takes live adapters up to rank {RANKS[-1]}, and this one has {rank}. Use merge."
+        raise OptionError("lora", "live", text)
     return next(r for r in RANKS if r >= rank)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
+from harness.options import OptionError, not_given
 from harness.tasks.file_tasks import records
 from harness.tasks.file_tasks.choice_questions import ChoiceQuestions, joined
 from harness.tasks.file_tasks.contents import contents_of
@@ -39,10 +39,11 @@ class FileTask:
         """UsageError for a declaration, shots or a protocol that cannot be, DataError for rows that are not right."""
         file = records.existing(Path(path or "").expanduser())
         if protocol != cls.protocol:
-            raise UsageError(f"{PREFIX}{file.name} is asked as its file says; --protocol {protocol} has no such task.")
+            text = f": {PREFIX}{file.name} is asked as its file says, and has no such protocol."
+            raise OptionError("protocol", protocol, text)
         task = cls(file, declared_for(file), shots, chat)
         if task.contents.is_chat and not chat:
-            raise UsageError(f"{PREFIX}{file.name} has messages, which are asked in a chat template: add --chat.")
+            raise not_given("chat", f"{PREFIX}{file.name} has messages, which are asked in a chat template")
         return task
 
     def __init__(self, file: Path, options: TestFile, shots: int | None, chat: bool) -> None:

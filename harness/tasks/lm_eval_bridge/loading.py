@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError, suggest
+from harness.options import OptionError
 from harness.tasks import declared
 
 SEED, OTHER_SEED = 0, 1234  # of lm-eval's command line: Python's generator; numpy's and the shots'
@@ -22,7 +23,7 @@ def own_folder(include_path: str | Path | None) -> Path | None:
     if include_path is None:
         return None
     if not (folder := Path(include_path).expanduser().resolve()).is_dir():
-        raise UsageError(f"--include-path wants a folder with lm-eval YAML files; {include_path} is not a folder.")
+        raise OptionError("include_path", str(include_path), " must be a folder with lm-eval YAML files.")
     return folder
 
 

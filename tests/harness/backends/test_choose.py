@@ -35,7 +35,7 @@ def test_auto_is_vllm_where_it_and_a_gpu_are_present(plan, monkeypatch) -> None:
 def test_names_that_are_none(plan, monkeypatch) -> None:
     with pytest.raises(UsageError, match=r"Did you mean vllm\?"):
         chosen(plan, "cpu", True, monkeypatch, backend="vlm")
-    with pytest.raises(UsageError, match="--served-name NAME"):
+    with pytest.raises(UsageError, match=r'^backend="endpoint" asks a server: .* `served_name`'):
         chosen(plan, "cpu", True, monkeypatch, backend="endpoint")
 
 
@@ -46,8 +46,8 @@ def test_names_that_are_none(plan, monkeypatch) -> None:
         ({"tensor_parallel": 0}, "tensor_parallel=0 must be a whole number from 1 up"),
         ({"data_parallel": -1}, "data_parallel=-1 must be a whole number from 1 up"),
         ({"gpu_memory": 1.5}, "gpu_memory=1.5 must be a part"),
-        ({"concurrency": 4}, "--concurrency goes with a server"),
-        ({"tokenizer": "x"}, "--tokenizer goes with a server"),
+        ({"concurrency": 4}, "^concurrency=4 goes with a server"),
+        ({"tokenizer": "x"}, '^tokenizer="x" goes with a server'),
     ],
 )
 def test_options_that_do_not_fit(options, said) -> None:

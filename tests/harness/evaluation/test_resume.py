@@ -18,7 +18,7 @@ import pytest
 from harness import backends
 from harness.errors import UsageError
 from harness.evaluation.planning import Options
-from harness.evaluation.run import Result, begun_with, run
+from harness.evaluation.run import Result, run
 from harness.results import Store
 from tests.harness.exchange import lm_eval_samples
 from tests.harness.runs import MMLU, Scripted, assert_same, child, cli, lines, nursery
@@ -251,13 +251,13 @@ def test_a_run_goes_on_with_the_backend_that_it_began_with(model, tmp_path, monk
         return Scripted(batch=3), []
 
     monkeypatch.setattr(backends, "make", make)
-    with pytest.raises(UsageError, match=r"begun with --backend scripted, .* or measure anew with --fresh\.$"):
+    with pytest.raises(UsageError, match=r'^backend="transformers": .* was begun with scripted, .* with `fresh`\.$'):
         run(options.replace(backend="transformers"))
     assert made == []
     result = run(options)
     assert (made, result.resumed, result.computed) == (["scripted"], 6, True)
     again = run(options.replace(backend="transformers"))  # a finished run answers, and says whose answers these are
-    assert (made, again.computed, begun_with(again.run)) == (["scripted"], False, "scripted")
+    assert (made, again.computed, backends.begun_with(again.run)) == (["scripted"], False, "scripted")
     words = ("--model", model, "--tasks", "mmlu", "--data", "sample", "--limit", 4, "--db", options.db)
     code, out, _ = cli("run", *words, "--backend", "transformers")
     assert code == 0

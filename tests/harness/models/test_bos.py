@@ -142,7 +142,7 @@ def test_with_add_bos_any_prompt_has_exactly_one(kind: str, bos: str, texts: lis
 
 
 def test_there_must_be_a_bos_to_add() -> None:
-    with pytest.raises(UsageError, match="The tokenizer of m has no BOS token"):
+    with pytest.raises(UsageError, match=r"^add_bos=True: the tokenizer of m has no BOS token"):
         add_bos(tokenizer_with(None), "m")
 
 

@@ -185,7 +185,7 @@ def test_shots_that_are_not_there(protocol: str, shots: int) -> None:
 
 
 def test_too_few_dev_rows_for_the_protocol() -> None:
-    with pytest.raises(UsageError, match=r"the protocol shows 5.*has 2.*from 0 to 2"):
+    with pytest.raises(UsageError, match=r"^shots=5: the protocol of mmlu shows 5.*has 2.*from 0 to 2"):
         Mmlu(small(dev=2))
     assert Mmlu(small(dev=2), shots=2).shots == 2
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from data.prompts import load
+from harness import backends
+from harness.errors import UsageError
 from harness.types import BackendInfo, Generate, Request, Response
 from judges.answers import answering, templates
 from judges.answers.options import AnswerOptions
@@ -123,6 +125,35 @@ def test_what_broke_off_goes_on_and_nothing_is_answered_twice(tmp_path, prompts)
     assert as_made[0] == as_made[1]
     again, idle = made(tmp_path, prompts)
     assert (again.before, idle.asked, again.answers.id) == (4, [], unbroken.answers.id)
+
+
+def test_answers_go_on_with_the_backend_that_they_began_with(tmp_path, prompts, monkeypatch):
+    def fault(number: int) -> None:
+        if number == 2:
+            raise RuntimeError("the backend fails")
+
+    with pytest.raises(RuntimeError, match="the backend fails"):
+        made(tmp_path, prompts, Backend(fault))
+    loaded = []
+
+    def load_backend(wanted: str, *_: object) -> tuple[Backend, list[str]]:
+        loaded.append(wanted)
+        return Backend(), []
+
+    monkeypatch.setattr(backends, "make", load_backend)
+    options = AnswerOptions(model="tiny", prompts=prompts, db=str(tmp_path / "s.duckdb"))
+    with pytest.raises(UsageError, match=r'^backend="transformers": tiny was begun with scripted, .* with `fresh`\.$'):
+        answering.answer(options.replace(backend="transformers"))
+    words = ("--model", "tiny", "--prompts", prompts, "--db", options.db, "--backend", "transformers")
+    code, _, errors = cli("answer", *words)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert errors.startswith("harness: --backend transformers: tiny was begun with scripted")
+    assert errors.endswith("start over with --fresh.\n")
+    assert loaded == []
+    result = answering.answer(options)
+    assert (loaded, result.before, result.asked) == (["scripted"], 2, 4)
+    assert answering.answer(options.replace(backend="transformers", fresh=True)).before == 0
+    assert loaded == ["scripted", "transformers"]
 
 
 def test_what_makes_answers_makes_their_identity(tmp_path, prompts):

@@ -60,6 +60,7 @@ CASES = {
         "constraint", "seconds<=1", ": cma-es knows no constraints.", {"optimizer": "cma-es"}
     ),
     "a study that is not there": Wrong("warm_start", "none", ": There is no study 'none' in "),
+    "a revision of what is no hub id": Wrong("revision", "x", " goes with a hub id, and tiny is embedded."),
     "no address of a cluster": Wrong("ray", "nowhere", " must be HOST:PORT, or auto for the cluster of this machine."),
     "no cluster at an address": Wrong("ray", "127.0.0.1:1", ": there is no Ray cluster: "),
     "prompts that fill each row": Wrong("max_tokens", 3, ": None of 34 train rows has any of its response within 3 to"),

@@ -105,7 +105,7 @@ def test_a_chat_server_generates_and_refuses_multiple_choice(folder, model) -> N
         reference = contract.transformers(folder, chat=True, system="Be brief.")
         found, right = contract.answers(backend, requests), contract.answers(reference, requests)
         assert [found[n].text for n in range(3)] == [right[n].text for n in range(3)]
-        with pytest.raises(UsageError, match="multiple choice cannot be asked with --chat"):
+        with pytest.raises(UsageError, match=r"^chat=True: .* multiple choice cannot be asked"):
             backend_for(server.url, "mmlu", chat=True)
     assert {path for path, _, _ in server.asked} == {"/v1/models", "/v1/chat/completions"}
 
@@ -119,7 +119,7 @@ def test_what_a_server_leaves_out_is_an_error(request_, folder, model) -> None:
 
 
 def test_what_cannot_be_asked_with_text() -> None:
-    with pytest.raises(UsageError, match="--tokenizer FOLDER"):
+    with pytest.raises(UsageError, match=r"^tokenizer must be given"):
         refuse_without_tokenizer([Rolling("x")], chat=False)
 
 
@@ -136,16 +136,16 @@ def test_names_and_options_that_do_not_fit(model, folder) -> None:
         with pytest.raises(UsageError, match=r"serves no smal\. Did you mean small\? It serves small"):
             backend_for(server.url, served_name="smal")
         for options, said in (
-            ({"served_name": None}, "--served-name NAME"),
-            ({"dtype": "float16"}, "--dtype goes with a model on this machine"),
-            ({"base": "x"}, "--base goes with a model on this machine"),
-            ({"base_name": "small"}, "--base-name is the base without the adapter"),
-            ({"backend": "vllm"}, "is a server"),
+            ({"served_name": None}, r"^served_name must be given: .* is a server"),
+            ({"dtype": "float16"}, '^dtype="float16" goes with a model on this machine'),
+            ({"base": "x"}, '^base="x" goes with a model on this machine'),
+            ({"base_name": "small"}, '^base_name="small" is the model that is measured'),
+            ({"backend": "vllm"}, '^backend="vllm": .* is a server'),
         ):
             given: Any = {"served_name": "small", **options}
             with pytest.raises(UsageError, match=said):
                 chosen(Options(model=server.url, tasks="drop", data="sample", **given))
-    with pytest.raises(UsageError, match="--served-name goes with a server"):
+    with pytest.raises(UsageError, match=r'^served_name="x" goes with a server'):
         make_plan(Options(model=str(folder), tasks="drop", data="sample", served_name="x"))
 
 

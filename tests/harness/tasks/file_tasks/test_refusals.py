@@ -110,7 +110,7 @@ def test_rows(tmp_path: Path, rows: list[Any], sentence: str) -> None:
         ([WRITTEN], 'scoring = "letters"', "scoring has no meaning for prompt . answer"),
         ([WRITTEN], 'stop = [""]', "an empty text ends every answer"),
         ([WRITTEN], 'name = "a b"', "must be a name without spaces"),
-        ([WRITTEN], "shots = 1", "1 were asked for|the protocol shows 1"),
+        ([WRITTEN], "shots = 1", "shots=1: the protocol of file:test shows 1"),
         ([WRITTEN], 'prompt = "{promt}"', r"line 1: the prompt has \{promt\}, .* Did you mean prompt\?"),
         ([WRITTEN], '[columns]\nprompt = "promt"', "and the file has no such column. Did you mean prompt?"),
         ([WRITTEN], '[columns]\npromt = "prompt"', "has 'promt'. Did you mean prompt?"),
@@ -152,7 +152,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         FileTask.load(path.replace("test.jsonl", "tests.jsonl"))
     with pytest.raises(DataError, match="is a folder"):
         FileTask.load(str(tmp_path))
-    with pytest.raises(UsageError, match="add --chat"):
+    with pytest.raises(UsageError, match=r"^chat must be given: file:messages\.jsonl has messages"):
         FileTask.load(str(Path(__file__).parent / "files/messages.jsonl"))
 
 

@@ -95,11 +95,11 @@ def test_what_a_file_cannot_be_run_as(tmp_path: Path) -> None:
         assert errors.count("\n") == 1, "one sentence"
         return errors
 
-    assert "add --chat" in refused(MESSAGES)
+    assert "--chat must be given: file:messages.jsonl has messages" in refused(MESSAGES)
     assert "file:choices has no group 'sea'" in refused(f"{CHOICES}:sea")
     assert "There is no file" in refused("file:no.jsonl")
     assert "--protocol instructeval" in refused(CHOICES, "--protocol", "instructeval")
-    assert "has 2. Give --shots" in refused(CHOICES, "--shots", "3")
+    assert "--shots 3: for file:choices" in refused(CHOICES, "--shots", "3")
     assert not (tmp_path / "x").exists()
 
 
