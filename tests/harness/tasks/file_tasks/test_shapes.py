@@ -151,8 +151,8 @@ def test_readings_of_answers(tmp_path: Path, choices: Any, answers: list[Any], d
     st.data(),
 )
 def test_every_way_to_write_an_answer_means_the_same(choices: list[str], data: st.DataObject) -> None:
+    from data.records import Record
     from harness.tasks.file_tasks.answer_readings import Choices, settle
-    from harness.tasks.file_tasks.records import Record
     from harness.tasks.file_tasks.rows import LETTERS, Row
 
     rights = data.draw(st.lists(st.integers(0, len(choices) - 1), min_size=1, max_size=5))
