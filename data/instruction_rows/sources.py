@@ -141,8 +141,9 @@ def _file(name: str, given: Sequence[Path]) -> Path:
 def _of_sets(asked: Sequence[str | Path], folders: Sequence[Source]) -> Iterator[Path]:
     """The files that are read as Alpaca or Dolly."""
     for name in asked:
-        for where in folders if isinstance(name, str) else ():
-            yield from _files(name, where.folder)
+        if isinstance(name, str):
+            for where in folders:
+                yield from _files(name, where.folder)
 
 
 def _labels(files: Sequence[Path]) -> dict[Path, str]:
