@@ -125,7 +125,7 @@ def _print_rows(rows: RowsExplanation) -> None:
     console.print(
         plain(
             f"{rows.kept:,} rows are left, {rows.with_input:,} with an input; {rows.one_word:,} responses are one "
-            f"word; prompt and response have {rows.median_length:,} characters in the median and {rows.longest:,} at most"
+            f"word; prompt and response have {rows.median_length:,} characters in the median, {rows.longest:,} at most"
         )
     )
     for number, (prompt, response) in enumerate(rows.examples, 1):
