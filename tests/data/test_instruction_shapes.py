@@ -62,7 +62,7 @@ def texts_of(source: str, declared: dict[str, str] | None = None) -> list[Texts]
 
 
 ROWS = [
-    {"question": "Who?", "context": "Ada was\nthere.", "answer": "Ada."},
+    {"question": "Who?", "context": "Ada was\r\nthere.", "answer": "Ada."},
     {"question": "Why?", "context": "", "answer": 'So, "so".'},
 ]
 FORMATS = ["my.jsonl", "my.json", "my.csv", "my.parquet", "my.jsonl.gz", "my.csv.gz", "my.json.zst"]
@@ -72,7 +72,7 @@ FORMATS = ["my.jsonl", "my.json", "my.csv", "my.parquet", "my.jsonl.gz", "my.csv
 def test_every_format_gives_the_same_rows(tmp_path: Path, name: str) -> None:
     loaded = load(put(tmp_path, name, ROWS))
     assert list(loaded.rows) == [
-        Instruction(name, "Who?", "Ada was\nthere.", "Ada."),
+        Instruction(name, "Who?", "Ada was\r\nthere.", "Ada."),
         Instruction(name, "Why?", "", 'So, "so".'),
     ]
     assert (loaded.sources, loaded.notes) == ((name,), (f"{name}: question, context, answer, 2 rows",))
