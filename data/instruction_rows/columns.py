@@ -71,9 +71,11 @@ def instruction(
                     f"{where}: the prompt has an input in it, and {names['input']} is another. Take one out."
                 )
             texts = {**texts, "instruction": prompt, "input": given or texts["input"]}
-    row = made(source, texts)
+    texts["input"] = texts["input"] if texts["input"].strip() else ""  # one of nothing but spaces is none
+    texts["output"] = texts["output"].removesuffix(END_MARK)
+    row = Instruction(source, **texts)
     if not declared:
-        check_rest(raw, {**texts, "input": row.input, "output": row.output}, prompt_of(row), where)
+        check_rest(raw, texts, prompt_of(row), where)
     return row, names
 
 
@@ -82,12 +84,6 @@ def _by_meaning(raw: Mapping[str, Any], declared: Mapping[str, str]) -> dict[str
     rest = {name: value for name, value in raw.items() if name not in declared.values()}
     usual = {name: value for name, value in rest.items() if meaning_of(name) not in (None, *declared)}
     return {**usual, **{meaning: raw[column] for meaning, column in declared.items() if column in raw}}
-
-
-def made(source: str, texts: Mapping[str, str]) -> Instruction:
-    """An input of nothing but spaces is none; the end mark is no part of a response."""
-    given = texts["input"] if texts["input"].strip() else ""
-    return Instruction(source, texts["instruction"], given, texts["output"].removesuffix(END_MARK))
 
 
 def read(raw: Mapping[str, Any], where: str) -> tuple[dict[str, str], dict[str, str]]:
