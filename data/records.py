@@ -150,7 +150,9 @@ def _parquet(path: Path) -> Iterator[Record]:
     except (OSError, pyarrow.ArrowException) as error:
         raise DataError(f"{path} cannot be read as Parquet: {error}.") from error
     for number, values in enumerate(rows, 1):
-        yield Record(values, f"{path}, row {number}")
+        # a table has a cell in every column: an empty one is a key that the row has not
+        there = {column: value for column, value in values.items() if value is not None}
+        yield Record(there, f"{path}, row {number}")
 
 
 def _is_of_objects(value: Any) -> bool:

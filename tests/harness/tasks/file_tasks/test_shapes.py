@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -170,10 +171,11 @@ def test_packed_files_and_lists_are_the_same_rows(tmp_path: Path) -> None:
     with pa.output_stream(str(tmp_path / "choices.jsonl.zst"), compression="zstd") as stream:
         stream.write(raw)
     (tmp_path / "choices.json").write_text(json.dumps({"about": "us", "rows": rows}))
+    pyarrow.parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "choices.parquet")
     (tmp_path / "lines").mkdir()
     (tmp_path / "lines/choices.json").write_bytes(raw)
-    tasks = [FileTask.load(str(path)) for path in (FILES / "choices.jsonl", *sorted(tmp_path.rglob("choices.js*")))]
-    assert len(tasks) == 5
+    tasks = [FileTask.load(str(path)) for path in (FILES / "choices.jsonl", *sorted(tmp_path.rglob("choices.*")))]
+    assert len(tasks) == 6
     assert len({json.dumps([dict(item.row) for item in task.items()]) for task in tasks}) == 1
     assert {task.name for task in tasks} == {"file:choices"}
 
