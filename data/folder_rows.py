@@ -78,4 +78,4 @@ def parse_json(source: str, where: str) -> Any:
     except json.JSONDecodeError as error:
         raise DataError(f"{where}: not valid JSON ({error}).") from error
     except RecursionError:
-        raise DataError(f"{where}: nested too deeply to be a benchmark's file.") from None
+        raise DataError(f"{where}: not valid JSON: it is nested too deeply.") from None

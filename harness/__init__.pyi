@@ -136,6 +136,7 @@ def tune(
     progress: bool = ...,
     revision: str | None = ...,
     data: str | None = ...,
+    columns: str = ...,
     mix: str = ...,
     sizes: str = ...,
     split: str = ...,

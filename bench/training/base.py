@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common import DATA, WORK, say
 from data.benchmarks import load
+from data.instruction_rows import sources
 from data.instruction_split import PAPER_MIX, Splits, distinct, split
-from data.instructions import load as load_instructions
 from data.instructions import prompt_of, response_of
 from harness.tasks.bbh import Bbh
 from harness.tasks.drop import Drop
@@ -52,7 +52,7 @@ SHAPE = {
 
 def study_splits() -> Splits:
     """The real study's rows, which the base never sees: the largest 70/30 mix."""
-    return split(load_instructions(DATA), SEED, mix=PAPER_MIX)
+    return split(sources.load(DATA).rows, SEED, mix=PAPER_MIX)
 
 
 def documents() -> tuple[list[str], list[str]]:
@@ -61,7 +61,7 @@ def documents() -> tuple[list[str], list[str]]:
         raise SystemExit(f"The base is trained on real text, and {DATA} is not there.")
     splits = study_splits()
     used = {*splits.train, *splits.validation, *splits.test}
-    spare = [row for row in distinct(load_instructions(DATA))[0] if row not in used and row.source == "alpaca"]
+    spare = [row for row in distinct(sources.load(DATA).rows)[0] if row not in used and row.source == "alpaca"]
     kinds = {
         "mmlu": [
             f"{row['question']}\n"

@@ -18,7 +18,7 @@ from itertools import product
 from pathlib import Path
 
 from bench import common
-from data import instructions
+from data.instruction_rows import sources
 from data.instruction_split import split
 from harness.models.checkpoint import resolve
 from tuning.search import blackbox
@@ -33,7 +33,7 @@ PART = common.WORK / "tiny_grid.part.csv"
 
 def main(minutes: float = 1e9) -> None:
     until = time.monotonic() + 60 * minutes
-    trainer = Trainer(resolve("tiny"), split(instructions.load("sample")))
+    trainer = Trainer(resolve("tiny"), split(sources.load("sample").rows))
     base = trainer.evaluate(None).mean
     rows = _known()
     wanted = list(product(SEEDS, blackbox.GRID.points()))

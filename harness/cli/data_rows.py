@@ -10,6 +10,8 @@ from harness.cli.options import Json, print_json
 
 if TYPE_CHECKING:
     from data.benchmarks import Benchmark
+    from data.instruction_rows.explanation import Explanation as RowsExplanation
+    from data.sources import DataError
     from harness.tasks.file_tasks.explanation import Explanation
 
 app = typer.Typer(
@@ -70,17 +72,66 @@ def import_(
 
 @app.command()
 def show(
-    file: Annotated[str, typer.Argument(help="A test file: what --tasks file:PATH takes.")],
+    file: Annotated[str, typer.Argument(help="A file of tests (--tasks file:PATH), of instruction rows, or of both.")],
     json: Json = False,
 ) -> None:
-    """Explain a test file: its shape, groups and answers, and its first questions as they will be asked."""
+    """Explain a file as a test, as instruction rows, or as both: its shape, what is in it, and its first rows as they
+    will be asked or trained."""
+    from data.sources import DataError
+
+    test, rows = _as_test(file), _as_rows(file)
+    if isinstance(test, DataError) and isinstance(rows, DataError):
+        raise test if str(test) == str(rows) else DataError(f"As a test: {test} As instruction rows: {rows}")
+    if json:
+        document = {} if isinstance(test, DataError) else test.document
+        print_json({**document, "instruction_rows": None if isinstance(rows, DataError) else rows.document})
+        return
+    if not isinstance(test, DataError):
+        _print_explanation(test)
+    if not isinstance(rows, DataError):
+        _print_rows(rows)
+
+
+def _as_test(file: str) -> Explanation | DataError:
+    from data.sources import DataError
     from harness.tasks.file_tasks.explanation import explain
 
-    explanation = explain(file)
-    if json:
-        print_json(explanation.document)
-    else:
-        _print_explanation(explanation)
+    try:
+        return explain(file)
+    except DataError as error:
+        return error
+
+
+def _as_rows(file: str) -> RowsExplanation | DataError:
+    from data.instruction_rows.explanation import explain
+    from data.sources import DataError
+
+    try:
+        return explain(file)
+    except DataError as error:
+        return error
+
+
+def _print_rows(rows: RowsExplanation) -> None:
+    from rich.console import Console
+    from rich.rule import Rule
+
+    from harness.cli.tables import plain
+
+    console = Console()
+    console.print(plain(f"instruction rows (harness tune --data): {rows.note}"))
+    for sentence in rows.left_out:
+        console.print(plain(sentence))
+    console.print(
+        plain(
+            f"{rows.kept:,} rows are left, {rows.with_input:,} with an input; {rows.one_word:,} responses are one "
+            f"word; prompt and response have {rows.median_length:,} characters in the median, {rows.longest:,} at most"
+        )
+    )
+    for number, (prompt, response) in enumerate(rows.examples, 1):
+        console.print(Rule(plain(f"training example {number}"), align="left"))
+        console.print(plain(prompt), end="")
+        console.print(plain(response), style="bold")
 
 
 def _print_explanation(explanation: Explanation) -> None:

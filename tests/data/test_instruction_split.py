@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.instruction_rows.sources import load
 from data.instruction_split import PAPER_MIX, PAPER_SIZES, Sizes, Splits, leak, split
-from data.instructions import Instruction, load
+from data.instructions import Instruction
 from data.near_copies import NEAR, first_of_each, first_of_rows, jaccard, near, shingles
 from data.sources import DataError
 
@@ -55,19 +56,19 @@ def spoiled(given_: list[Instruction], seed: int) -> list[Instruction]:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_no_row_and_no_near_copy_crosses_parts(seed: int) -> None:
-    splits = split(spoiled(load("sample"), seed), seed)
+    splits = split(spoiled(list(load("sample").rows), seed), seed)
     assert crossing(splits) == []
     assert len({row for name in PARTS for row in splits.part(name)}) == sum(len(splits.part(name)) for name in PARTS)
 
 
 def test_no_row_and_no_near_copy_of_the_real_rows_crosses_parts(shared_data: Path) -> None:
-    splits = split(spoiled(load(shared_data), 0), 0, mix=PAPER_MIX)
+    splits = split(spoiled(list(load(shared_data).rows), 0), 0, mix=PAPER_MIX)
     assert crossing(splits) == []
     assert sum(len(splits.part(name)) for name in PARTS) == 503  # 151 rows of Dolly are the 30%
 
 
 def test_a_crossing_would_be_found() -> None:
-    splits = split(load("sample"), 0)
+    splits = split(load("sample").rows, 0)
     copy = dataclasses.replace(splits.test[3], instruction=splits.test[3].instruction.upper() + "?")
     assert crossing(dataclasses.replace(splits, train=(*splits.train, copy))) == [(copy, splits.test[3])]
 

@@ -9,9 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data import hub_rows, instruction_columns
-from data.instructions import WITH_INPUT, Instruction, from_prompt, load, prompt_of, response_of
+from data import hub_rows
+from data.instruction_rows import columns, sources
+from data.instructions import WITH_INPUT, Instruction, from_prompt, prompt_of, response_of
 from data.sources import DataError
+
+
+def load(source: str | Path, names: list[str] | None = None) -> list[Instruction]:
+    return list(sources.load(source, names).rows)
 
 
 def put(folder: Path, name: str, content: object) -> Path:
@@ -113,14 +118,14 @@ def test_rows_by_any_usual_name_are_the_same_rows(tmp_path: Path, name: str, nam
 
 @given(
     st.permutations(["instruction", "input", "output"]),
-    st.sampled_from(instruction_columns.MEANINGS["input"]),
-    st.sampled_from(instruction_columns.MEANINGS["output"]),
+    st.sampled_from(columns.MEANINGS["input"]),
+    st.sampled_from(columns.MEANINGS["output"]),
     st.sampled_from([str.upper, str.title, str]),
 )
 def test_order_and_case_of_columns_do_not_matter(order: list[str], input_: str, output: str, case: type[str]) -> None:
     names = {"instruction": "instruction", "input": input_, "output": output}
     texts = {"instruction": "Add.", "input": "1 2", "output": "3"}
-    found, _ = instruction_columns.read({case(names[key]): texts[key] for key in order}, "here")
+    found, _ = columns.read({case(names[key]): texts[key] for key in order}, "here")
     assert found == texts
 
 
@@ -189,7 +194,7 @@ def test_a_list_of_rows_under_a_key(tmp_path: Path, key: str) -> None:
     ("name", "content", "said"),
     [
         ("alpaca/x.json", '{"a": 1}', "should be a list"),
-        ("alpaca/x.json", "[1]", r"x.json, row 1: a row should be an object"),
+        ("alpaca/x.json", "[1]", r"x.json, row 1: should be an object"),
         ("alpaca/x.json", '[{"instruction": "a", "output": null}]', r"row 1: output should be text and is NoneType"),
         ("alpaca/x.json", '[{"output": "a"}]', r"row 1: instruction should be text and is not there; there are output"),
         ("alpaca/x.json", '[{"input": "a", "targets": "b"}]', r"row 1: instruction should be text and is not there"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from tuning.objectives import objectives
 from tuning.search import rungs
 from tuning.study.options import Options
 from tuning.study.presets import fixed_points, preset
-from tuning.study.row_options import load_rows, mix_of, sizes_of
+from tuning.study.row_options import columns_of, load_rows, mix_of, sizes_of
 from tuning.study.space import Space, held_values
 from tuning.training import targets
 from tuning.types import Hyperparameters, Surroundings
@@ -63,12 +63,13 @@ class Study:
     max_tokens: int
     load_in_4bit: bool
     add_bos: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def identity(self) -> str:
         """sha256, hexadecimal. Where model and rows lie is no part of it; what they hold is."""
         content = self.to_dict()
-        for place in ("model", "revision", "data", "bench_data", "sizes", "mix", "split", "data_seed"):
+        for place in ("model", "revision", "data", "bench_data", "sizes", "mix", "columns", "split", "data_seed"):
             del content[place]
         if not self.add_bos:
             del content["add_bos"]  # identities from before it stay
@@ -82,7 +83,7 @@ class Study:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for the store and the identity."""
-        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        plain = {one.name: getattr(self, one.name) for one in fields(self)}
         start = [[label, asdict(hyper)] for label, hyper in self.start]
         plain.update(space=self.space.to_dict(), defaults=asdict(self.defaults), start=start)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
@@ -160,8 +161,8 @@ def plan(options: Options) -> Plan:
         defaults = _held(chosen.defaults, held)
         start = _start(space, defaults, _held(chosen.first, held), _warm(options))
     device = find_device(options.device)
-    mix, sizes = mix_of(options.mix), sizes_of(options.sizes)
-    splits = load_rows(options.data, mix, sizes, options.split, options.data_seed)
+    mix, columns, sizes = mix_of(options.mix), columns_of(options.columns), sizes_of(options.sizes)
+    splits = load_rows(options.data, mix, columns, sizes, options.split, options.data_seed)
     study = Study(
         model=options.model,
         revision=options.revision,
@@ -187,6 +188,7 @@ def plan(options: Options) -> Plan:
         max_tokens=options.max_tokens,
         load_in_4bit=options.load_in_4bit,
         add_bos=options.add_bos,
+        columns=columns,
     )
     return Plan(study, checkpoint, splits, budget, notes)
 
@@ -196,7 +198,7 @@ def again(study: Study) -> tuple[Checkpoint, Splits]:
     from harness.models.checkpoint import resolve
 
     checkpoint = resolve(study.model, None, study.revision)
-    splits = load_rows(study.data, study.mix, study.sizes, study.split, study.data_seed)
+    splits = load_rows(study.data, study.mix, study.columns, study.sizes, study.split, study.data_seed)
     if checkpoint.digest != study.base_digest:
         raise UsageError(f"{study.model} is another model than the one that the study was made with.")
     if dict(splits.digests) != dict(study.data_digests):

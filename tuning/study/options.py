@@ -15,7 +15,7 @@ from harness.options.toml import read_toml
 from tuning import optimizers
 from tuning.objectives import objectives
 from tuning.study.presets import PRESETS
-from tuning.study.row_options import mix_of, sizes_of
+from tuning.study.row_options import columns_of, mix_of, sizes_of
 from tuning.study.space import Space, held_values
 
 MODEL, ROWS, SEARCH, COMPUTE, KEEP = "Model", "Rows", "Search", "Computing", "Store"
@@ -68,13 +68,24 @@ class TuneOptions(Stored):
     )
     revision: str | None = option(None, "A hub model's revision.", panel=MODEL, allowed="a hub model's revision")
     data: str | None = option(
-        None, "Instruction rows: a folder, sample, or hub (the default).", panel=ROWS, allowed=PLACE
+        None,
+        "Instruction rows: files (my.jsonl,more.csv), a folder, sample, or hub (the default).",
+        panel=ROWS,
+        allowed="files, a folder, sample or hub",
+    )
+    columns: str = option(
+        "",
+        "A file's columns, where they have other names: instruction=frage,output=antwort.",
+        panel=ROWS,
+        allowed="text as instruction=frage,output=antwort",
+        reader=columns_of,
+        may_be_empty=True,
     )
     mix: str = option(
         "",
-        "Shares: alpaca=0.7,dolly=0.3, or paper.",
+        "Shares: alpaca=0.7,dolly=0.3, my.jsonl=0.8,alpaca=0.2, or paper.",
         panel=ROWS,
-        allowed="text as alpaca=0.7,dolly=0.3, or paper",
+        allowed="text as alpaca=0.7,my.jsonl=0.3, or paper",
         reader=mix_of,
         may_be_empty=True,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError, suggest
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def mix_of(text: str) -> dict[str, float] | None:
-    """ "alpaca=0.7,dolly=0.3", "paper", or "" for all rows as they come. UsageError where these are no shares."""
+    """ "alpaca=0.7,my.jsonl=0.3", "paper", or "" for all rows as they come. UsageError where these are no shares."""
+    from data.instruction_rows.sources import SETS, is_a_name
     from data.instruction_split import PAPER_MIX
-    from data.instructions import NAMES
 
     if text == "paper":
         return dict(PAPER_MIX)
@@ -23,9 +24,11 @@ def mix_of(text: str) -> dict[str, float] | None:
         return None
     shares: dict[str, float] = {}
     for part in text.split(","):
-        name, share = (side.strip() for side in part.partition("=")[::2])
-        if name not in NAMES:
-            raise UsageError(f"There are rows of {' and '.join(NAMES)}, not of {name!r}.{suggest(name, NAMES)}")
+        name, share = (side.strip() for side in (part.rpartition("=") if "=" in part else (part, "", ""))[::2])
+        if not is_a_name(name):
+            raise UsageError(
+                f"There are rows of {', '.join(SETS)} and files (as my.jsonl), not of {name!r}.{suggest(name, SETS)}"
+            )
         if name in shares:
             raise UsageError(f"It names {name} twice.")
         shares[name] = _number(share)
@@ -35,6 +38,23 @@ def mix_of(text: str) -> dict[str, float] | None:
     if abs(total - 1) > 1e-3:
         raise UsageError(f"Shares add up to 1, as in alpaca=0.7,dolly=0.3, and these to {total:g}.")
     return shares
+
+
+def columns_of(text: str) -> dict[str, str]:
+    """ "instruction=frage,output=antwort": the columns of a row's parts. UsageError where these are none."""
+    from data.instruction_rows.columns import MEANINGS
+
+    columns: dict[str, str] = {}
+    for part in text.split(",") if text else ():
+        meaning, _, column = (side.strip() for side in part.partition("="))
+        if meaning not in MEANINGS:
+            raise UsageError(f"A row has {', '.join(MEANINGS)}, not {meaning!r}.{suggest(meaning, MEANINGS)}")
+        if not column:
+            raise UsageError(f"It names no column for {meaning}: write {meaning}=COLUMN.")
+        if meaning in columns or column in columns.values():
+            raise UsageError(f"It names {meaning if meaning in columns else column} twice.")
+        columns[meaning] = column
+    return columns
 
 
 def sizes_of(text: str) -> tuple[float, float, float]:
@@ -69,13 +89,20 @@ def swept(sizes: str, validation: str) -> list[str]:
 
 
 def load_rows(
-    data: str | None, mix: Mapping[str, float] | None, sizes: tuple[float, float, float], way: str, seed: int
+    data: str | None,
+    mix: Mapping[str, float] | None,
+    columns: Mapping[str, str],
+    sizes: tuple[float, float, float],
+    way: str,
+    seed: int,
 ) -> Splits:
-    from data import instructions
+    from data.instruction_rows import sources
     from data.instruction_split import Sizes, split
 
-    rows = instructions.load(data, tuple(mix) if mix else instructions.NAMES)
-    return split(rows, seed, Sizes(*sizes), mix, "paper" if way == "paper" else "disjoint")
+    loaded = sources.load(data, tuple(mix) if mix else None, columns)
+    shares = dict(zip(loaded.sources, mix.values(), strict=True)) if mix else None
+    splits = split(loaded.rows, seed, Sizes(*sizes), shares, "paper" if way == "paper" else "disjoint")
+    return replace(splits, notes=(*loaded.notes, *splits.notes))
 
 
 def _paper() -> str:

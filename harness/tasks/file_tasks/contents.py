@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from data import records
 from data.folder_rows import load_text
 from data.sources import DataError
 from harness.errors import UsageError
-from harness.tasks.file_tasks import answer_readings, declaration, records, shapes
+from harness.tasks.file_tasks import answer_readings, declaration, shapes
 from harness.tasks.file_tasks.declaration import TestFile
 from harness.tasks.file_tasks.questions import Contents, Question
 from harness.tasks.file_tasks.rows import LETTERS, Row, names_of

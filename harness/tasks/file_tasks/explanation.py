@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data import records
 from harness.prompting.chat_templates import conversation
-from harness.tasks.file_tasks import records
 from harness.tasks.file_tasks.declaration import declared_for
 from harness.tasks.file_tasks.questions import Question
 from harness.tasks.file_tasks.tasks import FileTask

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.folder_rows import parse_json
+from data.records import Record
 from data.sources import DataError, near
-from harness.tasks.file_tasks.records import Record
 
 ALIASES = {  # our name of a column: what files call it, the first that is there counts
     "question": ("question", "query", "goal"),

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from data import records
 from harness.options import OptionError, not_given
-from harness.tasks.file_tasks import records
 from harness.tasks.file_tasks.choice_questions import ChoiceQuestions, joined
 from harness.tasks.file_tasks.contents import contents_of
 from harness.tasks.file_tasks.declaration import TestFile, declared_for

@@ -18,7 +18,7 @@ from tuning.objectives.training_objectives import Validation
 from tuning.store import Store
 from tuning.study import session
 from tuning.study.options import Options, read_file
-from tuning.study.row_options import mix_of, sizes_of
+from tuning.study.row_options import columns_of, mix_of, sizes_of
 from tuning.study.space import HELD, Space, held_values
 
 COUNTS = ("block", "budget", "max_tokens", "micro_batch", "processes", "parallel", "packed")
@@ -99,6 +99,11 @@ WORDS = [
     ("mix", "alpaca=0.5,alpaca=0.5"),
     ("mix", "alpaka=1"),
     ("mix", "alpaca"),
+    ("mix", "my.jsonl=0.5,my.txt=0.5"),
+    ("columns", "frage"),
+    ("columns", "instruction="),
+    ("columns", "question=frage"),
+    ("columns", "input=a,output=a"),
     ("sizes", "0.7,0.2,0.2"),
     ("sizes", "0.7,0.2"),
     ("sizes", "7,nan,1"),
@@ -193,7 +198,7 @@ def test_a_file_may_say_it_in_two_ways(tmp_path: Path) -> None:
 @given(text=st.text(max_size=30))
 @settings(max_examples=200, deadline=None)
 def test_any_text_is_shares_and_sizes_or_a_sentence(text: str) -> None:
-    for read in (mix_of, sizes_of):
+    for read in (mix_of, sizes_of, columns_of):
         try:
             read(text)
         except UsageError:

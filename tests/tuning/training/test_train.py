@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from data.instruction_rows.sources import load
 from data.instruction_split import split
-from data.instructions import load
 from harness.errors import ModelError, UsageError
 from harness.models.checkpoint import Checkpoint, resolve
 from harness.stats.paired import paired
@@ -47,7 +47,7 @@ def same(a: Path, b: Path, tolerance: float = 0.0) -> bool:
 
 def test_the_sample_teaches_tiny_more_than_its_base_knows(tmp_path: Path) -> None:
     """And rank, alpha and learning rate matter: each of these is clear of the next."""
-    trainer = Trainer(resolve("tiny"), split(load("sample"), 0))
+    trainer = Trainer(resolve("tiny"), split(load("sample").rows, 0))
 
     def each(adapter: Path | None) -> list[float]:
         return [nats / tokens for nats, tokens in trainer.evaluate(adapter, "test").rows]

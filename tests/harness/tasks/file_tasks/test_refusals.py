@@ -127,7 +127,7 @@ def test_declarations(tmp_path: Path, rows: list[Any], declaration: str, sentenc
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("a.txt", "x", "what kind of file this is cannot be told.*A test file is .jsonl"),
+        ("a.txt", "x", "what kind of file this is cannot be told.*A file of rows is .jsonl"),
         ("a.csv", "prompt,prompt\n1,2\n", "line 1: 'prompt' stands twice in the head"),
         ("a.csv", "prompt,\n1,2\n", "line 1: a column has no name"),
         ("a.csv", 'prompt,answer\n"a\nb",c\n1\n', "line 4: 1 cells, and the head has 2"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -151,8 +152,8 @@ def test_readings_of_answers(tmp_path: Path, choices: Any, answers: list[Any], d
     st.data(),
 )
 def test_every_way_to_write_an_answer_means_the_same(choices: list[str], data: st.DataObject) -> None:
+    from data.records import Record
     from harness.tasks.file_tasks.answer_readings import Choices, settle
-    from harness.tasks.file_tasks.records import Record
     from harness.tasks.file_tasks.rows import LETTERS, Row
 
     rights = data.draw(st.lists(st.integers(0, len(choices) - 1), min_size=1, max_size=5))
@@ -170,11 +171,14 @@ def test_packed_files_and_lists_are_the_same_rows(tmp_path: Path) -> None:
     with pa.output_stream(str(tmp_path / "choices.jsonl.zst"), compression="zstd") as stream:
         stream.write(raw)
     (tmp_path / "choices.json").write_text(json.dumps({"about": "us", "rows": rows}))
+    columns = dict.fromkeys(name for row in rows for name in row)
+    table = pa.Table.from_pylist([{**columns, **row} for row in rows])  # by the first row alone it would lose columns
+    pyarrow.parquet.write_table(table, tmp_path / "choices.parquet")
     (tmp_path / "lines").mkdir()
     (tmp_path / "lines/choices.json").write_bytes(raw)
-    tasks = [FileTask.load(str(path)) for path in (FILES / "choices.jsonl", *sorted(tmp_path.rglob("choices.js*")))]
-    assert len(tasks) == 5
-    assert len({json.dumps([dict(item.row) for item in task.items()]) for task in tasks}) == 1
+    tasks = [FileTask.load(str(path)) for path in (FILES / "choices.jsonl", *sorted(tmp_path.rglob("choices.*")))]
+    assert len(tasks) == 6
+    assert len({json.dumps([dict(item.row) for item in task.items()], sort_keys=True) for task in tasks}) == 1
     assert {task.name for task in tasks} == {"file:choices"}
 
 

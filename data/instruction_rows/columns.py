@@ -7,10 +7,11 @@ So the usual names are known, in any case of letters, and a text column that is 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
+from data.instructions import MARKS, Instruction, from_prompt, prompt_of
 from data.sources import DataError
 
 MEANINGS: dict[str, tuple[str, ...]] = {
@@ -20,7 +21,10 @@ MEANINGS: dict[str, tuple[str, ...]] = {
 }
 _MEANING_OF = {name: meaning for meaning, names in MEANINGS.items() for name in names}
 _PLURALS = {f"{name}s": name for name in _MEANING_OF}
+END_MARK = "###eos_token###"  # ends the answers of the paper's Dolly files
 PROSE = 4  # words from which a column of a name that says nothing is taken for text of the task
+
+MEND = "name the columns that are read (--columns instruction=COLUMN,input=COLUMN,output=COLUMN)"
 
 # The last word of a name that says something about a row and is no part of it: question_id, task_type, lang.
 _ABOUT = frozenset(
@@ -47,6 +51,41 @@ _OF_PROMPT = frozenset(
 )
 
 
+def instruction(
+    source: str, raw: Any, where: str, declared: Mapping[str, str] | None = None, is_dolly: bool = False
+) -> tuple[Instruction, dict[str, str]]:
+    """The row, and of each meaning the column that it stood in. DataError, too, where a column that is not read would
+    be lost; not so where `declared` (meaning: column) names what is read. `is_dolly`: a prompt with an answer is in the
+    Alpaca template, as in the paper's Dolly files."""
+    if not isinstance(raw, Mapping):
+        raise DataError(f"{where}: a row should be an object and is {type(raw).__name__}.")
+    declared = declared or {}
+    texts, names = read(_by_meaning(raw, declared) if declared else raw, where)
+    names.update(declared)
+    if folded(names["instruction"]) == "prompt":
+        in_template = any(mark in texts["instruction"] for mark in MARKS)
+        if in_template or (is_dolly and folded(names["output"]) == "answer"):
+            prompt, given = from_prompt(texts["instruction"], where)
+            if given and texts["input"]:
+                raise DataError(
+                    f"{where}: the prompt has an input in it, and {names['input']} is another. Take one out."
+                )
+            texts = {**texts, "instruction": prompt, "input": given or texts["input"]}
+    texts["input"] = texts["input"] if texts["input"].strip() else ""  # one of nothing but spaces is none
+    texts["output"] = texts["output"].removesuffix(END_MARK)
+    row = Instruction(source, **texts)
+    if not declared:
+        check_rest(raw, texts, prompt_of(row), where)
+    return row, names
+
+
+def _by_meaning(raw: Mapping[str, Any], declared: Mapping[str, str]) -> dict[str, Any]:
+    """The declared columns under their meanings, and of the meanings left out the columns of usual names."""
+    rest = {name: value for name, value in raw.items() if name not in declared.values()}
+    usual = {name: value for name, value in rest.items() if meaning_of(name) not in (None, *declared)}
+    return {**usual, **{meaning: raw[column] for meaning, column in declared.items() if column in raw}}
+
+
 def read(raw: Mapping[str, Any], where: str) -> tuple[dict[str, str], dict[str, str]]:
     """(texts, names): of each meaning its text ("" for an input that is absent or null) and the column it stood in
     ("" where there is none). DataError where a text is missing, no text, or stands in two columns."""
@@ -57,19 +96,30 @@ def read(raw: Mapping[str, Any], where: str) -> tuple[dict[str, str], dict[str, 
     return texts, names
 
 
-def check_rest(raw: Mapping[str, Any], texts: Mapping[str, str], prompt: str, where: str) -> None:
+def check_rest(
+    raw: Mapping[str, Any],
+    texts: Mapping[str, str],
+    prompt: str,
+    where: str,
+    known: Collection[str] = _MEANING_OF.keys(),
+) -> None:
     """DataError where a column that is not read looks like part of the row. One that repeats the row whole, as the
-    `text` of tatsu-lab/alpaca does, is none; `prompt` is the row's prompt in its template."""
+    `text` of tatsu-lab/alpaca does, is none; `prompt` is the row's prompt in its template, `known` the folded names of
+    the columns that are read."""
     for name, value in raw.items():
-        if folded(name) in _MEANING_OF or not _looks_like_text_of_the_row(str(name), value):
+        if folded(name) in known or not _looks_like_text_of_the_row(str(name), value):
             continue
         if isinstance(value, str) and _repeats(value, texts, prompt):
             continue
         empty = "instruction" if not texts["instruction"] else "input"
         raise DataError(
             f"{where}: the column {name} is not read, and looks like part of the prompt. Rename it to {empty}, or take "
-            f"it out. The columns that are read: {_known()}."
+            f"it out; or {MEND}. The columns that are read: {_known()}."
         )
+
+
+def meaning_of(name: object) -> str | None:
+    return _MEANING_OF.get(folded(name))
 
 
 def folded(name: object) -> str:
@@ -79,7 +129,7 @@ def folded(name: object) -> str:
 
 def _one(raw: Mapping[str, Any], meaning: str, where: str) -> tuple[str, str]:
     """The column of a meaning, and its text."""
-    present = [name for name in raw if _MEANING_OF.get(folded(name)) == meaning]
+    present = [name for name in raw if meaning_of(name) == meaning]
     filled = [name for name in present if raw[name] is not None and not _blank(raw[name])]
     for name in filled:
         if not isinstance(raw[name], str):
@@ -87,7 +137,9 @@ def _one(raw: Mapping[str, Any], meaning: str, where: str) -> tuple[str, str]:
     if len({raw[name] for name in filled}) > 1:
         more = " and ".join(filled)
         rename = "Rename one of them to input" if meaning == "instruction" else f"Put them together as {meaning}"
-        raise DataError(f"{where}: {more} both hold text, and a row has one {meaning}. {rename}, or take one out.")
+        raise DataError(
+            f"{where}: {more} both hold text, and a row has one {meaning}. {rename}, or take one out, or {MEND}."
+        )
     # one that is filled before one that is empty, and the usual name before others
     name = next(iter([*filled, *present]), "")
     if meaning == "input":
@@ -96,7 +148,10 @@ def _one(raw: Mapping[str, Any], meaning: str, where: str) -> tuple[str, str]:
         near = [key for key in raw if _PLURALS.get(folded(key)) in MEANINGS[meaning]]
         hint = f" Rename {near[0]} to {meaning}." if near else f" The columns that are read: {_known()}."
         there = ", ".join(map(str, raw)) or "none"
-        raise DataError(f"{where}: {meaning} should be text and is not there; there are {there}.{hint}")
+        raise DataError(
+            f"{where}: {meaning} should be text and is not there; there are {there}.{hint} "
+            f"In a file of your own, {MEND}."
+        )
     if not isinstance(raw[name], str):
         raise DataError(f"{where}: {name} should be text and is {type(raw[name]).__name__}.")
     return name, raw[name]

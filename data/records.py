@@ -1,4 +1,4 @@
-"""The rows of a test file as they stand in it: JSONL, a JSON list, CSV or TSV, each also as .gz or .zst."""
+"""The rows of a file as they stand in it: JSONL, a JSON list, CSV or TSV, each also as .gz or .zst, and Parquet."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ from data.sources import DataError, near
 
 PACKED = (".gz", ".zst")
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
-ENDINGS = (".jsonl", ".ndjson", ".json", *DELIMITERS)
-ALLOWED = f"A test file is {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}, also as {' or '.join(PACKED)}."
+PARQUET = ".parquet"
+ENDINGS = (".jsonl", ".ndjson", ".json", *DELIMITERS, PARQUET)
+ALLOWED = (
+    f"A file of rows is {', '.join(ENDINGS[:-1])} or {PARQUET}; all but {PARQUET} also end with {' or '.join(PACKED)}."
+)
 LONGEST_CELL = 2**31 - 1  # csv's own limit is 131,072 characters, and passages are longer
 
 
@@ -35,6 +38,8 @@ def read(path: Path) -> list[Record]:
         records = list(_table(path, DELIMITERS[ending]))
     elif ending == ".json":
         records = list(_list(path))
+    elif ending == PARQUET:
+        records = list(_parquet(path))
     else:
         records = [Record(values, where) for values, where in jsonl.objects(path)]
     if not records:
@@ -47,21 +52,26 @@ def read(path: Path) -> list[Record]:
 def existing(path: Path) -> Path:
     """The file, as an absolute path. DataError where there is none."""
     if path.is_dir():
-        raise DataError(f"{path} is a folder, and file: takes one file. {ALLOWED}")
+        raise DataError(f"{path} is a folder, and one file is asked for. {ALLOWED}")
     if not path.is_file():
         beside = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
         hint = near(path.name, beside)
-        raise DataError(f"There is no file {path}.{hint} A path with a comma cannot be named: commas part tasks.")
+        raise DataError(f"There is no file {path}.{hint} A path with a comma cannot be named: commas part names.")
     ending_of(path)
     return path.resolve()
 
 
 def ending_of(path: Path) -> str:
     """What kind of file it is, by its name without .gz or .zst. DataError for another kind."""
-    name = path.with_suffix("") if path.suffix in PACKED else path
-    if (ending := name.suffix.lower()) not in ENDINGS:
+    ending = _ending(path)
+    if ending not in ENDINGS or (ending == PARQUET and path.suffix in PACKED):
         raise DataError(f"{path}: what kind of file this is cannot be told from its name. {ALLOWED}")
     return ending
+
+
+def is_named_as_rows(path: Path) -> bool:
+    """Does its name end as a file of rows does?"""
+    return _ending(path) in ENDINGS
 
 
 def stem_of(path: Path) -> str:
@@ -92,11 +102,11 @@ def _list(path: Path) -> Iterator[Record]:
         yield from (Record(values, where) for values, where in jsonl.objects(path))  # JSONL that is called .json
         return
     if isinstance(content, dict):
-        lists = {key: value for key, value in content.items() if isinstance(value, list) and value}
+        lists = {key: value for key, value in content.items() if _is_of_objects(value)}
         if len(lists) != 1:
             raise DataError(
                 f"{path}: should be a list of objects, or an object that holds one such list, and is an object with "
-                f"{len(lists)} lists."
+                f"{len(lists)} lists of objects."
             )
         (content,) = lists.values()
     if not isinstance(content, list):
@@ -132,8 +142,30 @@ def _table(path: Path, delimiter: str) -> Iterator[Record]:
         csv.field_size_limit(before)
 
 
+def _parquet(path: Path) -> Iterator[Record]:
+    import pyarrow.parquet
+
+    try:
+        rows = pyarrow.parquet.read_table(path).to_pylist()
+    except (OSError, pyarrow.ArrowException) as error:
+        raise DataError(f"{path} cannot be read as Parquet: {error}.") from error
+    for number, values in enumerate(rows, 1):
+        # a table has a cell in every column: an empty one is a key that the row has not
+        there = {column: value for column, value in values.items() if value is not None}
+        yield Record(there, f"{path}, row {number}")
+
+
+def _is_of_objects(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(one, dict) for one in value)
+
+
+def _ending(path: Path) -> str:
+    name = path.with_suffix("") if path.suffix in PACKED else path
+    return name.suffix.lower()
+
+
 def _check_characters(record: Record) -> None:
     try:
-        json.dumps(record.values, ensure_ascii=False).encode()
+        json.dumps(record.values, ensure_ascii=False, default=str).encode()  # Parquet has dates and more
     except UnicodeEncodeError:
         raise DataError(f"{record.where}: half of a character (a lone surrogate). Mend the row.") from None
