@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import registry
 from harness.evaluation.no_answer import NOT_A_NUMBER
 from harness.evaluation.planning import Options
 from harness.evaluation.run import run
@@ -46,15 +47,14 @@ def test_a_task_that_overlooks_it(country: str, value: float, plugged: Path, tmp
 
 
 def test_a_figure_that_is_no_number(plugged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import plugged_task  # type: ignore[import-not-found]
-
-    summarize = plugged_task.Capitals.summarize
+    capitals = registry.load("tasks", "capitals").__self__
+    summarize = capitals.summarize
 
     def broken(self, samples):
         (score,) = summarize(self, samples)
         return [score, replace(score, metric="odds", value=math.nan)]
 
-    monkeypatch.setattr(plugged_task.Capitals, "summarize", broken)
+    monkeypatch.setattr(capitals, "summarize", broken)
     store = Store(tmp_path / "s.duckdb")
     options = Options(model="tiny", tasks="capitals", db=str(store.path))
     result = run(options, make=lambda plan: (Broken("none", 0.0), []))
