@@ -118,7 +118,8 @@ def test_an_engine_that_does_not_start_leaves_nothing() -> None:
 PARENT = """
 import subprocess, sys
 from harness.backends.vllm import guard
-before = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=int(sys.argv[1]))
+reads = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+before = subprocess.Popen(reads, stdin=int(sys.argv[1]), stdout=subprocess.DEVNULL)
 watching = guard.start()
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 print(before.pid, child.pid, watching.pid, flush=True)
