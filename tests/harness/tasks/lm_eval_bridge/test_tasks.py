@@ -230,7 +230,7 @@ def test_what_is_refused(folder, tmp_path):
             load_lm_eval(name)
     with pytest.raises(DataError, match="--include-path"):
         load_lm_eval("arc_easy")
-    with pytest.raises(UsageError, match="not a folder"):
+    with pytest.raises(UsageError, match="must be a folder"):
         load_lm_eval("own_choice", tmp_path / "missing")
     (tmp_path / "unsafe.yaml").write_text("task: own_unsafe\nunsafe_code: true\ndataset_path: json\n")
     (tmp_path / "inner.yaml").write_text("group: own_inner\ntask: [own_unsafe]\n")
