@@ -60,8 +60,11 @@ def begun_with(record: Begun) -> str:
     return record.backend if asked == AUTO else asked
 
 
-def to_go_on(wanted: str, record: Begun) -> str:
-    """The backend that goes on with what was begun: the same one. OptionError where another is asked for."""
+def to_go_on(wanted: str, record: Begun | None) -> str:
+    """The backend that goes on with what was begun: the same one; the wanted one where nothing was. OptionError where
+    another is asked for."""
+    if record is None:
+        return wanted
     begun = begun_with(record)
     if wanted not in (AUTO, begun):
         text = (

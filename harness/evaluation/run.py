@@ -115,10 +115,7 @@ def _make(plan: Plan, known: RunRow | None) -> tuple[Backend, list[str]]:
     """The backend that is asked for; of a run that goes on, the one that it began with."""
     from harness import backends
 
-    wanted = plan.options.backend
-    if known is not None:
-        wanted = backends.to_go_on(wanted, known)
-    return backends.make(wanted, plan.model, plan.settings)
+    return backends.make(backends.to_go_on(plan.options.backend, known), plan.model, plan.settings)
 
 
 def _how_far(store: Store, record: RunRow | None, plan: Plan) -> str:

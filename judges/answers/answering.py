@@ -104,12 +104,10 @@ def _answer(
 ) -> Result:
     from harness import backends
 
-    record, wanted = known, plan.options.backend
-    if known is not None and make is None:
-        wanted = backends.to_go_on(wanted, known)
+    record = known
+    load_backend = make or partial(backends.make, backends.to_go_on(plan.options.backend, known))
     longest = max(len(prompt.turns) for prompt in plan.chosen)
     template = templates.make(plan.template, plan.model.checkpoint, plan.settings, longest)
-    load_backend = make or partial(backends.make, wanted)
     backend, warnings = load_backend(plan.model, plan.settings)
     try:
         record = known or _create(store, plan, backend, warnings)
