@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Literal
 
-from data.instructions import Instruction
+from data.instructions import Instruction, asked_of
 from data.near_copies import first_of_rows
 from data.sources import DataError, near
 
@@ -62,22 +62,22 @@ class Splits:
 def distinct(rows: Sequence[Instruction]) -> tuple[list[Instruction], list[str]]:
     """Rows that ask and say something and are no copies of another (by instruction and input, the first is kept), and
     notes on how many are left out, and why."""
-    asking = [row for row in rows if row.instruction.strip() or row.input.strip()]
+    asking = [row for row in rows if any(text.strip() for text in asked_of(row))]
     answered = [row for row in asking if row.output.strip()]
     first: dict[tuple[str, str], Instruction] = {}
     once: list[Instruction] = []
     other: list[Instruction] = []
     for row in answered:
-        (other if (row.instruction, row.input) in first else once).append(row)
-        first.setdefault((row.instruction, row.input), row)
-    kept = [once[index] for index in first_of_rows([(row.instruction, row.input) for row in once])]
+        (other if asked_of(row) in first else once).append(row)
+        first.setdefault(asked_of(row), row)
+    kept = [once[index] for index in first_of_rows([asked_of(row) for row in once])]
     notes = []
     if blank := len(rows) - len(asking):
         notes.append(f"{blank} of {len(rows)} rows have no instruction and no input and are left out.")
     if silent := len(asking) - len(answered):
         notes.append(f"{silent} of {len(rows)} rows have no output and are left out.")
     if other:
-        differing = sum(row.output != first[row.instruction, row.input].output for row in other)
+        differing = sum(row.output != first[asked_of(row)].output for row in other)
         more = f" ({differing} of them with another output, which is lost)" if differing else ""
         notes.append(f"{len(other)} of {len(answered)} rows are exact copies of others and are left out{more}.")
     if near_copies := len(once) - len(kept):
@@ -130,8 +130,18 @@ def split(
 
 def digest(rows: Sequence[Instruction]) -> str:
     """sha256 of rows in their order, by content."""
-    text = json.dumps([astuple(row) for row in rows], ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps([_content(row) for row in rows], ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _content(row: Instruction) -> list[object]:
+    """What studies of one prompt and one response were known by before there were conversations comes first."""
+    content: list[object] = [row.source, row.instruction, row.input, row.output]
+    if row.messages:
+        content.append([[message.role, message.content] for message in row.messages])
+    if row.is_text:
+        content.append("text")
+    return content
 
 
 def _shares(mix: Mapping[str, float] | None, by_source: Mapping[str, Sequence[Instruction]]) -> dict[str, float]:

@@ -1,8 +1,10 @@
-"""One instruction row, and Stanford Alpaca's template that makes its prompt."""
+"""One row to train on, and Stanford Alpaca's template that makes its prompt."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from data.sources import DataError
 
@@ -20,12 +22,50 @@ WITHOUT_INPUT = (
 MARKS = ("### Instruction:", "### Response:")  # a prompt with one of them is in a template
 
 
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
 @dataclass(frozen=True, slots=True)
 class Instruction:
+    """A row to train on: an instruction and its response, a conversation, or plain text."""
+
     source: str  # "alpaca", "dolly", or the name of a file
-    instruction: str
+    instruction: str  # of a conversation: its system text and its first question; of plain text: ""
     input: str  # "" where there is none
-    output: str
+    output: str  # the response, a conversation's last one, or the plain text
+    messages: tuple[Message, ...] = ()  # the conversation, where it has a system text or several turns
+    is_text: bool = False  # plain text, all of which is learnt
+
+
+def from_dict(row: Mapping[str, Any]) -> Instruction:
+    """Back from what `dataclasses.asdict` makes of a row, also after JSON."""
+    messages = tuple(Message(message["role"], message["content"]) for message in row["messages"])
+    return Instruction(**{**row, "messages": messages})
+
+
+def messages_of(row: Instruction) -> tuple[Message, ...]:
+    """The row as a conversation; of plain text there is none."""
+    if row.is_text:
+        return ()
+    asked = "\n\n".join(part for part in (row.instruction, row.input) if part)
+    return row.messages or (Message("user", asked), Message("assistant", row.output))
+
+
+def asked_of(row: Instruction) -> tuple[str, str]:
+    """(instruction, input), by which rows are copies of one another: all that the user says, or the plain text."""
+    if row.is_text:
+        return row.output, ""
+    if row.messages:
+        return "\n\n".join(message.content for message in row.messages if message.role != "assistant"), ""
+    return row.instruction, row.input
 
 
 def prompt_of(row: Instruction) -> str:

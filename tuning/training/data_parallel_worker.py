@@ -17,7 +17,7 @@ def main(file: str) -> None:
     from accelerate import PartialState
 
     from data.instruction_split import Splits
-    from data.instructions import Instruction
+    from data.instructions import from_dict
     from harness.models.checkpoint import resolve
     from tuning.training.train import Trainer
     from tuning.training.train_settings import TrainSettings
@@ -25,7 +25,7 @@ def main(file: str) -> None:
     job = json.loads(Path(file).read_text(encoding="utf-8"))
     settings = TrainSettings(**job["settings"])
     workers = PartialState(cpu=settings.device.startswith("cpu"))
-    parts = {name: tuple(Instruction(**row) for row in job["splits"][name]) for name in ("train", "validation", "test")}
+    parts = {name: tuple(from_dict(row) for row in job["splits"][name]) for name in ("train", "validation", "test")}
     splits = Splits(**parts, digests=job["splits"]["digests"], notes=tuple(job["splits"]["notes"]))
     given, revision, remote_code = job["model"]
     trainer = Trainer(
