@@ -73,7 +73,7 @@ def instruction(
             texts = {**texts, "instruction": prompt, "input": given or texts["input"]}
     texts["input"] = texts["input"] if texts["input"].strip() else ""  # one of nothing but spaces is none
     texts["output"] = texts["output"].removesuffix(END_MARK)
-    row = Instruction(source, **texts)
+    row = Instruction(source, texts["instruction"], texts["input"], texts["output"])
     if not declared:
         check_rest(raw, texts, prompt_of(row), where)
     return row, names
