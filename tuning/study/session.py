@@ -69,6 +69,7 @@ def run(
 ) -> Result:
     """Search until the budget is spent. Raises HarnessError, DataError, or KeyboardInterrupt; whatever was trained is
     stored. `setup` says how a worker gets its trainer."""
+    began = time.monotonic()
     made = plan(options)
     store = Store(options.db)
     known = store.find_study(made.study.identity)
@@ -80,10 +81,10 @@ def run(
     with store.lease(row.id):
         if known is not None:
             row = store.resolve_study(row.id)
-            if _is_answered(store, row, options):
+            if is_answered(store, row, options):
                 row = store.update_study(row.id, name=options.name or row.name)
                 return Result(row, ledger_of(store, row), computed=False)
-        with _tools(made, options, setup) as tools:  # what refuses does so before the store has anything of it
+        with tools_of(made, options, setup) as tools:  # what refuses does so before the store has anything of it
             if known is None:
                 progress("trials", 0, row.budget)  # seen while the base is loaded
                 tools.pool.begin()
@@ -91,10 +92,10 @@ def run(
             else:
                 columns: dict[str, Any] = {"budget": options.budget or row.budget, "name": options.name or row.name}
                 row = store.update_study(row.id, status="running", **columns)
-            return _session(options, made, store, row, tools, progress, new=known is None)
+            return _session(options, made, store, row, tools, progress, began, new=known is None)
 
 
-def _is_answered(store: Store, row: StudyRow, options: Options) -> bool:
+def is_answered(store: Store, row: StudyRow, options: Options) -> bool:
     """Whether the study is finished and nothing is left to do."""
     budget = options.budget or row.budget
     if row.status != "finished" or budget > row.budget:
@@ -103,7 +104,7 @@ def _is_answered(store: Store, row: StudyRow, options: Options) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tools:
+class Tools:
     """What a search works with, beside its ledger."""
 
     optimizer: Optimizer
@@ -114,7 +115,7 @@ class _Tools:
 
 
 @contextmanager
-def _tools(made: Plan, options: Options, setup: Callable[[Plan, Options], Setup]) -> Iterator[_Tools]:
+def tools_of(made: Plan, options: Options, setup: Callable[[Plan, Options], Setup]) -> Iterator[Tools]:
     """Raises what refuses a study: its optimizer, objectives, time limit, cluster."""
     from tuning.optimizers import make
 
@@ -133,7 +134,7 @@ def _tools(made: Plan, options: Options, setup: Callable[[Plan, Options], Setup]
         stack.callback(optimizer.close)
         pool = make_pool(setup(made, options), options, study.settings(options).device)
         stack.callback(pool.close)
-        yield _Tools(
+        yield Tools(
             optimizer,
             pool,
             [objectives.measure_of(word, where) for word in study.objectives],
@@ -143,7 +144,14 @@ def _tools(made: Plan, options: Options, setup: Callable[[Plan, Options], Setup]
 
 
 def _session(
-    options: Options, made: Plan, store: Store, row: StudyRow, tools: _Tools, progress: Progress, new: bool
+    options: Options,
+    made: Plan,
+    store: Store,
+    row: StudyRow,
+    tools: Tools,
+    progress: Progress,
+    began: float,
+    new: bool,
 ) -> Result:
     """A search to its end. A study that is `new` and was refused before its first training leaves nothing behind."""
     study, ledger = made.study, ledger_of(store, row)
@@ -180,14 +188,21 @@ def _session(
             if new and not ledger.attempts and isinstance(error, REFUSALS):
                 store.discard_study(row.id)
             else:
-                store.update_study(row.id, status="stopped")
+                store.update_study(row.id, status="stopped", totals=_totals(row, began))
         if isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt(_how_far(len(done), row.budget)) from error
         raise
     if ending == "halted":
-        return Result(store.update_study(row.id, status="stopped"), ledger, computed=True)
-    row = store.update_study(row.id, status="finished", finished=datetime.now(UTC))
+        return Result(store.update_study(row.id, status="stopped", totals=_totals(row, began)), ledger, computed=True)
+    row = store.update_study(row.id, status="finished", finished=datetime.now(UTC), totals=_totals(row, began))
     return Result(row, ledger, computed=True, merged=merged)
+
+
+def _totals(row: StudyRow, began: float) -> dict[str, Any]:
+    """Of all sessions, with this one."""
+    before = row.totals
+    spent = round(before.get("seconds", 0.0) + time.monotonic() - began, 3)
+    return {"seconds": spent, "sessions": before.get("sessions", 0) + 1}
 
 
 def make_pool(setup: Setup, options: Options, device: str) -> WorkerPool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from data.instruction_split import Splits
+from harness import peak_memory
 from harness.errors import UsageError
 from harness.models.checkpoint import Checkpoint, resolve
 from tuning.training.adapters import One, adapted, detach, lora_config, write
@@ -180,7 +181,7 @@ class Trainer:
         part = self.rows.part("train")[: len(self.splits.subset(fraction).train)]
         rows = [row for row in part if row.responses]
         guess = math.log(self.model.get_input_embeddings().weight.shape[0])
-        _reset_peak(self.settings.device)
+        peak_memory.reset(self.settings.device)
         try:
             if not rows:
                 raise TrialError(self.rows.none_left("train", part))
@@ -275,7 +276,7 @@ class Trainer:
             train_loss=schedule.train_loss,
             compute=schedule.compute(tokens, padding),
             seconds=seconds + time.perf_counter() - began,
-            peak_bytes=_peak(self.settings.device),
+            peak_bytes=peak_memory.peak(self.settings.device),
             steps=len(schedule.batches),
             micro_batch=micro,
             warnings=tuple(warnings),
@@ -284,17 +285,3 @@ class Trainer:
 
 def _renumbered(tell: Callable[[int, Step], None], group: Sequence[int]) -> Callable[[int, Step], None]:
     return lambda k, step: tell(group[k], step)
-
-
-def _reset_peak(device: str) -> None:
-    import torch
-
-    if device.startswith("cuda"):
-        torch.cuda.reset_peak_memory_stats(device)
-
-
-def _peak(device: str) -> int:
-    """Most bytes in use at once since the reset; 0 on a CPU, where other work is in the same process."""
-    import torch
-
-    return torch.cuda.max_memory_allocated(device) if device.startswith("cuda") else 0

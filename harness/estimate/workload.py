@@ -1,0 +1,73 @@
+"""What a run's requests are for the backend `transformers`: passes, tokens and operations, from its own plan of them.
+
+Batches are those that the backend will make (prefix_tree.py): shared prompts are counted once, as they are computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.backends.transformers.engines import PlainEngine
+from harness.backends.transformers.jobs import encode_prompts, make_jobs, parts, rows_of
+from harness.backends.transformers.prefix_tree import Batch, Row, plan
+from harness.types import Generate, Request
+
+if TYPE_CHECKING:
+    from harness.backends.transformers.backend import TransformersLM
+    from harness.estimate.model_size import ModelSize
+
+
+@dataclass(slots=True)
+class Workload:
+    """`batches` of texts that are generated are their rows' most new tokens, in `lengths`, a list a batch."""
+
+    asked: int = 0  # tokens of prompts
+    computed: int = 0  # of these, that are no repetition
+    operations: float = 0.0
+    batches: int = 0
+    lengths: list[list[int]] = field(default_factory=list)
+
+    def add(self, other: Workload) -> None:
+        self.asked += other.asked
+        self.computed += other.computed
+        self.operations += other.operations
+        self.batches += other.batches
+        self.lengths += other.lengths
+
+
+def of_requests(backend: TransformersLM, size: ModelSize, requests: Sequence[Request]) -> tuple[Workload, Workload]:
+    """What is scored, and what is generated."""
+    shared = not isinstance(backend.engine, PlainEngine)
+    scored, generated = Workload(), Workload()
+    for which in parts([i for i, r in enumerate(requests) if not isinstance(r, Generate)], requests):
+        jobs = dict(zip(which, make_jobs([requests[i] for i in which], backend.encoder), strict=True))
+        _add(scored, plan(rows_of(jobs), backend.batch_tokens), size, shared)
+    for which in parts([i for i, r in enumerate(requests) if isinstance(r, Generate)], requests):
+        asked = [r for i in which if isinstance(r := requests[i], Generate)]
+        rows = [Row(p.ids, 1, n) for n, p in enumerate(encode_prompts(asked, backend.encoder))]
+        batches = plan(rows, backend.batch_tokens, backend.rows_together)
+        _add(generated, batches, size, shared)
+        window = backend.info.window
+        generated.lengths += [
+            [max(1, min(asked[row.request].max_tokens, window - len(row.ids))) for row in batch.rows]
+            for batch in batches
+        ]
+    return scored, generated
+
+
+def _add(load: Workload, batches: Sequence[Batch], size: ModelSize, shared: bool) -> None:
+    load.batches += len(batches)
+    for batch in batches:
+        rows = batch.rows
+        load.asked += sum(len(row.ids) for row in rows)
+        if shared:
+            segments = [segment for segments in batch.passes for segment in segments]
+            tokens = sum(len(s.ids) for s in segments)
+            pairs = sum(len(s.ids) * (s.start + len(s.ids) / 2) for s in segments)
+        else:
+            tokens = sum(len(row.ids) for row in rows)
+            pairs = sum(len(row.ids) ** 2 / 2 for row in rows)
+        load.computed += tokens
+        load.operations += size.forward(tokens, pairs, sum(row.reads for row in rows))
