@@ -1,12 +1,12 @@
-"""Ten plans, and what then happened: whether the real time lies in the range that `--plan` prints, and memory within 15%.
+"""Ten plans, and what then happened: is the real time in the range that `--plan` prints, and memory within 15%?
 
     python -P -m bench.plans [NAME …]
 
-Each plan is asked for, and done, as a whole process. Five runs and five searches: the embedded model, the random model of
-common.py and a smaller one; scored letters, generated texts, programs, log-likelihoods, a file of one's own; different
-ranks, rungs, packed trials, more rows. OMP_NUM_THREADS is 1 for both where PLANS_THREADS does not say otherwise: on a
-machine that others use, threads that wait for each other make times that nobody can foretell. The rows of docs/plans.md
-come from here; `load` is the machine's while it was measured.
+Each plan is asked for, and done, as a whole process. Five runs and five searches: the embedded model, the random model
+of common.py and a smaller one; scored letters, generated texts, programs, log-likelihoods, files of one's own;
+different ranks, rungs, packed trials, more rows. OMP_NUM_THREADS is 1 for both where PLANS_THREADS does not say
+otherwise: on a machine that others use, threads that wait for each other make times that nobody can foretell. The rows
+of docs/plans.md come from here; `load` is the machine's before and after.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,15 @@ MEMORY = 0.15
 SMALL = {"hidden_size": 192, "intermediate_size": 512, "num_hidden_layers": 6, "num_attention_heads": 4}
 TUNE = ("tune", "--data", "sample", "--optimizer", "random")
 PLANS: dict[str, tuple[str, ...]] = {
-    "run MMLU, two subjects": ("run", "--model", "{model}", "--data", "{data}", "--tasks", "mmlu:anatomy,mmlu:virology"),
+    "run MMLU, two subjects": (
+        "run",
+        "--model",
+        "{model}",
+        "--data",
+        "{data}",
+        "--tasks",
+        "mmlu:anatomy,mmlu:virology",
+    ),
     "run BBH, 32 new tokens": (
         *("run", "--model", "{model}", "--data", "{data}", "--tasks", "bbh:navigate,bbh:web_of_lies"),
         *("--limit", "40", "--max-new-tokens", "32"),
@@ -67,23 +74,15 @@ def small() -> Path:
 def files() -> dict[str, Path]:
     """Test files of one's own, from real rows."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    rows = [json.loads(line) for line in _lines(DATA / "piqa")][:150]
-    questions = [{"question": r["goal"], "choices": [r["sol1"], r["sol2"]], "answer": r["label"]} for r in rows]
+    lines = (DATA / "piqa" / "dev.jsonl").read_text(encoding="utf-8").splitlines()[:150]
+    rows = [json.loads(line) for line in lines]
+    questions = [{"question": r["goal"], "choices": [r["sol1"], r["sol2"]], "answer": r["sol1"]} for r in rows]
     continuations = [{"prompt": r["goal"] + "\n", "continuation": r["sol1"]} for r in rows]
     made = {}
     for name, content in (("questions", questions), ("continuations", continuations)):
         made[name] = FOLDER / f"{name}.jsonl"
         made[name].write_text("".join(json.dumps(row) + "\n" for row in content), encoding="utf-8")
     return made
-
-
-def _lines(folder: Path) -> Iterator[str]:
-    import gzip
-
-    for path in sorted(folder.rglob("*.jsonl*")):
-        opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-        with opened as lines:
-            yield from lines
 
 
 def harness(*words: str) -> dict[str, Any]:

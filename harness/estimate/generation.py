@@ -1,8 +1,9 @@
 """How long it takes to generate texts that end nobody knows where.
 
-A step of r rows takes a + b r seconds, measured at two numbers of rows. How soon rows end is what was seen of some rows:
-their cumulative hazard (Nelson 1972, Aalen 1978), and after the longest of them the mean rate. Between the ends of a
-range the hazard is that many times smaller or larger as the exact 95% interval of a rate says of so many ends.
+A step of r rows takes a + b r seconds, measured at two numbers of rows. How soon rows end is what was seen of some:
+the part that ended at each step (Kaplan and Meier 1958, with one row more that went on), and after the longest of them
+the mean rate. At the ends of a range a row ends so many times less or more readily as the exact 95% interval of a rate
+says of so many ends.
 """
 
 from __future__ import annotations
@@ -39,31 +40,31 @@ class Steps:
 
     def seconds(self, batches: Sequence[Sequence[int]]) -> Range:
         """Of all batches, each the most new tokens of its rows."""
-        return self._over(lambda hazard: sum(self._batch(limits, hazard) for limits in batches), batches)
+        return self._over(lambda alive: sum(self._batch(limits, alive) for limits in batches), batches)
 
     def tokens(self, batches: Sequence[Sequence[int]]) -> Range:
         """That come out."""
         limits = [limit for batch in batches for limit in batch]
-        return self._over(lambda hazard: sum(float(_alive(hazard)[:limit].sum()) for limit in limits), batches)
+        return self._over(lambda alive: sum(float(alive[:limit].sum()) for limit in limits), batches)
 
     def _over(self, figure: Any, batches: Sequence[Sequence[int]]) -> Range:
         hazard = self._hazard(max(limit for batch in batches for limit in batch))
         sure = self.sureness
-        return Range(*(figure(hazard * times) for times in (sure.high, sure.expected, sure.low)))
+        return Range(*(figure(_alive(hazard, times)) for times in (sure.high, sure.expected, sure.low)))
 
     def _hazard(self, steps: int) -> Any:
-        """At each step."""
+        """The part of the rows that ends at each step."""
         import numpy as np
 
-        mean = max(1, self.ended) / max(1, self.seen)
+        mean = max(1, self.ended) / (1 + self.seen)
         hazard = np.full(steps, mean)
         if self.ended:
             for step in range(min(steps, max(tokens for tokens, _ in self.rows))):
-                at_risk = sum(tokens > step for tokens, _ in self.rows)
+                at_risk = 1 + sum(tokens > step for tokens, _ in self.rows)
                 hazard[step] = sum(ended and tokens == step + 1 for tokens, ended in self.rows) / at_risk
         return hazard
 
-    def _batch(self, limits: Sequence[int], hazard: Any) -> float:
+    def _batch(self, limits: Sequence[int], alive: Any) -> float:
         """Until the last of its rows has ended. The first token comes of the prompt's own pass."""
         import numpy as np
 
@@ -71,12 +72,12 @@ class Steps:
         if most <= 1:
             return 0.0
         within = (np.asarray(limits)[None, :] > np.arange(1, most)[:, None]).sum(axis=1)  # whose limit is further on
-        alive = _alive(hazard)[1:most]
-        return float((self.a * (1.0 - (1.0 - alive) ** within) + self.b * within * alive).sum())
+        going = alive[1:most]
+        return float((self.a * (1.0 - (1.0 - going) ** within) + self.b * within * going).sum())
 
 
-def _alive(hazard: Any) -> Any:
-    """The part of the rows that comes to each step."""
+def _alive(hazard: Any, times: float) -> Any:
+    """The part of the rows that comes to each step, where they end so many times as readily."""
     import numpy as np
 
-    return np.exp(-np.concatenate([[0.0], np.cumsum(hazard)[:-1]]))
+    return np.concatenate([[1.0], np.cumprod((1.0 - hazard) ** times)[:-1]])

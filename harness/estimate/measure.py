@@ -98,24 +98,21 @@ def scoring_rate(
 ) -> Range:
     """Seconds an operation of what is scored, from passes spread over all tasks."""
     total = sum(load.operations for _, load in tasks)
-    chunks = [(task, chunk) for task, load in tasks for chunk in _chunks(task, load)]
+    chunks = [
+        (task, chunk, n == load.most_read) for task, load in tasks for n, chunk in enumerate(load.requests) if chunk
+    ]
     random.Random(0).shuffle(chunks)
+    chunks.sort(key=lambda chunk: not chunk[2])  # first what memory has to hold, then any
     began, measured = sampler.spent, []
-    for task, chunk in chunks[:MOST]:
-        seconds = sampler.ask(task, chunk).seconds["model"]
-        operations = of_requests(lm, size, sample_of(task, chunk).requests)[0].operations
+    for task, chunk, _ in chunks[:MOST]:
+        items = sorted({task.keys[request][0] for request in chunk})
+        seconds = sampler.ask(task, items).seconds["model"]
+        operations = of_requests(lm, size, sample_of(task, items).requests)[0].operations
         measured.append((seconds, operations))
         predicted = total * sum(s for s, _ in measured) / sum(o for _, o in measured)
         if len(measured) >= 2 and sampler.spent - began > min(LIMIT, SHARE * predicted):
             break
     return rate_of(measured)
-
-
-def _chunks(task: TaskPlan, load: Workload) -> list[list[int]]:
-    """Items one after the other, as many as a pass of the plan has."""
-    count = len(task.items)
-    size = max(1, -(-count // max(1, load.batches)))
-    return [list(range(at, min(count, at + size))) for at in range(0, count, size)]
 
 
 @dataclass(frozen=True, slots=True)

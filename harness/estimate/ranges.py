@@ -49,7 +49,11 @@ def time_range_text(seconds: Range) -> str:
     """ "1.2 to 1.9 h", "50 s to 1.9 h"."""
     unit, size = _unit(_TIMES, seconds.high, 2)
     high = f"{_number(seconds.high / size)} {unit}"
-    return f"{_number(seconds.low / size)} to {high}" if seconds.low >= size else f"{time_text(seconds.low)} to {high}"
+    return (
+        f"{_number(seconds.low / size)} to {high}"
+        if seconds.low >= size or size == 1
+        else f"{time_text(seconds.low)} to {high}"
+    )
 
 
 def size_text(size_bytes: float) -> str:

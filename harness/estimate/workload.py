@@ -21,20 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Workload:
-    """`batches` of texts that are generated are their rows' most new tokens, in `lengths`, a list a batch."""
+    """`lengths`: of texts that are generated, their rows' most new tokens, a list a batch."""
 
     asked: int = 0  # tokens of prompts
     computed: int = 0  # of these, that are no repetition
     operations: float = 0.0
     batches: int = 0
     lengths: list[list[int]] = field(default_factory=list)
-
-    def add(self, other: Workload) -> None:
-        self.asked += other.asked
-        self.computed += other.computed
-        self.operations += other.operations
-        self.batches += other.batches
-        self.lengths += other.lengths
+    requests: list[list[int]] = field(default_factory=list)  # of each batch
+    most_read: int = 0  # the batch whose logits take the most memory
+    most_reads: int = 0  # positions that it reads
 
 
 def of_requests(backend: TransformersLM, size: ModelSize, requests: Sequence[Request]) -> tuple[Workload, Workload]:
@@ -58,9 +54,13 @@ def of_requests(backend: TransformersLM, size: ModelSize, requests: Sequence[Req
 
 
 def _add(load: Workload, batches: Sequence[Batch], size: ModelSize, shared: bool) -> None:
-    load.batches += len(batches)
     for batch in batches:
         rows = batch.rows
+        reads = sum(row.reads for row in rows)
+        if reads > load.most_reads:
+            load.most_read, load.most_reads = load.batches, reads
+        load.batches += 1
+        load.requests.append(sorted({row.request for row in rows}))
         load.asked += sum(len(row.ids) for row in rows)
         if shared:
             segments = [segment for segments in batch.passes for segment in segments]
@@ -70,4 +70,4 @@ def _add(load: Workload, batches: Sequence[Batch], size: ModelSize, shared: bool
             tokens = sum(len(row.ids) for row in rows)
             pairs = sum(len(row.ids) ** 2 / 2 for row in rows)
         load.computed += tokens
-        load.operations += size.forward(tokens, pairs, sum(row.reads for row in rows))
+        load.operations += size.forward(tokens, pairs, reads)

@@ -106,8 +106,9 @@ def _measured(
         visit = _visit(Path(folder))
         sampler = TrainingSampler(trainer, made.splits, costs, Path(folder), study.seed)
         worst = [made.splits.train[at] for at in costs.worst(_distinct(by_size))]
+        rows = [row for row, tokens in zip(made.splits.train, train, strict=True) if tokens.responses]
         small, large = by_size[0], by_size[-1]
-        found = measured(sampler, worst, small, large, LIMIT)
+        found = measured(sampler, worst, rows, small, large, LIMIT)
     speeds = found.speeds()
     sums = [_sums(costs, speeds, trainings, made, visit) for trainings in futures]
     seconds = _spread([total for total, _, _ in sums]).times(Range.of(1.0, _uneven(speeds)))
@@ -115,7 +116,7 @@ def _measured(
     around = Range.of(began, UNEVEN_LOADING)
     if not options.no_merge:
         around += MERGING * loading
-    notes = _notes(made, options)
+    notes = [*_notes(made, options), *found.notes]
     beside, judged = _objectives(made, options, trials, prices, notes)
     adapters = [4.0 * sum(per_rank(h.target_modules) * h.rank for h in g) / len(g) for g in (small, large)]
     merged = 0 if options.no_merge else _weights(made)

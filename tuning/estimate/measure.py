@@ -1,7 +1,6 @@
 """A few trainings of a few rows, done by the trainer itself in a folder that is thrown away.
 
-LIMIT seconds at most where a step is quick, SHARE of what the study is then thought to take where that is less, and a few
-steps of the smallest and of the largest adapter in any case.
+A few steps of the smallest and of the largest adapter in any case, and of more rows as long as the limit is not near.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data.instruction_split import Splits
+from harness.errors import IncompleteError
 from tuning.estimate.training_cost import Cost, Costs
 from tuning.training.part_rows import PartRows
 from tuning.types import Hyperparameters, TrialError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from data.instructions import Instruction
     from tuning.training.train import Trainer
 
-LIMIT = 40.0
+HARMLESS = 1e-6  # learning rate
 STEPS = 4  # of a measured training: the first has what begins in it too
 VALIDATED = 16  # rows
 
@@ -52,6 +52,7 @@ class Measurement:
     starts: list[tuple[float, int]] = field(default_factory=list)  # seconds less a step, trainings
     peak_bytes: int = 0
     spent: float = 0.0
+    notes: list[str] = field(default_factory=list)
 
     def speeds(self) -> Speeds:
         import numpy as np
@@ -87,7 +88,9 @@ class TrainingSampler:
         whole = trainer.splits, trainer.rows
         trainer.splits, trainer.rows = part, PartRows(trainer.checkpoint, part, trainer.settings)
         tokens = trainer.rows.part("train")
-        own = Costs(self._costs.size, self._costs.per_rank, tokens, trainer.rows.part("validation"), self._micro, 0)
+        own = Costs(
+            self._costs.size, self._costs.per_rank, tokens, trainer.rows.part("validation"), self._micro, self._seed
+        )
         ends: list[float] = []
         began = time.perf_counter()
         try:
@@ -129,14 +132,22 @@ class TrainingSampler:
 def measured(
     sampler: TrainingSampler,
     worst: Sequence[Instruction],
+    rows: Sequence[Instruction],
     small: Sequence[Hyperparameters],
     large: Sequence[Hyperparameters],
     limit: float,
 ) -> Measurement:
-    """The largest adapters on the rows of the largest pass, which is what memory has to hold; then both the smallest and
-    the largest on the first rows, as long as there is time."""
-    rows = sampler.splits.train
-    sampler.train(_of_steps(large, len(worst), len(worst)), worst, 4)
+    """The largest adapters on the rows of the largest pass, which is what memory has to hold; then the smallest and the
+    largest on the first rows, as long as there is time."""
+    try:
+        sampler.train(_of_steps(large, len(worst), len(worst)), worst, 4)
+    except TrialError as error:
+        sampler.measured.notes.append(f"The largest adapters of the space cannot be trained here: {error}")
+        large = small
+        try:
+            sampler.train(_of_steps(small, len(worst), len(worst)), worst, 4)
+        except TrialError:
+            raise IncompleteError(f"No adapter of the space can be trained here: {error}") from error
     for count in (16, 32, 64):
         part = rows[:count]
         for hypers in (small, large):
@@ -148,6 +159,6 @@ def measured(
 
 
 def _of_steps(hypers: Sequence[Hyperparameters], batch: int, rows: int) -> list[Hyperparameters]:
-    """The same, STEPS steps or so long."""
+    """The same, STEPS steps or so long, and at a rate that breaks nothing."""
     epochs = max(1.0, STEPS / -(-rows // batch))
-    return [replace(hyper, batch=batch, epochs=epochs) for hyper in hypers]
+    return [replace(hyper, batch=batch, epochs=epochs, lr=HARMLESS) for hyper in hypers]

@@ -1,8 +1,8 @@
 """Which trainings a study will do, drawn many times.
 
-The first points are known. Half of the others are drawn evenly from the space and half lie near one point of it, as of a
-search that settles; with `random`, all evenly. Who goes on from a rung is decided by the study's own rule on values drawn
-at random: their order is all that the rule looks at.
+The first points are known. Half of the others are drawn evenly from the space and half are one point of it, as of a
+search that settles; with `random`, all are drawn evenly. Who goes on from a rung is decided by the study's own rule on
+values drawn at random: their order is all that the rule looks at.
 """
 
 from __future__ import annotations
