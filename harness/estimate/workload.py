@@ -41,8 +41,9 @@ def of_requests(backend: TransformersLM, size: ModelSize, requests: Sequence[Req
         jobs = dict(zip(which, make_jobs([requests[i] for i in which], backend.encoder), strict=True))
         _add(scored, plan(rows_of(jobs), backend.batch_tokens), size, shared)
     for which in parts([i for i, r in enumerate(requests) if isinstance(r, Generate)], requests):
-        asked = [r for i in which if isinstance(r := requests[i], Generate)]
-        rows = [Row(p.ids, 1, n) for n, p in enumerate(encode_prompts(asked, backend.encoder))]
+        asked = {i: r for i in which if isinstance(r := requests[i], Generate)}
+        encoded = encode_prompts(list(asked.values()), backend.encoder)
+        rows = [Row(prompt.ids, 1, i) for i, prompt in zip(which, encoded, strict=True)]
         batches = plan(rows, backend.batch_tokens, backend.rows_together)
         _add(generated, batches, size, shared)
         window = backend.info.window

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.estimate.report import outcome
+from harness.estimate.outcome import outcome
 
 if TYPE_CHECKING:
     from harness.results import RunRow, ScoreRow, Store

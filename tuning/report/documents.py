@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.errors import IncompleteError
-from harness.estimate.report import outcome
+from harness.estimate.outcome import outcome
 from tuning.report import remarks, trial_scores
 from tuning.report.views import StudyView, TrialView
 from tuning.store import Store, StudyRow, TrialRow
