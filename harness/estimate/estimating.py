@@ -147,7 +147,7 @@ def _in_this_process(plan: Plan, lm: Any, sampler: measure.Sampler, parts: Parts
         parts.model += generation.prompts * load.operations + steps.times(Range.of(1.0, generation.uneven))
         tokens = generation.steps.tokens(load.lengths)
         parts.generated += tokens
-        parts.more_memory = max(parts.more_memory, _kept_bytes(lm, load, tokens))
+        parts.more_memory = max(parts.more_memory, _kept_bytes(lm, load, generation.kept, tokens))
         if tokens.high > 1.5 * tokens.low:
             seen = f"{generation.steps.seen:,} tokens, in which {generation.steps.ended} answers ended"
             parts.notes.append(f"{task.task.name}: how long its answers get is guessed from {seen}.")
@@ -157,15 +157,19 @@ def _in_this_process(plan: Plan, lm: Any, sampler: measure.Sampler, parts: Parts
     return sum(load.batches for _, *of_task in loads for load in of_task) + len(plan.tasks)
 
 
-def _kept_bytes(lm: Any, load: Workload, tokens: Range) -> int:
-    """Keys and values that the answers of the largest batch come to: no sample was so long."""
-    lengths = [sum(batch) for batch in load.lengths]
+def _kept_bytes(lm: Any, load: Workload, measured: int, tokens: Range) -> int:
+    """Keys and values of the largest batch beyond those of the measured rows, which were fewer and shorter."""
+    from harness.estimate.workload import ROOM
+
+    most = max(map(len, load.lengths))
+    answer = tokens.expected / sum(map(len, load.lengths))
+    more = max(0, load.kept - measured) + most * max(0.0, answer - ROOM)
     config = lm.model.config.get_text_config()
     heads = getattr(config, "num_attention_heads", None) or 1
     of_keys = getattr(config, "num_key_value_heads", None) or heads
     head = getattr(config, "head_dim", None) or (getattr(config, "hidden_size", None) or 0) // heads
     layers = getattr(config, "num_hidden_layers", None) or 0
-    return int(2 * layers * of_keys * head * lm.model.dtype.itemsize * max(lengths) * tokens.expected / sum(lengths))
+    return int(2 * layers * of_keys * head * lm.model.dtype.itemsize * more)
 
 
 def _elsewhere(plan: Plan, sampler: measure.Sampler, parts: Parts) -> int:

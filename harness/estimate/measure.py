@@ -77,8 +77,9 @@ def sample_of(task: TaskPlan, items: Sequence[int], max_tokens: int | None = Non
     for (index, repeat, part), request in zip(task.keys, task.requests, strict=True):
         if index in place and repeat == 0:
             keys.append((place[index], 0, part))
-            cut = isinstance(request, Generate) and max_tokens is not None
-            requests.append(replace(request, max_tokens=min(request.max_tokens, max_tokens or 0)) if cut else request)
+            if isinstance(request, Generate) and max_tokens is not None:
+                request = replace(request, max_tokens=min(request.max_tokens, max_tokens))
+            requests.append(request)
     return replace(task, items=[task.items[index] for index in items], repeats=1, keys=keys, requests=requests)
 
 
@@ -98,9 +99,11 @@ def scoring_rate(
 ) -> Range:
     """Seconds an operation of what is scored, from passes spread over all tasks."""
     total = sum(load.operations for _, load in tasks)
-    chunks = [
-        (task, chunk, n == load.most_read) for task, load in tasks for n, chunk in enumerate(load.requests) if chunk
-    ]
+    chunks = [(task, chunk, False) for task, load in tasks for chunk in load.requests]
+    for task, load in tasks:  # the logits of a pass are still there while the next is computed
+        first = max(0, min(load.most_read, load.batches - 2))
+        beside = load.requests[first : first + 2]
+        chunks.append((task, [request for chunk in beside for request in chunk], True))
     random.Random(0).shuffle(chunks)
     chunks.sort(key=lambda chunk: not chunk[2])  # first what memory has to hold, then any
     began, measured = sampler.spent, []
@@ -109,8 +112,10 @@ def scoring_rate(
         seconds = sampler.ask(task, items).seconds["model"]
         operations = of_requests(lm, size, sample_of(task, items).requests)[0].operations
         measured.append((seconds, operations))
-        predicted = total * sum(s for s, _ in measured) / sum(o for _, o in measured)
-        if len(measured) >= 2 and sampler.spent - began > min(LIMIT, SHARE * predicted):
+        done = sum(o for _, o in measured)
+        predicted = total * sum(s for s, _ in measured) / done
+        enough = len(measured) >= 2 and sampler.spent - began > min(LIMIT, SHARE * predicted)
+        if enough or done >= 0.99 * total:
             break
     return rate_of(measured)
 
@@ -120,6 +125,7 @@ class Generation:
     prompts: Range  # seconds an operation of reading prompts
     steps: Steps
     uneven: float  # how much longer or shorter a step may be
+    kept: int  # Workload.kept, of what was measured
 
 
 def generation_of(
@@ -132,6 +138,7 @@ def generation_of(
     rows = min(together, max(1, count // 4))
     began, measured, steps = sampler.spent, [], {}
     rows_seen: list[tuple[int, bool]] = []
+    kept: list[int] = []
 
     def ask(rows: int, tokens: int) -> Timed:
         items = sorted({at * count // rows for at in range(rows)})
@@ -140,8 +147,9 @@ def generation_of(
     def step(rows: int, tokens: int) -> None:
         first, whole = ask(rows, 1), ask(rows, tokens)
         items = sorted({at * count // rows for at in range(rows)})
-        prompts = of_requests(lm, size, sample_of(task, items).requests)[1].operations
-        measured.append((first.seconds["model"], prompts))
+        load_of_rows = of_requests(lm, size, sample_of(task, items).requests)[1]
+        measured.append((first.seconds["model"], load_of_rows.operations))
+        kept.append(load_of_rows.kept)
         rows_seen.extend((max(1, row.generated), row.finish == "stop") for row in whole.responses)
         taken = max((row.generated for row in whole.responses), default=1) - 1
         if taken > 0:
@@ -157,7 +165,7 @@ def generation_of(
     a, b = _line(steps)
     stretched = together / max(1, rows)
     uneven = 0.15 + 0.1 * min(2.0, max(0.0, stretched - 1.0))
-    return Generation(rate_of(measured), Steps(a, b, tuple(rows_seen)), uneven)
+    return Generation(rate_of(measured), Steps(a, b, tuple(rows_seen)), uneven, max(kept))
 
 
 def _line(steps: dict[float, float]) -> tuple[float, float]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from harness.estimate.model_size import ModelSize
 
 
+ROOM = 32  # tokens that buffers have beyond the prompts at first
+
+
 @dataclass(slots=True)
 class Workload:
     """`lengths`: of texts that are generated, their rows' most new tokens, a list a batch."""
@@ -29,6 +32,7 @@ class Workload:
     batches: int = 0
     lengths: list[list[int]] = field(default_factory=list)
     requests: list[list[int]] = field(default_factory=list)  # of each batch
+    kept: int = 0  # the most tokens whose keys and values one batch of texts holds, when it begins to generate
     most_read: int = 0  # the batch whose logits take the most memory
     most_reads: int = 0  # positions that it reads
 
@@ -51,7 +55,15 @@ def of_requests(backend: TransformersLM, size: ModelSize, requests: Sequence[Req
             [max(1, min(asked[row.request].max_tokens, window - len(row.ids))) for row in batch.rows]
             for batch in batches
         ]
+        if shared:
+            generated.kept = max(generated.kept, *map(_kept, batches))
     return scored, generated
+
+
+def _kept(batch: Batch) -> int:
+    """The rows' own prompts, and the buffers (shared_attention.Decode) that these are copied to."""
+    own = [len(segment.ids) for segments in batch.passes for segment in segments if segment.row is not None]
+    return sum(own) + len(own) * (max(own) + ROOM)
 
 
 def _add(load: Workload, batches: Sequence[Batch], size: ModelSize, shared: bool) -> None:

@@ -11,7 +11,7 @@ from harness.estimate.model_size import ModelSize
 from harness.estimate.workload import of_requests
 from harness.models.checkpoint import resolve
 from harness.models.loading import load_model, load_tokenizer
-from harness.types import Choice, Generate, Loglikelihood, Prompt
+from harness.types import Choice, Generate, Loglikelihood, Prompt, Request
 from tests.models import make_model
 
 SHARED = "a river and a bridge and a garden, " * 30
@@ -25,7 +25,7 @@ def lm(tmp_path_factory: pytest.TempPathFactory) -> TransformersLM:
 
 
 def test_computed_positions_are_those_that_go_through_the_model(lm: TransformersLM) -> None:
-    requests = [Choice(Prompt(SHARED, f"question {n}"), (" yes", " no")) for n in range(20)]
+    requests: list[Request] = [Choice(Prompt(SHARED, f"question {n}"), (" yes", " no")) for n in range(20)]
     requests += [Loglikelihood(Prompt("", f"text {n}"), " that goes on") for n in range(5)]
     scored, generated = of_requests(lm, ModelSize.of(lm.model), requests)
     before = lm.computed
@@ -38,7 +38,7 @@ def test_computed_positions_are_those_that_go_through_the_model(lm: Transformers
 
 def test_limits_of_generated_texts_by_batch(lm: TransformersLM) -> None:
     window = lm.info.window
-    requests = [Generate(Prompt("", f"word {n}"), (), 7 + n % 2) for n in range(lm.rows_together + 3)]
+    requests: list[Request] = [Generate(Prompt("", f"word {n}"), (), 7 + n % 2) for n in range(lm.rows_together + 3)]
     requests.append(Generate(Prompt("", "word"), (), 10 * window))
     _, generated = of_requests(lm, ModelSize.of(lm.model), requests)
     assert [len(batch) for batch in generated.lengths] == [lm.rows_together, 4]
