@@ -8,7 +8,6 @@ session to the next.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,10 +19,10 @@ from tuning import optimizers
 from tuning.objectives import objectives
 from tuning.search import rungs
 from tuning.study.options import Options
-from tuning.study.presets import fixed_points, preset
+from tuning.study.presets import FORMER, preset
 from tuning.study.row_options import columns_of, load_rows, mix_of, sizes_of
-from tuning.study.space import Space, held_values
-from tuning.training import targets
+from tuning.study.space import Space
+from tuning.study.starting_points import StartingPoints, starting_points
 from tuning.types import Hyperparameters, Surroundings
 
 if TYPE_CHECKING:
@@ -135,16 +134,9 @@ def plan(options: Options) -> Plan:
         raise not_given("model", "a folder, a hub id, or tiny")
     chosen = preset(options.preset, options.as_published)
     space = Space.from_dict(options.space) if options.space else chosen.space
-    held = dict(options.set)
-    if searched := {name: value for name, value in held.items() if name in space.names}:
+    if searched := {name: value for name, value in options.set.items() if name in space.names}:
         text = f" must be of what the space does not search, and it searches {', '.join(space.names)}."
         raise OptionError("set", searched, text)
-    defaults = _held(chosen.defaults, held)
-    start = _start(space, defaults, _held(chosen.first, held), _warm(options))
-    budget = options.budget or chosen.budget
-    if budget < len(start):
-        names = ", ".join(label for label, _ in start)
-        raise OptionError("budget", budget, f" must be {len(start)} or more: so many points come first ({names}).")
     goals = objectives.words_of(options.objective)
     where = surroundings(options)
     _check_optimizer(options, len(goals))
@@ -154,12 +146,11 @@ def plan(options: Options) -> Plan:
         raise OptionError(
             "model", options.model, " is a LoRA adapter: merge it first (harness merge), or give its base."
         )
-    with _about_targets(options):
-        on, notes = targets.settle(checkpoint, space, defaults, start, named="target_modules" in held)
-    if on != defaults.target_modules:
-        held = {**held, "target_modules": ",".join(on)}
-        defaults = _held(chosen.defaults, held)
-        start = _start(space, defaults, _held(chosen.first, held), _warm(options))
+    warm = _warm(options)
+    points = starting_points(options, chosen, space, checkpoint, warm)
+    once = _former_points(options, space, checkpoint, warm)
+    budget = options.budget or chosen.budget
+    _check_budget(budget, min(points.start, once.start if once else points.start, key=len))
     device = find_device(options.device)
     mix, columns, sizes = mix_of(options.mix), columns_of(options.columns), sizes_of(options.sizes)
     splits = load_rows(options.data, mix, columns, sizes, options.split, options.data_seed)
@@ -173,9 +164,9 @@ def plan(options: Options) -> Plan:
         split=options.split,
         data_seed=options.data_seed,
         data_digests=splits.digests,
-        space=space,
-        defaults=defaults,
-        start=start,
+        space=points.space,
+        defaults=points.defaults,
+        start=points.start,
         optimizer=options.optimizer,
         seed=options.seed,
         block=options.block or options.parallel * options.packed,
@@ -190,7 +181,37 @@ def plan(options: Options) -> Plan:
         add_bos=options.add_bos,
         columns=columns,
     )
+    notes = points.notes
+    if once is not None:
+        former = replace(study, space=once.space, defaults=once.defaults, start=once.start)
+        if _is_begun(options.db, former) and not _is_begun(options.db, study):
+            study, notes = former, once.notes
+    _check_budget(budget, study.start)
     return Plan(study, checkpoint, splits, budget, notes)
+
+
+def _former_points(
+    options: Options, space: Space, checkpoint: Checkpoint, warm: Sequence[Hyperparameters]
+) -> StartingPoints | None:
+    """Where the options began a search when their preset was another."""
+    if options.preset not in FORMER:
+        return None
+    try:
+        return starting_points(options, FORMER[options.preset], space, checkpoint, warm)
+    except UsageError:  # no study was begun with it
+        return None
+
+
+def _is_begun(db: str, study: Study) -> bool:
+    from tuning.store import Store
+
+    return Store(db).find_study(study.identity) is not None
+
+
+def _check_budget(budget: int, start: Sequence[tuple[str, Hyperparameters]]) -> None:
+    if budget < len(start):
+        names = ", ".join(label for label, _ in start)
+        raise OptionError("budget", budget, f" must be {len(start)} or more: so many points come first ({names}).")
 
 
 def again(study: Study) -> tuple[Checkpoint, Splits]:
@@ -223,30 +244,6 @@ def _check_optimizer(options: Options, goals: int) -> None:
         optimizers.check(options.optimizer, 1, goals)
     with about("constraint", options.constraint):
         optimizers.check(options.optimizer, 1, 1, len(options.constraint))
-
-
-def _about_targets(options: Options) -> AbstractContextManager[None]:
-    """Where the names of target modules come from."""
-    source = "set" if "target_modules" in options.set else "space"
-    return about(source, {"target_modules": getattr(options, source).get("target_modules")})
-
-
-def _held(hyper: Hyperparameters, values: Mapping[str, Any]) -> Hyperparameters:
-    return replace(hyper, **held_values(values))
-
-
-def _start(
-    space: Space, defaults: Hyperparameters, first: Hyperparameters, warm: Sequence[Hyperparameters]
-) -> tuple[tuple[str, Hyperparameters], ...]:
-    """The fixed points, the preset's first point and those of another study, each once, under its first name."""
-    from tuning.study.ledger import key_of
-
-    named = [*fixed_points(defaults).items(), ("first", first)]
-    named += [(f"warm-{n}", hyper) for n, hyper in enumerate(warm, 1) if space.point(hyper, defaults) is not None]
-    distinct: dict[str, tuple[str, Hyperparameters]] = {}
-    for label, hyper in named:
-        distinct.setdefault(key_of(hyper), (label, hyper))
-    return tuple(distinct.values())
 
 
 def _warm(options: Options) -> list[Hyperparameters]:

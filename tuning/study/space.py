@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from functools import cached_property
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 WHOLE = ("rank", "batch")
 # Alpha is absolute or follows the rank; a space has one of the three at most.
 OVER_RANK = {"alpha_over_rank": 1.0, "alpha_over_sqrt_rank": 0.5}  # alpha = value x rank ** power
+WORDS = ("auto", "attention", "mlp")  # target modules by what they are: tuning/training/targets.py makes names of them
 NAMES = (*(field.name for field in fields(Hyperparameters)), *OVER_RANK)
 
 
@@ -151,10 +153,10 @@ class Space:
 
 
 def modules(text: str) -> tuple[str, ...]:
-    """ "q_proj,v_proj" as names. UsageError when there is none."""
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    """ "q_proj,v_proj" or "attention+lm_head" as names and WORDS. UsageError when there is none."""
+    names = tuple(name.strip() for name in re.split("[,+]", text) if name.strip())
     if not names:
-        raise UsageError(f"target_modules = {text!r} names no module; write q_proj,v_proj.")
+        raise UsageError(f"target_modules = {text!r} names no module; write {', '.join(WORDS)}, or q_proj,v_proj.")
     return names
 
 
