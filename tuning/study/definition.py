@@ -8,7 +8,7 @@ session to the next.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,13 @@ from harness.options import OptionError, about, not_given
 from tuning import optimizers
 from tuning.objectives import objectives
 from tuning.search import rungs
+from tuning.study import mix_share
 from tuning.study.options import Options
 from tuning.study.presets import FORMER, preset
 from tuning.study.row_options import columns_of, load_rows, mix_of, sizes_of
 from tuning.study.space import Space
 from tuning.study.starting_points import StartingPoints, starting_points
-from tuning.types import Hyperparameters, Surroundings
+from tuning.types import MIX, Hyperparameters, Surroundings
 
 if TYPE_CHECKING:
     from data.instruction_split import Splits
@@ -83,8 +84,8 @@ class Study:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for the store and the identity."""
         plain = {one.name: getattr(self, one.name) for one in fields(self)}
-        start = [[label, asdict(hyper)] for label, hyper in self.start]
-        plain.update(space=self.space.to_dict(), defaults=asdict(self.defaults), start=start)
+        start = [[label, hyper.to_dict()] for label, hyper in self.start]
+        plain.update(space=self.space.to_dict(), defaults=self.defaults.to_dict(), start=start)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
 
     @staticmethod
@@ -150,10 +151,14 @@ def plan(options: Options) -> Plan:
     points = starting_points(options, chosen, space, checkpoint, warm)
     once = _former_points(options, space, checkpoint, warm)
     budget = options.budget or chosen.budget
-    _check_budget(budget, min(points.start, once.start if once else points.start, key=len))
+    if budget < len(points.start) and (once is None or budget < len(once.start)):
+        raise _too_small(budget, points.start)
     device = find_device(options.device)
     mix, columns, sizes = mix_of(options.mix), columns_of(options.columns), sizes_of(options.sizes)
     splits = load_rows(options.data, mix, columns, sizes, options.split, options.data_seed)
+    with about("space", {name: table for name, table in options.space.items() if name.startswith(MIX)}):
+        shares = mix_share.check(splits, space, options.split)
+    points = points.mixed(mix_share.own_share(splits, space))
     study = Study(
         model=options.model,
         revision=options.revision,
@@ -163,7 +168,7 @@ def plan(options: Options) -> Plan:
         sizes=sizes,
         split=options.split,
         data_seed=options.data_seed,
-        data_digests=splits.digests,
+        data_digests=mix_share.data_digests(splits, space),
         space=points.space,
         defaults=points.defaults,
         start=points.start,
@@ -183,11 +188,13 @@ def plan(options: Options) -> Plan:
     )
     notes = points.notes
     if once is not None:
+        once = once.mixed(mix_share.own_share(splits, space))
         former = replace(study, space=once.space, defaults=once.defaults, start=once.start)
         if _is_begun(options.db, former) and not _is_begun(options.db, study):
             study, notes = former, once.notes
-    _check_budget(budget, study.start)
-    return Plan(study, checkpoint, splits, budget, notes)
+    if budget < len(study.start):
+        raise _too_small(budget, study.start)
+    return Plan(study, checkpoint, splits, budget, (*notes, *shares))
 
 
 def _former_points(
@@ -208,10 +215,9 @@ def _is_begun(db: str, study: Study) -> bool:
     return Store(db).find_study(study.identity) is not None
 
 
-def _check_budget(budget: int, start: Sequence[tuple[str, Hyperparameters]]) -> None:
-    if budget < len(start):
-        names = ", ".join(label for label, _ in start)
-        raise OptionError("budget", budget, f" must be {len(start)} or more: so many points come first ({names}).")
+def _too_small(budget: int, start: Sequence[tuple[str, Hyperparameters]]) -> OptionError:
+    names = ", ".join(label for label, _ in start)
+    return OptionError("budget", budget, f" must be {len(start)} or more: so many points come first ({names}).")
 
 
 def again(study: Study) -> tuple[Checkpoint, Splits]:
@@ -222,7 +228,7 @@ def again(study: Study) -> tuple[Checkpoint, Splits]:
     splits = load_rows(study.data, study.mix, study.columns, study.sizes, study.split, study.data_seed)
     if checkpoint.digest != study.base_digest:
         raise UsageError(f"{study.model} is another model than the one that the study was made with.")
-    if dict(splits.digests) != dict(study.data_digests):
+    if dict(mix_share.data_digests(splits, study.space)) != dict(study.data_digests):
         raise UsageError(f"The rows of {study.data or 'the hub'} are others than those of the study.")
     return checkpoint, splits
 

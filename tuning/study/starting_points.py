@@ -13,7 +13,7 @@ from tuning.study.options import Options
 from tuning.study.presets import Preset, fixed_points, without_regret
 from tuning.study.space import Space, held_values
 from tuning.training import targets
-from tuning.types import Hyperparameters
+from tuning.types import MIX, Hyperparameters
 
 if TYPE_CHECKING:
     from harness.models.checkpoint import Checkpoint
@@ -29,6 +29,13 @@ class StartingPoints:
     defaults: Hyperparameters
     start: tuple[tuple[str, Hyperparameters], ...]
     notes: tuple[str, ...]
+
+    def mixed(self, mix: tuple[str, float] | None) -> StartingPoints:
+        """With that share of a source, where a point has none of its own."""
+        if mix is None:
+            return self
+        start = tuple((label, hyper if hyper.mix else replace(hyper, mix=mix)) for label, hyper in self.start)
+        return replace(self, defaults=replace(self.defaults, mix=mix), start=start)
 
 
 def starting_points(
@@ -69,11 +76,20 @@ def _start(
     from tuning.study.ledger import key_of
 
     points = [*fixed_points(defaults).items(), *more.items()]
-    points += [(f"warm-{n}", hyper) for n, hyper in enumerate(warm, 1) if space.point(hyper, defaults) is not None]
+    points += [(f"warm-{n}", hyper) for n, hyper in enumerate(warm, 1) if _is_held(space, hyper, defaults)]
     distinct: dict[str, tuple[str, Hyperparameters]] = {}
     for label, hyper in points:
         distinct.setdefault(key_of(hyper), (label, hyper))
     return tuple(distinct.values())
+
+
+def _is_held(space: Space, hyper: Hyperparameters, defaults: Hyperparameters) -> bool:
+    """Has the space a point for it? One without a share of rows gets the study's own later."""
+    for parameter in space.parameters if hyper.mix is None else ():
+        if parameter.name.startswith(MIX):
+            share = float(parameter.decode(parameter.bounds[0]))
+            hyper = replace(hyper, mix=(parameter.name.removeprefix(MIX), share))
+    return space.point(hyper, defaults) is not None
 
 
 def _about_targets(options: Options) -> AbstractContextManager[None]:

@@ -125,7 +125,7 @@ def modules_of(checkpoint: Checkpoint) -> Modules:
     named = [(name, module) for name, module in model.named_modules() if name and not _is_inside(name, outside)]
     linear = [(name, module) for name, module in named if isinstance(module, torch.nn.Linear | Conv1D)]
     left_out = [name for name, module in linear if _is_odd(module) or _is_read_by_kernels(model, name)]
-    known = (torch.nn.Linear, Conv1D, torch.nn.Embedding, torch.nn.modules.conv._ConvNd)
+    known = (torch.nn.Linear, Conv1D, torch.nn.Embedding, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
     solid = [
         f"{name}.{own}"
         for name, module in named

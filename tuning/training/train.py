@@ -177,7 +177,7 @@ class Trainer:
     ) -> list[Trained | TrialError]:
         """One trial as peft has it, or several packed. A trial that fails does not stop the others."""
         began = time.perf_counter()
-        part = self.rows.part("train")[: len(self.splits.subset(fraction).train)]
+        part = self.rows.trained(hypers[0].mix, fraction)
         rows = [row for row in part if row.responses]
         guess = math.log(self.model.get_input_embeddings().weight.shape[0])
         _reset_peak(self.settings.device)

@@ -240,7 +240,7 @@ def test_words_in_a_study_become_names(tmp_path: Path) -> None:
     (parameter,) = [p for p in study.space.parameters if p.name == "target_modules"]
     values = [",".join(names) for names in (LLAMA[:4], LLAMA[4:], LLAMA, LLAMA[:1] + LLAMA[2:3])]
     assert parameter.to_dict()["values"] == values
-    point = {"rank": 4, "target_modules": values[1]}
+    point: dict[str, Any] = {"rank": 4, "target_modules": values[1]}
     assert study.space.hyperparameters(point, study.defaults).target_modules == LLAMA[4:]
 
 
