@@ -73,8 +73,8 @@ class Splits:
         """Train's rows where `source` has this share, each as its source and its place in the pool. As many as train
         has, or as the sources have in this mix, none of them twice. Every beginning holds the share, to a row."""
         shares = {name: part for name, part in self.shares(source, share).items() if part > 0}
-        most = min(int(len(self.pool[name]) / part + 1e-9) for name, part in shares.items())
-        counts = _apportioned(shares, min(len(self.train), most))
+        most = min(len(self.train), *(len(self.pool[name]) / part + 1e-9 for name, part in shares.items()))
+        counts = _apportioned(shares, int(most))
         spread = [((place + 0.5) / count, name, place) for name, count in counts.items() for place in range(count)]
         return [(name, place) for _, name, place in sorted(spread)]
 
