@@ -65,7 +65,7 @@ def test_a_study_and_what_is_asked_of_it(folder: Path) -> None:
 
 def test_a_file_and_flags_over_it(folder: Path) -> None:
     (folder / "s.toml").write_text(
-        f'model = "tiny"\ndata = "{folder}/rows"\nbudget = 3\noptimizer = "list"\nno-merge = true\n'
+        f'model = "tiny"\ndata = "{folder}/rows"\nbudget = 4\noptimizer = "list"\nno-merge = true\n'
     )
     words = ["--study", folder / "s.toml", "--db", folder / "s.duckdb", "--set", "batch=4"]
     document = json_of("tune", *words, "--no-rungs")

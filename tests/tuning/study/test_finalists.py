@@ -123,7 +123,7 @@ def test_the_whole_way_on_the_embedded_model(tmp_path: Path) -> None:
 
 
 def test_what_the_new_trainings_warned_of_is_said_once(tmp_path: Path) -> None:
-    found = study(tmp_path, budget=4)
+    found = study(tmp_path, budget=4, no_rungs=True)
     ledger = found.ledger
     chosen = finalists.choose(found.row, ledger, best=1)
     trained = [finalist for finalist in chosen if finalist.trial != BASE]
