@@ -67,7 +67,7 @@ class Log(Progress):
 
     def _look(self, logged: _Logged, now: float) -> None:
         task = logged.task
-        if task.finished and not task.phase:
+        if task.finished and not task.phase and not task.summary:
             if not logged.finished:
                 logged.finished = True
                 self._say(logged, now)
@@ -80,8 +80,10 @@ class Log(Progress):
         task, since = logged.task, now - logged.at
         if not logged.line:
             return task.total > 0 or now - task.began >= SOON
+        if task.summary and (since >= QUIET or (task.finished and not task.left)):
+            return self._text(task, now) != logged.line
         if since >= QUIET:
-            return not task.summary or self._text(task, now) != logged.line
+            return True
         return task.total > 0 and since >= LEAST and _tenth(task) != logged.tenth
 
     def _say(self, logged: _Logged, now: float) -> None:

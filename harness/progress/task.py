@@ -71,7 +71,7 @@ class Task:
         if self.finished or done <= 0 or seconds < SOON:
             return ""
         left = (self.total - self.done) * seconds / done - (now - self.at)
-        return f"about {span(max(1.0, left))} left"
+        return f"about {span(max(1.0, left) if left < 120 else 60 * round(left / 60))} left"
 
 
 def span(seconds: float) -> str:

@@ -90,6 +90,11 @@ class SearchProgress:
             self._detail = f"best {'about ' if estimated else ''}{value:.4f} (trial {number})"
         self._overall()
 
+    def over(self, best: tuple[int, float, bool] | None) -> None:
+        """Nothing more is trained."""
+        self._plan = (0, (), 1)
+        self.overall(self._done, self._total, best)
+
     @contextmanager
     def preparing(self) -> Iterator[Callable[[Phase], None]]:
         """What is done before any trial, to the end of the block."""

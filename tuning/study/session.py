@@ -182,6 +182,7 @@ def _session(
         tools.progress.expect(row.budget, ledger.fractions, tools.pool.size, list(ledger.attempts.values()))
         tools.progress.overall(len(done), row.budget, ledger.leading)
         ending = search.run()
+        tools.progress.over(ledger.leading)
         merged = None
         if ending != "halted" and not options.no_merge:
             with progress.step("merging the best adapter"):
