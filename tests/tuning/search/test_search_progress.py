@@ -60,6 +60,7 @@ def test_a_trials_way_through_its_phases():
         f"{title}: training, 1 of 2 steps, 100 tokens/s, about 30 s left\n",
         "trials: 0 of 4, about 2.5 to 5 min left\n",
         f"{title}: training, 2 of 2 steps, loss 4, 100 tokens/s\n",
+        "trials: 0 of 4, about 2 to 4 min left\n",
         f"{title}: validation, 8 of 8 rows, 40 tokens/s\n",
     ]
 
