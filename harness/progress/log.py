@@ -18,7 +18,7 @@ LEAST = 1.0  # seconds at least between two lines of a task
 @dataclass(slots=True)
 class _Logged:
     task: Task
-    tenth: int = -1
+    mark: tuple[str, int] = ("", -1)  # its phase and tenth when it had its last line
     at: float = 0.0  # of its last line
     line: str = ""
     finished: bool = False
@@ -84,12 +84,12 @@ class Log(Progress):
             return self._text(task, now) != logged.line
         if since >= QUIET:
             return True
-        return task.total > 0 and since >= LEAST and _tenth(task) != logged.tenth
+        return task.total > 0 and since >= LEAST and _mark(task) != logged.mark
 
     def _say(self, logged: _Logged, now: float) -> None:
         text = self._text(logged.task, now)
         again = text == logged.line and not logged.task.finished
-        logged.at, logged.line, logged.tenth = now, text, _tenth(logged.task)
+        logged.at, logged.line, logged.mark = now, text, _mark(logged.task)
         self._write(f"{text}, {span(now - logged.task.began)} so far\n" if again else f"{text}\n")
 
     def _text(self, task: Task, now: float) -> str:
@@ -97,7 +97,7 @@ class Log(Progress):
         return f"{task.title}{', ' if task.phase else ': '}{figures}" if figures else task.title
 
 
-def _tenth(task: Task) -> int:
-    """0 at the start, and the first that is done is worth a line too."""
+def _mark(task: Task) -> tuple[str, int]:
+    """Phase and tenth: 0 at the start, and the first that is done is worth a line too."""
     done = int(task.done)
-    return min(done, 1) + 10 * done // max(1, task.total)
+    return task.phase, min(done, 1) + 10 * done // max(1, task.total)

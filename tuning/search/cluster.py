@@ -39,8 +39,8 @@ from tuning.types import Phase, Step
 
 ROOM = 60.0  # seconds that a worker may wait for a node with room; a cluster that grows by itself needs them
 LOOK = 1.0  # seconds between two looks for how far a worker is
-Told = tuple[Job | None, Step | Phase]  # without a job: of a base that is loaded before any
-Sent = tuple[list[Reply], list[Told], list[dict[str, bytes]]]  # with the files of each adapter
+Message = tuple[Job | None, Step | Phase]  # without a job: of a base that is loaded before any
+Sent = tuple[list[Reply], list[Message], list[dict[str, bytes]]]  # with the files of each adapter
 
 
 class _Remote:
@@ -48,7 +48,7 @@ class _Remote:
 
     def __init__(self, setup: Setup) -> None:
         self._local = Local(setup)
-        self._told: list[Told] = []
+        self._messages: list[Message] = []
         self._lock = threading.Lock()
 
     def begun(self) -> None:
@@ -57,25 +57,25 @@ class _Remote:
     def begin(self) -> Reply:
         return self._local.begin(lambda phase: self._tell(None, phase))
 
-    def told(self) -> list[Told]:
+    def messages(self) -> list[Message]:
         """What is new; asked beside `begin` and `run`."""
         with self._lock:
-            told, self._told = self._told, []
-        return told
+            messages, self._messages = self._messages, []
+        return messages
 
-    def _tell(self, job: Job | None, new: Step | Phase) -> None:
+    def _tell(self, job: Job | None, news: Step | Phase) -> None:
         """Every step is kept, and the last phase of each job."""
         with self._lock:
-            if isinstance(new, Phase):
-                self._told = [(of, old) for of, old in self._told if of != job or isinstance(old, Step)]
-            self._told.append((job, new))
+            if isinstance(news, Phase):
+                self._messages = [(of, old) for of, old in self._messages if of != job or isinstance(old, Step)]
+            self._messages.append((job, news))
 
     def run(self, jobs: Batch) -> Sent:
         replies: list[Reply] = []
         files: list[dict[str, bytes]] = []
         with tempfile.TemporaryDirectory() as folder:
             here = {replace(job, to=Path(folder) / str(place)): job for place, job in enumerate(jobs)}
-            local = self._local.run(list(here), lambda job, new: self._tell(here[job], new))
+            local = self._local.run(list(here), lambda job, news: self._tell(here[job], news))
             for job, reply in zip(jobs, local, strict=True):
                 if reply.trained is None:
                     replies.append(reply)
@@ -83,7 +83,7 @@ class _Remote:
                     continue
                 files.append({p.name: p.read_bytes() for p in reply.trained.adapter.iterdir() if p.is_file()})
                 replies.append(replace(reply, trained=replace(reply.trained, adapter=job.to)))
-        return replies, self.told(), files
+        return replies, self.messages(), files
 
 
 class RayWorker:
@@ -104,33 +104,33 @@ class RayWorker:
             raise cannot_begin(f"{type(error).__name__} ({_last_line(error)})") from error
 
     def begin(self, on_phase: OnPhase) -> Reply:
-        def on_progress(_: Job | None, told: Step | Phase) -> None:
-            if isinstance(told, Phase):
-                on_phase(told)
+        def on_progress(_: Job | None, news: Step | Phase) -> None:
+            if isinstance(news, Phase):
+                on_phase(news)
 
         reply: Reply = self._awaited(self._actor.begin.remote(), on_progress)
         return reply
 
     def run(self, jobs: Batch, on_progress: OnProgress) -> list[Reply]:
-        def on_told(job: Job | None, told: Step | Phase) -> None:
+        def on_message(job: Job | None, news: Step | Phase) -> None:
             if job is not None:
-                on_progress(job, told)
+                on_progress(job, news)
 
-        replies, told, files = self._awaited(self._actor.run.remote(jobs), on_told)
-        for new in told:
-            on_told(*new)
+        replies, messages, files = self._awaited(self._actor.run.remote(jobs), on_message)
+        for message in messages:
+            on_message(*message)
         for job, content in zip(jobs, files, strict=True):
             if content:
                 _write(job.to, content)
         return list(replies)
 
-    def _awaited(self, asked: Any, on_told: Callable[[Job | None, Step | Phase], None]) -> Any:
+    def _awaited(self, asked: Any, on_message: Callable[[Job | None, Step | Phase], None]) -> Any:
         """What was asked for; meanwhile what the actor tells."""
         import ray
 
         while not ray.wait([asked], timeout=LOOK)[0]:
-            for new in self._answer(self._actor.told.remote()):
-                on_told(*new)
+            for message in self._answer(self._actor.messages.remote()):
+                on_message(*message)
         return self._answer(asked)
 
     def _answer(self, asked: Any) -> Any:

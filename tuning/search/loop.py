@@ -170,10 +170,10 @@ class Search:
         if left:
             raise Halted
 
-    def _on_progress(self, job: Job, told: Step | Phase) -> None:
-        if isinstance(told, Step):
-            self.ledger.step(job, told)
-        self.progress.told(job, told)
+    def _on_progress(self, job: Job, message: Step | Phase) -> None:
+        if isinstance(message, Step):
+            self.ledger.step(job, message)
+        self.progress.follow(job, message)
 
 
 def record(

@@ -34,6 +34,7 @@ class _Running:
     loss: float = 0.0  # a mean that forgets, and its weight
     weight: float = 0.0
     sharing: float = 1.0  # jobs that its worker does at once, where they are packed
+    whole: float | None = None  # seconds that all its training will have taken; None while too little of it is done
     measuring: float | None = None  # since when
 
     def take(self, step: Step) -> None:
@@ -44,12 +45,10 @@ class _Running:
     def detail(self) -> str:
         return f"loss {self.loss / self.weight:.4g}" if self.weight and self.phase.name == "training" else ""
 
-    def seconds(self, now: float) -> float | None:
-        """That all its training will have taken; None while too little of it is done."""
+    def look(self, now: float) -> None:
         done, gone = self.phase.done, now - self.phase_began
-        if self.phase.name != "training" or gone < LOOK or not done:
-            return None
-        return gone * self.phase.total / done
+        if self.phase.name == "training" and done and gone >= LOOK:
+            self.whole = gone * self.phase.total / done
 
 
 class SearchProgress:
@@ -103,7 +102,7 @@ class SearchProgress:
         finally:
             self._progress.end(PREPARING)
 
-    def told(self, job: Job, message: Step | Phase) -> None:
+    def follow(self, job: Job, message: Step | Phase) -> None:
         now = self._clock()
         running = self._running.setdefault(job, _Running(now, Phase(""), now))
         if isinstance(message, Step):
@@ -113,6 +112,7 @@ class SearchProgress:
         if message.name != running.phase.name or message.done < running.phase.done:
             running.phase_began = now
         running.phase = message
+        running.look(now)
         running.sharing = max(running.sharing, len(self._running) / self._plan[2])
         self._progress.update(
             title(job),
@@ -160,8 +160,8 @@ class SearchProgress:
         gone, seconds = 0.0, {fraction: list(known) for fraction, known in self._seconds.items()}
         for job, running in self._running.items():
             gone += (now - running.began) / running.sharing
-            whole = running.seconds(now)
-            if whole is not None and not self._seconds.get(job.fraction):
+            if running.whole is not None and not self._seconds.get(job.fraction):
+                whole = max(running.whole, now - running.began)
                 seconds.setdefault(job.fraction, []).append(whole / running.sharing)
         estimate = seconds_left(trials, fractions, seconds, self._count, self._after)
         if estimate is None or not estimate[1]:

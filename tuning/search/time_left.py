@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from tuning.search.rungs import ALL_ROWS, ETA
 
 LEAST_SPREAD = 0.1  # of an estimate; measured seconds differ by more than chance
+ONE = 0.5  # the spread where one training was measured, or a part of one
 SMALLER_RUNG = 0.6  # of what a smaller rung's seconds come to by rows alone: validation takes a larger part there
 
 
@@ -52,8 +53,8 @@ def _cost(fraction: float, seconds: Mapping[float, Sequence[float]], trainings: 
     nearest = min(measured, key=lambda known: abs(math.log(known / fraction)))
     values = seconds[nearest]
     mean = statistics.fmean(values)
-    deviation = statistics.stdev(values) / mean if len(values) > 1 and mean else 0.5
-    spread = max(LEAST_SPREAD, 2 * deviation * math.sqrt(1 / len(values) + 1 / trainings) if len(values) > 1 else 0.3)
+    deviation = statistics.stdev(values) / mean if len(values) > 1 and mean else 0.0
+    spread = max(LEAST_SPREAD, 2 * deviation * math.sqrt(1 / len(values) + 1 / trainings) if len(values) > 1 else ONE)
     mean *= fraction / nearest
     low = SMALLER_RUNG if nearest < fraction else 1.0
     high = 1 / SMALLER_RUNG if nearest > fraction else 1.0

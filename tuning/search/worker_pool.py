@@ -91,7 +91,7 @@ class WorkerPool:
 
         def work(number: int, task: _Task) -> None:
             try:
-                how = self._try(number, task.jobs, lambda job, told: events.put(partial(on_progress, job, told)))
+                how = self._try(number, task.jobs, lambda job, news: events.put(partial(on_progress, job, news)))
             except BaseException as error:  # carried to the caller's thread
                 stop = error if isinstance(error, Exception) else RuntimeError(repr(error))
                 how = [Reply(stop=stop)] * len(task.jobs)

@@ -261,7 +261,7 @@ def serve(descriptor: int) -> None:
         pipe.send(None)  # it could begin
         while True:
             jobs = pipe.recv()
-            pipe.send(worker.run(jobs, lambda *told: pipe.send(told)) if jobs else worker.begin(pipe.send))
+            pipe.send(worker.run(jobs, lambda *message: pipe.send(message)) if jobs else worker.begin(pipe.send))
 
 
 if __name__ == "__main__":

@@ -135,10 +135,10 @@ def train(
         shown.ended(job, attempt, ())
         shown.overall(done, len(jobs))
 
-    def on_progress(job: Job, told: Step | Phase) -> None:
-        if isinstance(told, Step):
-            jobs[job].step(job, told)
-        shown.told(job, told)
+    def on_progress(job: Job, message: Step | Phase) -> None:
+        if isinstance(message, Step):
+            jobs[job].step(job, message)
+        shown.follow(job, message)
 
     shown.expect(len(jobs), (1.0,), pool.size, (), "final")
     shown.overall(0, len(jobs))

@@ -203,6 +203,7 @@ class Trainer:
                 TrainingSchedule(hyper, seed, len(rows), guess) for hyper, seed in zip(hypers, seeds, strict=True)
             ]
             steps = self._steps(places)  # before adapters are on: it may ask the bare base
+            self.on_phase(Phase("attaching the adapter"))
             with self._carried(hypers, seeds) as (model, adapters):
                 for k, schedule in enumerate(schedules):
                     schedule.begin(*adapters.parameters(k))

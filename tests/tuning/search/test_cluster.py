@@ -100,12 +100,12 @@ def job(to: Path) -> Job:
 def test_what_an_actor_sends_is_written_whole(tmp_path: Path) -> None:
     """The actor's own code, here in this process: nothing of its folder stays, and all comes back."""
     actor: Any = cluster._Remote(FAKE)
-    (reply,), told, (files,) = actor.run([job(tmp_path / "a" / "b")])
+    (reply,), messages, (files,) = actor.run([job(tmp_path / "a" / "b")])
     assert isinstance(reply, Reply)
     assert reply.trained
     assert reply.trained.adapter == tmp_path / "a" / "b"
     assert not reply.trained.adapter.exists()
-    assert [(each.trial, step.step) for each, step in told if isinstance(step, Step)] == [(1, 1), (1, 2), (1, 3)]
+    assert [(each.trial, step.step) for each, step in messages if isinstance(step, Step)] == [(1, 1), (1, 2), (1, 3)]
     cluster._write(reply.trained.adapter, files)
     assert sorted(os.listdir(tmp_path / "a" / "b")) == ["adapter_config.json", "adapter_model.safetensors"]
     assert os.listdir(tmp_path / "a") == ["b"]

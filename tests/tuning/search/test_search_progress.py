@@ -43,24 +43,24 @@ def test_a_trials_way_through_its_phases():
     shown = SearchProgress(Log(lines.append, clock), clock=clock)
     shown.expect(4, WHOLE, 1, ())
     shown.overall(0, 4)
-    one = job(1)
-    shown.told(one, Phase("encoding the rows"))
-    shown.told(one, Phase("training", 0, 2, 0))
+    first = job(1)
+    shown.follow(first, Phase("encoding the rows"))
+    shown.follow(first, Phase("training", 0, 2, 0))
     for step in (1, 2):
         clock.now += 30
-        shown.told(one, Phase("training", step, 2, 3000 * step))
-        shown.told(one, Step(step, 2, 4.0 / step, 1e-4))
-    shown.told(one, Phase("validation", 0, 8))
+        shown.follow(first, Phase("training", step, 2, 3000 * step))
+        shown.follow(first, Step(step, 2, 4.0 / step, 1e-4))
+    shown.follow(first, Phase("validation", 0, 8))
     clock.now += 10
-    shown.told(one, Phase("validation", 8, 8, 400))
+    shown.follow(first, Phase("validation", 8, 8, 400))
     title = "trial 1 (rank 8, alpha 16, lr 0.0002)"
     assert lines == [
         "trials: 0 of 4\n",
         f"{title}: training, 0 of 2 steps\n",
         f"{title}: training, 1 of 2 steps, 100 tokens/s, about 30 s left\n",
-        "trials: 0 of 4, about 2.5 to 5 min left\n",
+        "trials: 0 of 4, about 1.5 to 6 min left\n",
         f"{title}: training, 2 of 2 steps, loss 4, 100 tokens/s\n",
-        "trials: 0 of 4, about 2 to 4 min left\n",
+        "trials: 0 of 4, about 1 to 5 min left\n",
         f"{title}: validation, 8 of 8 rows, 40 tokens/s\n",
     ]
 
@@ -69,7 +69,7 @@ def test_the_loss_is_a_mean_that_forgets():
     recorded = Recorded()
     shown = SearchProgress(recorded)
     for step in range(1, 41):
-        shown.told(job(1), Step(step, 40, 2.0 if step <= 20 else 1.0, 1e-4))
+        shown.follow(job(1), Step(step, 40, 2.0 if step <= 20 else 1.0, 1e-4))
     details = [detail for task, _, _, _, detail in recorded.updates if task.startswith("trial ")]
     assert details[0] == details[19] == "loss 2"
     assert details[-1] == "loss 1.108"
