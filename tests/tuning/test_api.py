@@ -81,7 +81,7 @@ def test_a_study_file_and_arguments_over_it(folder):
     assert {(t["hyperparameters"]["batch"], t["hyperparameters"]["epochs"]) for t in study.document["trials"]} == {
         (4, 1)
     }
-    assert (study.document["study"]["budget"], study.db) == (3, f"{folder}/f.duckdb")
+    assert (study.document["study"]["budget"], study.db) == (4, f"{folder}/f.duckdb")
 
 
 @pytest.mark.parametrize(
