@@ -35,7 +35,7 @@ class Repository:
 
     def _check_commit(self, loaded: Any) -> None:
         """Without a network `datasets` takes what it loaded last, of whatever commit; each commit has a folder."""
-        folders = {part for file in loaded.cache_files for part in Path(file["filename"]).parts}
+        folders = {Path(file["filename"]).parent.name for file in loaded.cache_files}
         commits = {folder for folder in folders if _COMMIT.fullmatch(folder)}
         if commits - {self.revision}:
             raise DataError(

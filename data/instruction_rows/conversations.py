@@ -3,7 +3,7 @@ prompt and a completion that are each a list of turns, as TRL has them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from data.counts import counted
@@ -16,7 +16,8 @@ from data.sources import DataError
 
 COLUMNS = ("messages", "conversations", "conversation")
 _TOOLS = ("tools", "functions")
-BESIDE = (*MEANINGS["system"], *_TOOLS)  # columns that belong to a conversation in another
+_TEMPLATE = "chat_template_kwargs"  # what TRL gives the template beside the turns, among it tools
+BESIDE = (*MEANINGS["system"], *_TOOLS, _TEMPLATE)  # columns that belong to a conversation in another
 _NO_TOOLS = ("", "[]", "{}", "null")
 _MEND = "Put it into a turn, or take it out; or name the column that is read (--columns messages=COLUMN)."
 LEARNT_PROMPT = "assistant turns of the prompt are learnt too"
@@ -82,8 +83,7 @@ def _read(
     for row in rows:
         own = Tally()  # what is changed in a conversation that is left out is no change
         try:
-            if any(folded(column) in _TOOLS and _has_tools(value) for column, value in row.values.items()):
-                raise LeftOut("tools")
+            _check_tools(row.values, own)
             messages = turns.in_order(_with_system(messages_of(row, own), row), own)
         except LeftOut as reason:
             tally.left_out[str(reason)] += 1
@@ -145,6 +145,16 @@ def _check_rest(row: Record, messages: Sequence[Message], columns: set[str]) -> 
 
 def _is_filled_list(value: Any) -> bool:
     return (isinstance(value, list) and bool(value)) or (isinstance(value, str) and value.lstrip().startswith("["))
+
+
+def _check_tools(values: Mapping[str, Any], tally: Tally) -> None:
+    """LeftOut where the conversation has tools: their descriptions are part of its prompt."""
+    for column, value in values.items():
+        if column == _TEMPLATE and isinstance(value, Mapping) and any(value.values()):
+            tally.changed[f"{_TEMPLATE} is not read"] += 1
+            _check_tools({"tools": [tools for key, tools in value.items() if key.endswith("tools") and tools]}, tally)
+        if folded(column) in _TOOLS and _has_tools(value):
+            raise LeftOut("tools")
 
 
 def _has_tools(value: Any) -> bool:

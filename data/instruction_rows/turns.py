@@ -94,7 +94,7 @@ def read(value: Any, where: str, tally: Tally) -> list[Message]:
     if not isinstance(turns, list):
         raise DataError(f"{where}: should be a list of turns and is {type(value).__name__}.")
     unread: Counter[str] = Counter()
-    changed: set[str] = set()
+    changed: dict[str, None] = {}  # each once, in order
     messages = [_message(turn, f"{where}, turn {number}", unread, changed) for number, turn in enumerate(turns, 1)]
     tally.unread += unread
     tally.changed.update(changed)
@@ -112,20 +112,20 @@ def in_order(messages: Sequence[Message], tally: Tally) -> tuple[Message, ...]:
             raise LeftOut(f"no {role} turn")
     if not all(turn.content.strip() for turn in turns):
         raise LeftOut("an empty turn")
-    changed = set()
+    changed = []
     runs = [(role, [turn.content for turn in run]) for role, run in groupby(turns, key=lambda turn: turn.role)]
     if len(runs) < len(turns):
-        changed.add(JOINED)
+        changed.append(JOINED)
     turns = [Message(role, "\n\n".join(texts)) for role, texts in runs]
     head = turns[:1] if turns[0].role == "system" else []
     rest = turns[len(head) :]
     if any(turn.role == "system" for turn in rest):
         raise LeftOut("a system text after the first turn")
     if rest[0].role == "assistant":
-        changed.add(CUT_FIRST)
+        changed.append(CUT_FIRST)
         rest = rest[1:]
     if rest[-1].role == "user":
-        changed.add(CUT_LAST)
+        changed.append(CUT_LAST)
         rest = rest[:-1]
     if not rest:
         raise LeftOut("no assistant turn after a user turn")
@@ -154,7 +154,7 @@ def _keys_of(turn: Any) -> tuple[str, str] | None:
     return next((keys for keys in _KEYS if isinstance(turn, Mapping) and set(keys) <= set(turn)), None)
 
 
-def _message(turn: Any, where: str, unread: Counter[str], changed: set[str]) -> Message:
+def _message(turn: Any, where: str, unread: Counter[str], changed: dict[str, None]) -> Message:
     if isinstance(turn, Mapping) and any(turn.get(key) for key in _TOOL_KEYS):
         raise LeftOut("tool calls")  # some have no content beside them
     keys = _keys_of(turn)
@@ -171,7 +171,7 @@ def _message(turn: Any, where: str, unread: Counter[str], changed: set[str]) -> 
     content = turn[keys[1]]
     if isinstance(content, list):
         if len(content) > 1:
-            changed.add(PARTS)
+            changed[PARTS] = None
         content = "\n".join(_part(part, where) for part in content)
     if content is not None and not isinstance(content, str):
         raise DataError(f"{where}: {keys[1]} should be text and is {type(content).__name__}.")
