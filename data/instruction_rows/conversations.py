@@ -9,7 +9,7 @@ from typing import Any
 from data.counts import counted
 from data.instruction_rows import turns
 from data.instruction_rows.columns import MEANINGS, check_rest, folded, meaning_of, spaced
-from data.instruction_rows.turns import LeftOut, Tally
+from data.instruction_rows.turns import LeftOut, Notes
 from data.instructions import Instruction, Message, Role
 from data.records import Record
 from data.sources import DataError
@@ -52,8 +52,8 @@ def pair_of(rows: Sequence[Record]) -> tuple[str, str] | None:
 def read(place: str, name: str, rows: Sequence[Record], column: str) -> tuple[list[Instruction], str]:
     """The rows of one column, and one line on them. `place` is the file, for messages."""
 
-    def messages(row: Record, tally: Tally) -> list[Message]:
-        return turns.read(row.values.get(column), f"{row.where}, column {column}", tally)
+    def messages(row: Record, notes: Notes) -> list[Message]:
+        return turns.read(row.values.get(column), f"{row.where}, column {column}", notes)
 
     return _read(place, name, rows, column, {folded(column)}, messages)
 
@@ -61,11 +61,11 @@ def read(place: str, name: str, rows: Sequence[Record], column: str) -> tuple[li
 def read_pairs(place: str, name: str, rows: Sequence[Record], pair: tuple[str, str]) -> tuple[list[Instruction], str]:
     """The rows of a prompt and a completion; a text is one turn."""
 
-    def messages(row: Record, tally: Tally) -> list[Message]:
-        prompt = _side(row, pair[0], "user", tally)
+    def messages(row: Record, notes: Notes) -> list[Message]:
+        prompt = _side(row, pair[0], "user", notes)
         if any(message.role == "assistant" for message in prompt):
-            tally.changed[LEARNT_PROMPT] += 1
-        return [*prompt, *_side(row, pair[1], "assistant", tally)]
+            notes.changed[LEARNT_PROMPT] += 1
+        return [*prompt, *_side(row, pair[1], "assistant", notes)]
 
     return _read(place, name, rows, " + ".join(pair), set(map(folded, pair)), messages)
 
@@ -76,36 +76,36 @@ def _read(
     rows: Sequence[Record],
     words: str,
     columns: set[str],
-    messages_of: Callable[[Record, Tally], list[Message]],
+    messages_of: Callable[[Record, Notes], list[Message]],
 ) -> tuple[list[Instruction], str]:
     kept: list[Instruction] = []
-    tally = Tally()
+    notes = Notes()
     for row in rows:
-        own = Tally()  # what is changed in a conversation that is left out is no change
+        own = Notes()  # what is changed in a conversation that is left out is no change
         try:
             _check_tools(row.values, own)
             messages = turns.in_order(_with_system(messages_of(row, own), row), own)
         except LeftOut as reason:
-            tally.left_out[str(reason)] += 1
+            notes.left_out[str(reason)] += 1
             continue
         _check_rest(row, messages, columns)
-        tally.changed += own.changed
-        tally.unread += own.unread
+        notes.changed += own.changed
+        notes.unread += own.unread
         kept.append(turns.row_of(name, messages))
     there = counted(len(rows), "conversation")
     if not kept:
         raise DataError(
-            f"{place}: none of {there} can be trained: {tally.reasons}. A conversation has a user's turn and an "
+            f"{place}: none of {there} can be trained: {notes.reasons}. A conversation has a user's turn and an "
             f"assistant's answer to it; its roles are {turns.ALLOWED}."
         )
-    return kept, f"{name}: {words}, {there}{tally}"
+    return kept, f"{name}: {words}, {there}{notes}"
 
 
-def _side(row: Record, column: str, role: Role, tally: Tally) -> list[Message]:
+def _side(row: Record, column: str, role: Role, notes: Notes) -> list[Message]:
     value = row.values.get(column)
     if isinstance(value, str) and not value.lstrip().startswith("[{"):
         return [Message(role, value)]
-    return turns.read(value, f"{row.where}, column {column}", tally)
+    return turns.read(value, f"{row.where}, column {column}", notes)
 
 
 def _with_system(messages: list[Message], row: Record) -> list[Message]:
@@ -147,12 +147,12 @@ def _is_filled_list(value: Any) -> bool:
     return (isinstance(value, list) and bool(value)) or (isinstance(value, str) and value.lstrip().startswith("["))
 
 
-def _check_tools(values: Mapping[str, Any], tally: Tally) -> None:
+def _check_tools(values: Mapping[str, Any], notes: Notes) -> None:
     """LeftOut where the conversation has tools: their descriptions are part of its prompt."""
     for column, value in values.items():
         if column == _TEMPLATE and isinstance(value, Mapping) and any(value.values()):
-            tally.changed[f"{_TEMPLATE} is not read"] += 1
-            _check_tools({"tools": [tools for key, tools in value.items() if key.endswith("tools") and tools]}, tally)
+            notes.changed[f"{_TEMPLATE} is not read"] += 1
+            _check_tools({"tools": [tools for key, tools in value.items() if key.endswith("tools") and tools]}, notes)
         if folded(column) in _TOOLS and _has_tools(value):
             raise LeftOut("tools")
 

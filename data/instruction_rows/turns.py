@@ -1,7 +1,7 @@
 """A conversation as it stands in a file, and as it is trained: at most one system text, then a user's and an
 assistant's turn in turn.
 
-Whatever is changed for that, or is not read, is counted in a `Tally`; a conversation that cannot be trained is
+Whatever is changed for that, or is not read, is counted in a `Notes`; a conversation that cannot be trained is
 `LeftOut`, with its reason. What chat templates refuse (an assistant's turn first, two turns of one role) and what
 nothing can be learnt from (a last question without an answer) is mended; tools, images and weights are left out with
 the whole conversation, for the rest of it would be another conversation.
@@ -48,7 +48,7 @@ class LeftOut(Exception):
 
 
 @dataclass(slots=True)
-class Tally:
+class Notes:
     """Conversations left out, by reason; conversations changed, by how; turns with a key that is not read, by key."""
 
     left_out: Counter[str] = field(default_factory=Counter)
@@ -83,9 +83,9 @@ def is_conversation(value: Any) -> bool:
     return isinstance(turns, list) and bool(turns) and _keys_of(turns[0]) is not None
 
 
-def read(value: Any, where: str, tally: Tally) -> list[Message]:
-    """The turns as they stand there; none where there is no conversation. LeftOut, and DataError where these are no
-    turns."""
+def read(value: Any, where: str, notes: Notes) -> list[Message]:
+    """The turns as they stand there; none where there is no conversation. `notes` is that of this conversation.
+    LeftOut, and DataError where these are no turns."""
     if isinstance(value, str) and value.strip():
         value = parse_json(value, where)  # a cell of a table
     if value is None or value == "":
@@ -93,15 +93,10 @@ def read(value: Any, where: str, tally: Tally) -> list[Message]:
     turns = _as_list(value)
     if not isinstance(turns, list):
         raise DataError(f"{where}: should be a list of turns and is {type(value).__name__}.")
-    unread: Counter[str] = Counter()
-    changed: dict[str, None] = {}  # each once, in order
-    messages = [_message(turn, f"{where}, turn {number}", unread, changed) for number, turn in enumerate(turns, 1)]
-    tally.unread += unread
-    tally.changed.update(changed)
-    return messages
+    return [_message(turn, f"{where}, turn {number}", notes) for number, turn in enumerate(turns, 1)]
 
 
-def in_order(messages: Sequence[Message], tally: Tally) -> tuple[Message, ...]:
+def in_order(messages: Sequence[Message], notes: Notes) -> tuple[Message, ...]:
     """As it is trained. LeftOut where it cannot be."""
     turns = [turn for turn in messages if turn.role != "system" or turn.content.strip()]
     while turns and not turns[-1].content.strip():
@@ -112,24 +107,22 @@ def in_order(messages: Sequence[Message], tally: Tally) -> tuple[Message, ...]:
             raise LeftOut(f"no {role} turn")
     if not all(turn.content.strip() for turn in turns):
         raise LeftOut("an empty turn")
-    changed = []
     runs = [(role, [turn.content for turn in run]) for role, run in groupby(turns, key=lambda turn: turn.role)]
     if len(runs) < len(turns):
-        changed.append(JOINED)
+        notes.changed[JOINED] = 1
     turns = [Message(role, "\n\n".join(texts)) for role, texts in runs]
     head = turns[:1] if turns[0].role == "system" else []
     rest = turns[len(head) :]
     if any(turn.role == "system" for turn in rest):
         raise LeftOut("a system text after the first turn")
     if rest[0].role == "assistant":
-        changed.append(CUT_FIRST)
+        notes.changed[CUT_FIRST] = 1
         rest = rest[1:]
     if rest[-1].role == "user":
-        changed.append(CUT_LAST)
+        notes.changed[CUT_LAST] = 1
         rest = rest[:-1]
     if not rest:
         raise LeftOut("no assistant turn after a user turn")
-    tally.changed.update(changed)
     return (*head, *rest)
 
 
@@ -154,7 +147,7 @@ def _keys_of(turn: Any) -> tuple[str, str] | None:
     return next((keys for keys in _KEYS if isinstance(turn, Mapping) and set(keys) <= set(turn)), None)
 
 
-def _message(turn: Any, where: str, unread: Counter[str], changed: dict[str, None]) -> Message:
+def _message(turn: Any, where: str, notes: Notes) -> Message:
     if isinstance(turn, Mapping) and any(turn.get(key) for key in _TOOL_KEYS):
         raise LeftOut("tool calls")  # some have no content beside them
     keys = _keys_of(turn)
@@ -167,11 +160,11 @@ def _message(turn: Any, where: str, unread: Counter[str], changed: dict[str, Non
         raise LeftOut("an assistant turn that is not to be learnt (its weight is not 1)")
     for key, value in turn.items():
         if key not in keys and (_is_content(value) or (key == "name" and value)):
-            unread[str(key)] += 1
+            notes.unread[str(key)] += 1
     content = turn[keys[1]]
     if isinstance(content, list):
         if len(content) > 1:
-            changed[PARTS] = None
+            notes.changed[PARTS] = 1
         content = "\n".join(_part(part, where) for part in content)
     if content is not None and not isinstance(content, str):
         raise DataError(f"{where}: {keys[1]} should be text and is {type(content).__name__}.")

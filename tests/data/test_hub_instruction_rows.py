@@ -16,8 +16,11 @@ from data.sources import DataError
 from tests.data.test_instruction_shapes import ANSWERED, ASKED, SYSTEM, put
 
 COMMIT = "ab" * 20
-CHATS = [{"messages": [SYSTEM, ASKED, ANSWERED], "prompt_id": "x", "system": None}, {"messages": [ASKED]}]
-TABLE = [{"frage": "Who?", "antwort": "Ada.", "context": None}]
+CHATS: list[dict[str, Any]] = [
+    {"messages": [SYSTEM, ASKED, ANSWERED], "prompt_id": "x", "system": None},
+    {"messages": [ASKED]},
+]
+TABLE: list[dict[str, Any]] = [{"frage": "Who?", "antwort": "Ada.", "context": None}]
 
 
 @pytest.mark.parametrize(
