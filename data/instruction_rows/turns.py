@@ -1,7 +1,7 @@
 """A conversation as it stands in a file, and as it is trained: at most one system text, then a user's and an
 assistant's turn in turn.
 
-Whatever is changed for that, or is not read, is counted in a `Notes`; a conversation that cannot be trained is
+Whatever is changed for that, or is not read, is counted in `Notes`; a conversation that cannot be trained is
 `LeftOut`, with its reason. What chat templates refuse (an assistant's turn first, two turns of one role) and what
 nothing can be learnt from (a last question without an answer) is mended; tools, images and weights are left out with
 the whole conversation, for the rest of it would be another conversation.
@@ -84,7 +84,7 @@ def is_conversation(value: Any) -> bool:
 
 
 def read(value: Any, where: str, notes: Notes) -> list[Message]:
-    """The turns as they stand there; none where there is no conversation. `notes` is that of this conversation.
+    """The turns as they stand there; none where there is no conversation. `notes` are those of this conversation.
     LeftOut, and DataError where these are no turns."""
     if isinstance(value, str) and value.strip():
         value = parse_json(value, where)  # a cell of a table

@@ -20,7 +20,7 @@ CHATS: list[dict[str, Any]] = [
     {"messages": [SYSTEM, ASKED, ANSWERED], "prompt_id": "x", "system": None},
     {"messages": [ASKED]},
 ]
-TABLE: list[dict[str, Any]] = [{"frage": "Who?", "antwort": "Ada.", "context": None}]
+TABLE: list[dict[str, Any]] = [{"frage": "Who?", "antwort": "Ada.", "context": None, "leer": None}]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,11 @@ def test_a_mix_of_hub_and_file_with_columns(hub: list[Any], tmp_path: Path) -> N
     assert loaded.sources == ("hub:acme/table", "my.jsonl", "alpaca")
     assert [row.source for row in loaded.rows] == list(loaded.sources)
     assert loaded.rows[0] == Instruction("hub:acme/table", "Who?", "", "Ada.")
-    assert "hub:acme/table: instruction=frage, output=antwort, 1 row" in loaded.notes
+    assert loaded.notes == (
+        f"hub:acme/table is read at commit {COMMIT}.",
+        "hub:acme/table: instruction=frage, output=antwort, 1 row",
+        "my.jsonl: prompt, response, 1 row",
+    )
     assert load(path, ["hub:acme/chats"]).notes[0] == "my.jsonl has no share in the mix and is left out."
     with pytest.raises(DataError, match=r"hub:acme/table: none has all the columns.*Did you mean frage"):
         load("hub:acme/table", None, {"instruction": "fragen"})

@@ -43,7 +43,12 @@ def test_messages_of_a_row() -> None:
 
 
 def test_a_long_system_text_that_rows_share_makes_no_copies() -> None:
-    system = Message("system", "You answer questions of a museum's visitors, briefly and without a guess. " * 9)
+    text = (
+        "You answer questions of a museum's visitors, briefly and without a guess. Prices are in euros; children under "
+        "twelve enter free. The west wing is closed until spring, and photographs are allowed everywhere but in the "
+        "print room. Where you do not know the answer, name the desk at the entrance, which is staffed all day."
+    )
+    system = Message("system", text)
     asked = [Message("user", word) for word in ("Who made it?", "How old is it?", "May I touch it?")]
     rows = [Instruction("x", "", "", "Yes.", (system, question, Message("assistant", "Yes."))) for question in asked]
     assert distinct(rows) == (rows, [])
