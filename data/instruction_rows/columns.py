@@ -51,7 +51,7 @@ _OF_PROMPT = frozenset(
         "conversation conversations turns dialog dialogue content contents premise hypothesis sentence sentences "
         "choices options option examples demonstrations code table story evidence background knowledge facts excerpt "
         "snippet body material given abstract review reference references image images "
-        "picture pictures audio video videos tools functions",
+        "picture pictures audio audios video videos tools functions",
     )
 )
 
@@ -79,7 +79,8 @@ def instruction(
     texts["input"] = texts["input"] if texts["input"].strip() else ""  # one of nothing but spaces is none
     texts["output"] = texts["output"].removesuffix(END_MARK)
     row = Instruction(source, texts["instruction"], texts["input"], texts["output"])
-    history = _history({name: value for name, value in raw.items() if name not in declared.values()}, where)
+    history, column = _history({name: value for name, value in raw.items() if name not in declared.values()}, where)
+    names = {**names, HISTORY: column}
     if not declared:
         known = {*_MEANING_OF, HISTORY} if history else _MEANING_OF.keys()
         check_rest(raw, lambda text: _repeats(text, texts, prompt_of(row)), _mend(texts), where, known)
@@ -90,11 +91,12 @@ def instruction(
     return row, names
 
 
-def _history(raw: Mapping[str, Any], where: str) -> list[Message]:
-    """The turns of the column history."""
-    value = next((raw[name] for name in raw if folded(name) == HISTORY), None)
+def _history(raw: Mapping[str, Any], where: str) -> tuple[list[Message], str]:
+    """The turns of the column history, and its name; none and "" where there are none."""
+    column = next((name for name in raw if folded(name) == HISTORY), "")
+    value = raw.get(column)
     if value is None or _blank(value):
-        return []
+        return [], ""
     turns: list[Message] = []
     for pair in value if isinstance(value, list) else [None]:
         if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(text, str) for text in pair):
@@ -102,7 +104,7 @@ def _history(raw: Mapping[str, Any], where: str) -> list[Message]:
         turns += [Message("user", pair[0]), Message("assistant", pair[1])]
     if not all(turn.content.strip() for turn in turns):
         raise DataError(f"{where}: {HISTORY} has an empty turn. Take it out.")
-    return turns
+    return turns, column
 
 
 def _by_meaning(raw: Mapping[str, Any], declared: Mapping[str, str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from data.sources import DataError
 COLUMNS = ("messages", "conversations", "conversation")
 _TOOLS = ("tools", "functions")
 _TEMPLATE = "chat_template_kwargs"  # what TRL gives the template beside the turns, among it tools
-BESIDE = (*MEANINGS["system"], *_TOOLS, _TEMPLATE)  # columns that belong to a conversation in another
+BESIDE = (*MEANINGS["system"], *_TOOLS, _TEMPLATE, *turns.MEDIA)  # columns that belong to a conversation in another
 _NO_TOOLS = ("", "[]", "{}", "null")
 _MEND = "Put it into a turn, or take it out; or name the column that is read (--columns messages=COLUMN)."
 LEARNT_PROMPT = "assistant turns of the prompt are learnt too"
@@ -84,6 +84,7 @@ def _read(
         own = Notes()  # what is changed in a conversation that is left out is no change
         try:
             _check_tools(row.values, own)
+            turns.check_media(row.values)
             messages = turns.in_order(_with_system(messages_of(row, own), row), own)
         except LeftOut as reason:
             notes.left_out[str(reason)] += 1
@@ -95,8 +96,8 @@ def _read(
     there = counted(len(rows), "conversation")
     if not kept:
         raise DataError(
-            f"{place}: none of {there} can be trained: {notes.reasons}. A conversation has a user's turn and an "
-            f"assistant's answer to it; its roles are {turns.ALLOWED}."
+            f"{place}: none of {there} can be trained: {notes.reasons}. A conversation is texts of the roles "
+            f"{turns.ALLOWED}, with an answer to a user's turn."
         )
     return kept, f"{name}: {words}, {there}{notes}"
 

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from data.counts import counted
 from data.instruction_rows import conversations
-from data.instruction_rows.columns import MEANINGS, MEND, WHOLE, check_rest, folded, instruction, meaning_of
+from data.instruction_rows.columns import HISTORY, MEANINGS, MEND, WHOLE, check_rest, folded, instruction, meaning_of
 from data.instructions import Instruction
 from data.records import Record
 from data.sources import DataError
 
-PAIRS = {"chosen", "rejected"}
 INSTANCES = "instances"
 _TEXT_MEND = (
     f"Take it out; or, where the text is one part of the row, {MEND}; or read the text alone: --columns text=text."
@@ -28,18 +27,21 @@ def rows_of(
     there = {folded(column) for row in rows for column in row.values}
     if declared:
         return _declared(place, name, rows, declared)
-    if there >= PAIRS:
+    if rejected := _rejected(rows):
+        chosen = next((name for name in columns_of(rows) if folded(name).startswith("chosen")), "chosen")
         raise DataError(
-            f"{place}: preference pairs (chosen, rejected), and training learns from one response to each prompt. Keep "
-            "the chosen response alone as output: --columns output=chosen, or --columns messages=chosen where it is a "
-            "conversation."
+            f"{place}: preference pairs ({chosen}, {rejected}), and training learns from one response to each prompt. "
+            f"Keep the chosen response alone as output: --columns output={chosen}, or --columns messages={chosen} "
+            "where it is a whole conversation."
         )
-    if {"completion", "label"} <= there and any(isinstance(row.values.get("label"), bool) for row in rows):
+    column = conversations.column_of(rows)
+    bad = sum(row.values.get("label") is False for row in rows)
+    if bad and (column or any(meaning_of(name) == "output" for name in there)):
         raise DataError(
-            f"{place}: responses with a label, true or false, and training learns from every response. Keep the rows "
-            "whose label is true, without the label."
+            f"{place}: the label is false in {bad:,} of {counted(len(rows), 'row')}, and training learns from every "
+            "response. Keep the rows whose label is true, without the label."
         )
-    if column := conversations.column_of(rows):
+    if column:
         return conversations.read(place, name, rows, column)
     if pair := conversations.pair_of(rows):
         return conversations.read_pairs(place, name, rows, pair)
@@ -54,9 +56,22 @@ def columns_of(rows: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(column for row in rows for column in row.values))
 
 
+def _rejected(rows: Sequence[Record]) -> str:
+    """The column of responses that are worse than others, or ""."""
+    return next(
+        (
+            name
+            for row in rows
+            for name, value in row.values.items()
+            if folded(name).startswith("rejected") and isinstance(value, str | list | dict) and value
+        ),
+        "",
+    )
+
+
 def _columns(name: str, rows: Sequence[Record]) -> tuple[list[Instruction], str]:
     kept = []
-    names: dict[str, dict[str, None]] = {meaning: {} for meaning in MEANINGS}  # in order
+    names: dict[str, dict[str, None]] = {meaning: {} for meaning in (*MEANINGS, HISTORY)}  # in order
     for row in rows:
         made, columns = instruction(name, row.values, row.where)
         kept.append(made)
@@ -84,7 +99,11 @@ def _declared(
         return kept, line + _unread(rows, read)
     kept = [instruction(name, row.values, row.where, declared)[0] for row in rows]
     usual = set(MEANINGS) - set(declared)
-    read = {column for column in columns_of(rows) if column in declared.values() or meaning_of(column) in usual}
+    read = {
+        column
+        for column in columns_of(rows)
+        if column in declared.values() or meaning_of(column) in usual or folded(column) == HISTORY
+    }
     return kept, f"{name}: {words}, {counted(len(kept), 'row')}{_unread(rows, read)}"
 
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, NoReturn
+from typing import Any
 
 from data.folder_rows import parse_json
 from data.instructions import Instruction, Message, Role
@@ -29,11 +29,12 @@ ALLOWED = ", ".join(_ROLE_OF)
 PROSE = 4  # words from which a value whose name says nothing is taken for text of the task
 _TOOL_ROLES = ("tool", "function", "observation", "function_call", "function_response", "tool_call", "tool_response")
 _TOOL_KEYS = ("tool_calls", "function_call")
-_MEDIA_KEYS = ("image", "images", "audio", "audios", "video", "videos")
+MEDIA = ("image", "images", "audio", "audios", "video", "videos")  # keys of turns, and columns
 _KEYS = (("role", "content"), ("from", "value"))
 _TEXT_PARTS = ("text", "input_text", "output_text")
-_LEARNT = (None, 1, True)  # values of weight (OpenAI) and train (axolotl) in a turn that is learnt
-_NAME_SHOWN = 20  # characters of a role's name in a note
+_WEIGHTS = ("weight", "train", "loss", "loss_weight")  # of OpenAI, axolotl, ms-swift, LLaMA-Factory
+_LEARNT = (None, 1)  # their values in a turn that is learnt; true is 1
+_NAME_SHOWN = 20  # characters of the file's own words in a note
 _REASONS_SHOWN = 5
 
 # behind "in 12 "
@@ -140,7 +141,16 @@ def _as_list(value: Any) -> Any:
         columns = {key: column for key, column in value.items() if isinstance(column, list)}
         if any(set(keys) <= set(columns) for keys in _KEYS) and len({len(column) for column in columns.values()}) == 1:
             return [dict(zip(columns, turn, strict=True)) for turn in zip(*columns.values(), strict=True)]
+    if isinstance(value, list):
+        return [turn for item in value for turn in _turns_of(item)]
     return value
+
+
+def _turns_of(item: Any) -> list[Any]:
+    """A turn, or the turns of an exchange whose keys are roles: {human: …, assistant: …}."""
+    if isinstance(item, Mapping) and item and set(item) <= set(_ROLE_OF):
+        return [{"role": role, "content": content} for role, content in item.items()]
+    return [item]
 
 
 def _keys_of(turn: Any) -> tuple[str, str] | None:
@@ -154,10 +164,10 @@ def _message(turn: Any, where: str, notes: Notes) -> Message:
     if keys is None:
         raise DataError(f"{where}: should be an object with role and content, or with from and value.")
     role = _role(turn[keys[0]], f"{where}: the {keys[0]}")
-    if any(turn.get(key) for key in _MEDIA_KEYS):
-        _no_text()
-    if role == "assistant" and any(turn.get(key) not in _LEARNT for key in ("weight", "train")):
-        raise LeftOut("an assistant turn that is not to be learnt (its weight is not 1)")
+    check_media(turn)
+    for key in _WEIGHTS:
+        if role == "assistant" and turn.get(key) not in _LEARNT:
+            raise LeftOut(f"an assistant turn that is not to be learnt as others (its {key} is not 1)")
     for key, value in turn.items():
         if key not in keys and (_is_content(value) or (key == "name" and value)):
             notes.unread[str(key)] += 1
@@ -178,8 +188,7 @@ def _role(name: Any, what: str) -> Role:
     if plain in _TOOL_ROLES:
         raise LeftOut("tool calls")
     if plain not in _ROLE_OF:
-        shown = plain if len(plain) <= _NAME_SHOWN else f"{plain[:_NAME_SHOWN]}…"
-        raise LeftOut(f"a turn of the unknown role {shown!r}")
+        raise LeftOut(f"a turn of the unknown role {_short(plain)!r}")
     return _ROLE_OF[plain]
 
 
@@ -189,13 +198,20 @@ def _part(part: Any, where: str) -> str:
         return part
     if not isinstance(part, Mapping):
         raise DataError(f"{where}: a part of the content should be an object with type and is {type(part).__name__}.")
-    if part.get("type", "text") not in _TEXT_PARTS or not isinstance(part.get("text"), str):
-        _no_text()
-    return str(part["text"])
+    kind, text = part.get("type", "text"), part.get("text", part.get("value"))
+    if kind not in _TEXT_PARTS or not isinstance(text, str):
+        raise LeftOut(f"content of the type {_short(str(kind))!r}")
+    return text
 
 
-def _no_text() -> NoReturn:
-    raise LeftOut("images, sound or other parts that are no text")
+def check_media(values: Mapping[str, Any]) -> None:
+    """LeftOut where a turn or a row has more than text."""
+    if any(value and str(key).strip().lower() in MEDIA for key, value in values.items()):
+        raise LeftOut("images, sound or video")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _NAME_SHOWN else f"{text[:_NAME_SHOWN]}…"
 
 
 def _is_content(value: Any) -> bool:

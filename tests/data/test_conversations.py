@@ -83,12 +83,15 @@ def test_what_is_changed_is_counted(tmp_path: Path, turn_list: Any, kept: list[d
         ({"messages": [ASKED, ANSWERED], "tools": '[{"name": "clock"}]'}, "tools"),
         ({"messages": [ASKED, ANSWERED], "chat_template_kwargs": {"xml_tools": ["clock"]}}, "tools"),
         ({"messages": [ASKED, {**ANSWERED, "weight": 0}, AGAIN, {**SO, "weight": 1}]},
-         "an assistant turn that is not to be learnt (its weight is not 1)"),
+         "an assistant turn that is not to be learnt as others (its weight is not 1)"),
         ({"messages": [ASKED, {**ANSWERED, "train": False}]},
-         "an assistant turn that is not to be learnt (its weight is not 1)"),
+         "an assistant turn that is not to be learnt as others (its train is not 1)"),
         ({"messages": [{**ASKED, "content": [{"type": "image_url", "image_url": {"url": "x"}}]}, ANSWERED]},
-         "images, sound or other parts that are no text"),
-        ({"messages": [{**ASKED, "images": ["x"]}, ANSWERED]}, "images, sound or other parts that are no text"),
+         "content of the type 'image_url'"),
+        ({"messages": [{**ASKED, "images": ["x"]}, ANSWERED]}, "images, sound or video"),
+        ({"messages": [ASKED, ANSWERED], "audios": ["a.wav"]}, "images, sound or video"),
+        ({"messages": [ASKED, {**ANSWERED, "content": [{"type": "reasoning", "value": "x"}]}]},
+         "content of the type 'reasoning'"),
         ({"messages": [ASKED, {**ANSWERED, "role": "narrator"}]}, "a turn of the unknown role 'narrator'"),
     ],
 )  # fmt: skip
@@ -121,7 +124,7 @@ def test_many_reasons_are_five_and_a_rest(tmp_path: Path) -> None:
         ({"system_prompt": "Be brief.", "question": "Who?", "response": "Ada."}, [SYSTEM, ASKED, ANSWERED],
          "question, response, system_prompt"),
         ({"instruction": "Why?", "input": "", "output": "So.", "system": "", "history": [["Who?", "Ada."]]},
-         [ASKED, ANSWERED, AGAIN, SO], "instruction, input, output, system"),
+         [ASKED, ANSWERED, AGAIN, SO], "instruction, input, output, system, history"),
     ],
 )  # fmt: skip
 def test_conversations_in_other_columns(

@@ -104,7 +104,13 @@ SHAPES: dict[str, tuple[str, list[dict[str, Any]], list[tuple[str, ...]], str]] 
         "alpaca_zh_demo.json",
         [{"instruction": WHEN, "input": "", "output": YEAR, "system": BRIEF, "history": [[WHO, ADA]]}],
         [(BRIEF, *WHOLE)],
-        "instruction, input, output, system, 1 row",
+        "instruction, input, output, system, history, 1 row",
+    ),
+    "ms-swift's exchanges": (
+        "sharegpt.jsonl",
+        [{"system": BRIEF, "conversation": [{"human": WHO, "assistant": ADA}, {"human": WHEN, "assistant": YEAR}]}],
+        [(BRIEF, *WHOLE)],
+        "conversation, 1 conversation",
     ),
     "TRL: prompt and completion": (
         "trl.jsonl.zst", [{"prompt": WHO, "completion": f" {ADA}"}], [(WHO, f" {ADA}")], "prompt, completion, 1 row"
@@ -138,8 +144,22 @@ SHAPES: dict[str, tuple[str, list[dict[str, Any]], list[tuple[str, ...]], str]] 
             {"messages": [{"role": "user", "content": [{"type": "text", "text": WHO}]}, *chat(WHO, ADA)[1:]]},
         ],
         [(BRIEF, WHO, ADA), (WHO, ADA), (WHO, ADA)],
-        "messages, 5 conversations, 1 left out: an assistant turn that is not to be learnt (its weight is not 1), "
-        "1 left out: tools; not read in turns: name (1)",
+        "messages, 5 conversations, "
+        "1 left out: an assistant turn that is not to be learnt as others (its weight is not 1), 1 left out: tools; "
+        "not read in turns: name (1)",
+    ),
+    "LLaMA-Factory's newer form": (
+        "v1_sft_demo.jsonl",
+        [
+            {
+                "messages": [
+                    {**turn, "content": [{"type": "text", "value": turn["content"]}], "loss_weight": weight}
+                    for turn, weight in zip(chat(WHO, ADA), (0.0, 1.0), strict=True)
+                ]
+            }
+        ],
+        [(WHO, ADA)],
+        "messages, 1 conversation",
     ),
     "WildChat": (
         "train.parquet",
