@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError
 from harness.evaluation.identity import digest
 from harness.options import OptionError, about, not_given
+from harness.options.row_columns import columns_of
 from tuning import optimizers
 from tuning.objectives import objectives
 from tuning.search import rungs
 from tuning.study import mix_share
 from tuning.study.options import Options
 from tuning.study.presets import FORMER, preset
-from tuning.study.row_options import columns_of, load_rows, mix_of, sizes_of
+from tuning.study.row_options import load_rows, mix_of, sizes_of
 from tuning.study.space import Space
 from tuning.study.starting_points import StartingPoints, starting_points
 from tuning.types import MIX, Hyperparameters, Surroundings
