@@ -10,6 +10,7 @@ from typing import Any
 
 from data import records
 from harness.prompting.chat_templates import conversation
+from harness.tasks.file_tasks.contents import contents_of
 from harness.tasks.file_tasks.declaration import declared_for
 from harness.tasks.file_tasks.questions import Question
 from harness.tasks.file_tasks.tasks import FileTask
@@ -57,9 +58,8 @@ def explain(path: str) -> Explanation:
     """The errors of `FileTask.load`."""
     file = records.existing(Path(path).expanduser())
     options = declared_for(file)
-    task = FileTask(file, options, None, chat=False)
-    if task.contents.is_chat:
-        task = FileTask(file, options, None, chat=True)
+    contents = contents_of(file, options)
+    task = FileTask(file, options, contents, None, chat=contents.is_chat)
     items = task.items()
     questions = [task.question(item) for item in items]
     prompts = {
@@ -70,7 +70,7 @@ def explain(path: str) -> Explanation:
     return Explanation(
         task,
         items=len(items),
-        examples=len(task.contents.questions) - len(items),
+        examples=sum(question.is_shot and not question.human for question in contents.questions),
         groups=dict(Counter(item.group for item in items)),
         answers=_answers(questions),
         repeated_prompts=len(items) - len(set(zip(prompts.values(), (q.choices for q in questions), strict=True))),
