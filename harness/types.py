@@ -222,9 +222,16 @@ class Grading(Protocol):
     """How a task's answers are graded: its attribute `grading`, of a task whose items are one `Generate` each. The
     runner has them graded when all are there, and never calls `score`."""
 
-    grader: Grader
-    values: tuple[float, ...]  # what the scale's grades are worth
-    by_people: Sequence[HumanGraded]
+    @property
+    def grader(self) -> Grader: ...
+
+    @property
+    def values(self) -> Sequence[float]:
+        """What the scale's grades are worth."""
+        ...
+
+    @property
+    def by_people(self) -> Sequence[HumanGraded]: ...
 
     def request(self, item: Item, answer: str) -> GradeRequest: ...
 

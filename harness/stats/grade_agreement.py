@@ -14,6 +14,7 @@ from harness.stats.jackknife import Estimate, jackknife
 if TYPE_CHECKING:
     from harness.stats.jackknife import Floats
 
+FEWEST_FOR_LENGTH = 20  # answers
 LOW_KAPPA = 0.6  # "substantial" begins above it (Landis and Koch 1977)
 
 
@@ -41,9 +42,7 @@ def agreement(answers: Sequence[GradedTwice], values: Sequence[float]) -> GradeA
     clusters = [answer.cluster for answer in answers]
     exact = _mean((sum(p == a.grader for p in a.people) / len(a.people) for a in answers), clusters, intervals.UNIT)
     span = values[-1] - values[0]
-    difference = _mean(
-        (values[a.grader] - sum(values[p] for p in a.people) / len(a.people) for a in answers), clusters, (-span, span)
-    )
+    difference = _mean((_difference(answer, values) for answer in answers), clusters, (-span, span))
     tables: dict[str, Floats] = {}
     for answer in answers:
         table = tables.setdefault(answer.cluster, np.zeros((len(values), len(values))))
@@ -59,12 +58,32 @@ def agreement(answers: Sequence[GradedTwice], values: Sequence[float]) -> GradeA
         chance = by_chance(table)
         return math.nan if chance < 1e-12 else 1 - float((distances * table).sum()) / float(table.sum()) / chance
 
-    return GradeAgreement(
-        exact, jackknife(list(tables.values()), kappa, by_chance, len(answers), exact), difference
-    )
+    return GradeAgreement(exact, jackknife(list(tables.values()), kappa, by_chance, len(answers), exact), difference)
+
+
+def _difference(answer: GradedTwice, values: Sequence[float]) -> float:
+    return values[answer.grader] - sum(values[place] for place in answer.people) / len(answer.people)
 
 
 def _mean(values: Iterable[float], clusters: Sequence[str], bounded: tuple[float, float]) -> Estimate:
     known = list(values)
     estimate, _ = intervals.interval(known, clusters, bounded)
     return Estimate(estimate.value, estimate.low, estimate.high, len(known))
+
+
+def length_bias(answers: Sequence[GradedTwice], values: Sequence[float], lengths: Sequence[int]) -> str:
+    """What a grader does with long answers, where it grades them otherwise than people: Spearman's correlation of its
+    difference from people with the answers' length, and p < 0.05; else ""."""
+    from scipy.stats import spearmanr
+
+    differences = [_difference(answer, values) for answer in answers]
+    if len(answers) < FEWEST_FOR_LENGTH or len(set(differences)) < 2 or len(set(lengths)) < 2:
+        return ""
+    correlation = spearmanr(differences, lengths)
+    if correlation.pvalue >= 0.05:
+        return ""
+    word = "higher" if correlation.statistic > 0 else "lower"
+    return (
+        f"grades long answers {word} than people do (Spearman {correlation.statistic:.2f} of its difference from them with the "
+        f"length, {len(answers)} answers)"
+    )

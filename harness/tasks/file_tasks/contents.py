@@ -175,7 +175,9 @@ def _of_rubric(row: Row, shape: Shape, options: TestFile) -> dict[str, Any]:
     if "human" in row.names and "response" not in row.names:
         raise row.wrong("human", "has people's grades, and there is no column response with what they graded")
     if not human and "human" in row.names and row.value("response") is not None:
-        raise row.wrong("human", "is empty, and the row has a response: a row with a response is one that people graded")
+        raise row.wrong(
+            "human", "is empty, and the row has a response: a row with a response is one that people graded"
+        )
     return {"rubric": rubric, "human": human, "response": row.text("response") if human else ""}
 
 
