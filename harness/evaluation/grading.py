@@ -126,9 +126,10 @@ def _open_answers(plan: TaskPlan, grading: Grading, store: Store, run_id: str, s
 def _check_reliable(task: str, grader: str, errors: dict[int, str], asked: int) -> None:
     if len(errors) > TOO_MANY_UNGRADED * asked:
         raise UnreliableError(
-            f"{task}: {grader} gave no grade on {len(errors) / asked:.0%} of {asked} answers ({_counted(errors.values())}"
-            "), so no figure is made. Its other grades are stored. The same command asks for the missing ones again, as "
-            "often as a judge is asked; another judge, or a simpler scale, stands in [judge] and scale of the declaration."
+            f"{task}: {grader} gave no grade on {len(errors) / asked:.0%} of {asked} answers "
+            f"({_counted(errors.values())}), so no figure is made. Its other grades are stored. The same command asks "
+            "again where that can help; another judge or a simpler scale may do better (the declaration's [judge] and "
+            "scale)."
         )
 
 
@@ -141,14 +142,12 @@ def _agreement(grading: Grading, judged: Sequence[tuple[HumanGraded, str]]) -> G
     """Figures and sentences of the answers that both have graded."""
     name = grading.grader.name
     if not judged:
-        return Graded(
-            warnings=[
-                f"no answer that people graded has a grade of {name}: how far this judge agrees with people is not known"
-                if grading.by_people
-                else f"no answers that people graded (columns response and human): how far {name} agrees with people is "
-                "not known"
-            ]
+        why = (
+            f"{name} gave no grade to any answer that people graded"
+            if grading.by_people
+            else "no answers that people graded (columns response and human)"
         )
+        return Graded(warnings=[f"{why}: how far {name} agrees with people is not known"])
     twice = [
         GradedTwice(
             answer.request.scale.index(grade),
@@ -172,8 +171,8 @@ def _sentence(name: str, both: GradeAgreement) -> str:
     shown = f"kappa {kappa.value:.2f} [{kappa.low:.2f}, {kappa.high:.2f}]" if kappa.value == kappa.value else ""
     sentence = (
         f"{name} and people on {answers} that both graded: the same grade on {100 * exact.value:.0f}% "
-        f"[{100 * exact.low:.0f}, {100 * exact.high:.0f}], {shown or 'no kappa, since all grades are alike'}, the judge's "
-        f"grades {difference.value:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}] from people's"
+        f"[{100 * exact.low:.0f}, {100 * exact.high:.0f}], {shown or 'no kappa, since all grades are alike'}, the "
+        f"judge's grades {difference.value:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}] from people's"
     )
     if not shown:
         return f"{sentence}: how far they agree is not known"

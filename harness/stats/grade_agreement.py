@@ -84,6 +84,6 @@ def length_bias(answers: Sequence[GradedTwice], values: Sequence[float], lengths
         return ""
     word = "higher" if correlation.statistic > 0 else "lower"
     return (
-        f"grades long answers {word} than people do (Spearman {correlation.statistic:.2f} of its difference from them with the "
-        f"length, {len(answers)} answers)"
+        f"grades long answers {word} than people do (Spearman {correlation.statistic:.2f} of its difference from them "
+        f"with the length, {len(answers)} answers)"
     )

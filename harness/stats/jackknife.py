@@ -1,4 +1,4 @@
-"""Figures of a table of who chose what, with the jackknife's interval over clusters. docs/statistics.md has the sources."""
+"""Agreement over chance, from tables of who chose what, with the jackknife's interval over clusters."""
 
 from __future__ import annotations
 

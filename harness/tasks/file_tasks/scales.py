@@ -48,7 +48,7 @@ def values_of(scale: Sequence[str]) -> tuple[float, ...]:
 
 
 def grade_in(text: str, scale: Sequence[str]) -> str | None:
-    """The grade that a text is, in any case: "Pass" is "pass"; a number however it is written. None where it is none."""
+    """The grade that a text is, in any case and however a number is written. None where it is none."""
     word = text.strip().casefold()
     for grade in scale:
         if word == grade.casefold():
