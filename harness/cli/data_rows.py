@@ -192,7 +192,7 @@ def _print_grading(console: Console, grading: Mapping[str, Any]) -> None:
     rubrics = "one rubric" if grading["rubrics"] == 1 else f"{grading['rubrics']:,} rubrics"
     console.print(plain(f"graded {by}, by {rubrics}, from the worst to the best: {', '.join(grading['scale'])}"))
     if grading["answers_by_people"]:
-        given = ", ".join(f"{grade} {count:,} times" for grade, count in grading["grades_of_people"].items() if count)
+        given = ", ".join(f"{count:,} × {grade}" for grade, count in grading["grades_of_people"].items() if count)
         console.print(plain(f"people graded {grading['answers_by_people']:,} answers: {given}"))
     else:
         console.print(plain("people graded no answers: how far a judge agrees with them will not be known"))

@@ -14,6 +14,11 @@ from judges.judging.options import AskedJudge
 
 
 class GraderOptions(ModelSpec, AskedJudge):
+    model: str = option(
+        ...,
+        "Who grades.",
+        allowed="a model's name at the server that base_url names, or without that a folder, a hub id or tiny",
+    )
     base_url: str | None = option(
         None,
         "A server that speaks OpenAI's API and has the model.",

@@ -76,7 +76,7 @@ class RubricGrading:
     def sample(self, item: Item, grade: Grade) -> Sample:
         expected = " | ".join(self._questions[item.id].answers)
         if not grade.grade:
-            return Sample(item, {}, "", expected, f"no grade: {grade.error}")
+            return Sample(item, {}, "", expected, grade.error)
         return Sample(item, self._worth(self._scale.index(grade.grade)), grade.grade, expected, grade.reasons)
 
     def no_answer(self, item: Item, note: str) -> Sample:
