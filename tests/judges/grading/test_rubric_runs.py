@@ -161,8 +161,8 @@ def test_a_server_that_is_down_stops_the_run_which_goes_on(tmp_path: Path) -> No
 
 
 def test_a_limit_of_money_is_never_passed_and_a_higher_one_goes_on(tmp_path: Path) -> None:
-    with grading(usage=False) as (server, grader):  # so each request counts at its worst, about 0.004
-        judge = {**PRICES, "max_tokens": 50, "concurrency": 1, "max_cost": 0.01}
+    with grading(usage=False) as (server, grader):  # so each request counts at its worst, about 0.003
+        judge = {**PRICES, "max_tokens": 50, "concurrency": 1, "max_cost": 0.0075}
         code, _, errors = run(tmp_path, write(tmp_path, server.url, ROWS, judge))
         assert code == 7
         assert "max_cost" in errors

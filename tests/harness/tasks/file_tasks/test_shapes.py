@@ -198,18 +198,20 @@ def test_the_digest_is_the_files(tmp_path: Path) -> None:
 def test_the_examples_of_the_docs(tmp_path: Path) -> None:
     text = (Path(__file__).parents[4] / "docs/own_tests.md").read_text(encoding="utf-8")
     examples = re.findall(r"^```json\n(.*?)^```", text, flags=re.S | re.M)
-    (declaration,) = re.findall(r"^```toml\n(.*?)^```", text, flags=re.S | re.M)
+    declaration, rubric = re.findall(r"^```toml\n(.*?)^```", text, flags=re.S | re.M)
     shapes = []
     for number, rows in enumerate(examples):
         path = tmp_path / f"{number}.jsonl"
         path.write_text(rows, encoding="utf-8")
         (tmp_path / "1.jsonl.toml").write_text(declaration, encoding="utf-8")
+        (tmp_path / "3.jsonl.toml").write_text(rubric, encoding="utf-8")
         task = FileTask.load(str(path), chat=number == 2)
         shapes.append((task.name, task.contents.shape, len(task.items()), task.shots, task.metric))
     assert shapes == [
         ("file:0", "question + choices", 2, 0, "acc"),
         ("file:invoices", "prompt + answer", 1, 2, "numeric"),
         ("file:2", "messages + answer", 1, 0, "exact_match"),
+        ("file:3", "prompt + rubric", 2, 0, "grade_norm"),
     ]
     keys = set(re.findall(r"^\| `(\w+)`", text.partition("All keys:")[2], flags=re.M)) | {"tolerance", "max_tokens"}
     assert keys == set(TestFile.model_fields)
