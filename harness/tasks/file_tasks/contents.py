@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -158,17 +158,18 @@ def _question(number: int, row: Row, parts: Parts, right: int, shape: Shape, opt
         continuation=parts.continuation,
         shown=parts.shown or _shown(parts, right, options),
         stop=row.stop() if shape.kind in ("answer", "rubric") else None,
-        **_of_rubric(row, shape, options),
+        **(_of_rubric(row, fields, options) if shape.kind == "rubric" else {}),
     )
 
 
-def _of_rubric(row: Row, shape: Shape, options: TestFile) -> dict[str, Any]:
+def _of_rubric(row: Row, fields: Mapping[str, str], options: TestFile) -> dict[str, Any]:
     """The rubric that counts for a row, and what people said of its response."""
-    if shape.kind != "rubric":
-        return {}
-    if row.value("rubric") is None and options.rubric is None:
+    if row.value("rubric") is not None:
+        rubric = row.text("rubric")
+    elif options.rubric is not None:
+        rubric = row.fill(options.rubric, fields, "rubric")
+    else:
         raise row.wrong("rubric", "is missing or empty, and the declaration has none for all rows")
-    rubric = row.text("rubric") if row.value("rubric") is not None else options.rubric
     human = row.human_grades(options.scale)
     if row.is_shot() and not human and row.value("answer") is None and row.value("messages") is None:
         raise row.wrong("answer", "is missing, and the row is an example (column split), which shows its answer")
@@ -227,5 +228,5 @@ def _unused(rows: Sequence[Row], shape: Shape, options: TestFile) -> tuple[str, 
     return tuple(
         column
         for column in rows[0].record.values
-        if column not in used and f"{{{column}}}" not in (options.prompt or "")
+        if column not in used and f"{{{column}}}" not in (options.prompt or "") + (options.rubric or "")
     )

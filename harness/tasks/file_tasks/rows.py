@@ -156,8 +156,8 @@ class Row:
             )
         return split in SHOT_SPLITS
 
-    def fill(self, template: str, fields: Mapping[str, str]) -> str:
-        """The template with the row's values in its {column}s."""
+    def fill(self, template: str, fields: Mapping[str, str], called: str = "prompt") -> str:
+        """The template with the row's values in its {column}s. `called`: what it is."""
 
         def value(match: re.Match[str]) -> str:
             name = match[1]
@@ -167,7 +167,7 @@ class Row:
             if isinstance(own, bool) or not isinstance(own, str | int | float):
                 known = [key for key, held in self.record.values.items() if isinstance(held, str | int | float)]
                 raise DataError(
-                    f"{self.where}: the prompt has {{{name}}}, and the row has no such text."
+                    f"{self.where}: the {called} has {{{name}}}, and the row has no such text."
                     f"{near(name, (*fields, *known))} It has {', '.join(dict.fromkeys((*fields, *known)))}."
                 )
             return str(own)

@@ -9,7 +9,7 @@ from typing import Any
 
 from data.sources import DataError
 from harness.tasks.file_tasks.questions import Kind
-from harness.tasks.file_tasks.rows import LETTERS, Row
+from harness.tasks.file_tasks.rows import ALIASES, LETTERS, Row
 from harness.tasks.file_tasks.scales import GRADE_NORM
 from harness.tasks.file_tasks.text_scores import number_in
 
@@ -53,7 +53,7 @@ class Shape:
 
 def recognise(rows: Sequence[Row], has_labels: bool, has_rubric: bool) -> Shape:
     """DataError, which says what is allowed, where no shape fits."""
-    there = {*rows[0].names, *rows[0].record.values}
+    there = {*rows[0].names, *(column for column in rows[0].record.values if column not in ALIASES)}
     if has_labels:
         there.add("answer")
     for shape in RUBRIC_SHAPES if has_rubric else SHAPES:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
 
 from harness.testing import GraderContract
-from harness.types import GradeRequest
+from harness.types import Grader, GradeRequest
 from judges.grading.model_grader import ModelGrader
 from tests.judges.grading.server import grading
 
 REQUEST = GradeRequest("What is 2 + 2?", "It is four.", "Is it right?", ("1", "2", "3", "4", "5"), "4")
 
 
+def _made(settings: Mapping[str, Any], where: str) -> Grader:
+    return ModelGrader.of(settings, where)
+
+
 class TestModelGrader(GraderContract):
-    make = ModelGrader.of
+    make = _made
     registered = "model"
     settings: ClassVar[Any] = {}
     bad_settings = (

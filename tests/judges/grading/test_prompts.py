@@ -54,6 +54,12 @@ def test_what_is_a_grade(text: str, grade: str) -> None:
         ("Grade 0a1b2c3d: GRADE", "is none of"),
         ("Grade 0a1b2c3d 5", "is none of"),
         ("Grade 0a1b2c3d:", "is none of"),
+        # open-compass/opencompass#2598, OpenAgentHQ/openagent-eval#74, manthanguptaa/water#57, openai/evals#1712: the
+        # first letter or number that looks like a grade, a grade in the middle for want of one, the worst for none
+        ("As I see it, the evidence is careful. The final grade is 4.", "does not end with the line"),
+        ("There are 5 reasons why this is a score of 4", "does not end with the line"),
+        ("This is not excellent but acceptable", "does not end with the line"),
+        ("I cannot evaluate this", "does not end with the line"),
         ("Grade 0a1b2c3d: 5\nNo:\nGrade 0a1b2c3d: 1", "two grades"),
         ("<think>Grade 0a1b2c3d: 5", "no grade"),
     ],
