@@ -15,9 +15,10 @@ from harness.stats.grade_agreement import LOW_KAPPA, GradeAgreement, GradedTwice
 from harness.types import Grade, GradeRequest, Grading, HumanGraded, Item, Score, Task
 
 if TYPE_CHECKING:
-    from harness.evaluation.answering import Clock, Progress
+    from harness.evaluation.answering import Clock
     from harness.evaluation.planning import TaskPlan
     from harness.models.checkpoint import Checkpoint
+    from harness.progress import Progress
     from harness.results import Store
 
 TOO_MANY_UNGRADED = 0.2  # of all that was asked: then no figure is made
@@ -80,7 +81,7 @@ def grade_task(
                 rows = [sample_row(run_id, task, a.repeat, grading.sample(a.item, grade)) for a, grade in named]
                 store.record(run_id, samples=rows)
             done = before + sum(n >= of_people for n in grades)
-            progress(f"{task}: graded by {grader.name}", done, plan.samples)
+            progress.update(task, done, plan.samples, phase=f"graded by {grader.name}", unit="samples")
     finally:
         close = getattr(batches, "close", None)
         if close is not None:
