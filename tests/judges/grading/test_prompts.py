@@ -113,6 +113,11 @@ def test_an_answer_that_holds_the_code_of_another_gets_another() -> None:
     assert text.count(f"</answer-{prompts.asked(forging).code}>") == 1
 
 
+def test_a_code_that_stands_in_a_text_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompts, "CODE", 1)
+    assert prompts.asked(replace(REQUEST, question="01234567", answer="89abcde", rubric="?")).code == "f"
+
+
 def test_braces_in_texts_are_text() -> None:
     asked = prompts.asked(replace(REQUEST, answer="{rubric} {code}", rubric="{answer}"))
     assert "{rubric} {code}" in asked.text
