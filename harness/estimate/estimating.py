@@ -13,6 +13,7 @@ from harness import peak_memory
 from harness.estimate import measure
 from harness.estimate.contention import Contention, sentence, widened
 from harness.estimate.ranges import NOTHING, Range
+from harness.evaluation.grading import grading_of
 from harness.evaluation.planning import Plan, make_plan
 from harness.evaluation.run import make_backend
 from harness.results import Store
@@ -121,6 +122,9 @@ def _measured(plan: Plan, backend: Backend, sampler: measure.Sampler) -> Parts:
     else:
         commits = _elsewhere(plan, sampler, parts)
     for task in plan.tasks:
+        if grading_of(task.task) is not None:
+            parts.notes.append(f"{task.task.name}: the time and the money of its judge are not in the estimate.")
+            continue
         each = sampler.scoring / max(1, sampler.scored) * task.samples
         # programs run beside the model, and cost what the model does not cover
         parts.scoring += Range(0.0, each / 2, each) if task.task.slow_scoring else Range.of(each, 0.5)

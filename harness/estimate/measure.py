@@ -18,6 +18,7 @@ from harness.estimate.ranges import Range
 from harness.estimate.workload import Workload, of_requests
 from harness.evaluation.answering import Clock, answer_task
 from harness.evaluation.planning import Plan, TaskPlan
+from harness.progress import Progress
 from harness.results import ResponseRow, Store
 from harness.types import Backend, Generate
 
@@ -39,6 +40,15 @@ class Timed:
     responses: list[ResponseRow]
 
 
+class Commits(Progress):
+    """Counts how often answers were stored."""
+
+    count = 0
+
+    def update(self, *_: object, **__: object) -> None:
+        self.count += 1
+
+
 class Sampler:
     """Asks parts of a run's questions. Each time is a run of its own in the store, so that nothing is there before."""
 
@@ -55,18 +65,13 @@ class Sampler:
 
         part = sample_of(task, items, max_tokens)
         run = create(self.store, self.plan, self.backend, [], ["--plan"]).id
-        clock, began, commits = Clock(), time.perf_counter(), 0
-
-        def count(*_: object) -> None:
-            nonlocal commits
-            commits += 1
-
-        answer_task(part, self.backend, self.store, run, self.plan.options.strip_thinking, clock, count)
+        clock, began, commits = Clock(), time.perf_counter(), Commits()
+        answer_task(part, self.backend, self.store, run, self.plan.options.strip_thinking, clock, commits)
         self.spent += time.perf_counter() - began
         self.scoring += clock.seconds.get("scoring", 0.0)
         self.storing += clock.seconds.get("store", 0.0)
         self.scored += len(items)
-        self.commits += commits + 1  # it looks first for what is there
+        self.commits += commits.count + 1  # it looks first for what is there
         return Timed(len(items), clock.seconds, self.store.responses(run, task.task.name))
 
 

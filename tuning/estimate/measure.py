@@ -161,4 +161,4 @@ def measured(
 def _of_steps(hypers: Sequence[Hyperparameters], batch: int, rows: int) -> list[Hyperparameters]:
     """The same, STEPS steps or so long, and at a rate that breaks nothing."""
     epochs = max(1.0, STEPS / -(-rows // batch))
-    return [replace(hyper, batch=batch, epochs=epochs, lr=HARMLESS) for hyper in hypers]
+    return [replace(hyper, batch=batch, epochs=epochs, lr=HARMLESS, mix=None) for hyper in hypers]
