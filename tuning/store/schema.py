@@ -30,7 +30,7 @@ def _take(connection: duckdb.DuckDBPyConnection, behind: list[str]) -> Counts:
 
 
 TABLES = Schema(
-    steps={2: Path(__file__).with_name("schema.sql"), 6: Path(__file__).with_name("study_totals.sql")},
+    steps={2: Path(__file__).with_name("schema.sql"), 7: Path(__file__).with_name("study_totals.sql")},
     fields=FIELDS,
     take=_take,
     orphans=_ORPHANS,
