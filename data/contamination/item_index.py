@@ -33,7 +33,6 @@ class ItemIndex:
     def __init__(self, items: Sequence[ItemText]) -> None:
         import numpy as np
 
-        self.items = tuple(items)
         self.contents = contents_of(items)
         self.vocabulary = Vocabulary()
         parts = [part for content in self.contents for part in content.parts]
@@ -70,11 +69,6 @@ class ItemIndex:
     def weight(self, word: str) -> float:
         """Of a word: the fewer items have it, the more it says."""
         return math.log(1 + len(self.contents) / self._having[word])
-
-    @property
-    def compared(self) -> int:
-        """Items that have words."""
-        return sum(len(content.items) for content in self.contents)
 
     def _own_words(self, words: int) -> Bools:
         """Which words of questions stand in no long run that another content has; of a question that has none, all."""

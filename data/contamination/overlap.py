@@ -76,7 +76,8 @@ def overlap(
         return Overlap("13-gram", share, begin, end)
     own_part = [number for number, is_own in enumerate(own) if is_own]
     least = min(share, _share([weights[at] for at in own_part], [covered[at] for at in own_part]))
-    if any(word.isdecimal() and not is_covered for word, is_covered in zip(question, covered, strict=True)):
+    numbers = [is_covered for word, is_covered in zip(question, covered, strict=True) if word.isdecimal()]
+    if not all(numbers) or len(numbers) == len(question):  # numbers alone are alike everywhere
         return None
     enough = NEAR if len(question) >= LONG else NEAR_SHORT
     if len(question) >= SHORTEST and least >= enough and sum(covered) >= NEAR * len(question):

@@ -5,7 +5,7 @@ Rows come in any number and are looked at a stretch at a time; the memory is tha
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
@@ -29,14 +29,14 @@ class Match:
     kind: Kind
     share: float  # of the item's words
     rows: int  # that have it
+    place: float  # where in the row it stands: the part of the row's words before
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     matches: tuple[Match, ...]  # in the items' order
     passages: tuple[int, ...]  # items of which a row has a run that they share with others, and not the question
-    items: int  # that were compared
-    rows: int
+    wordless: tuple[int, ...]  # items without a word, which nothing can be compared with
 
 
 def find(items: Sequence[ItemText], rows: Iterable[str]) -> Found:
@@ -46,22 +46,20 @@ def find(items: Sequence[ItemText], rows: Iterable[str]) -> Found:
     passages: set[int] = set()
     count = 0
     for texts in _stretches(rows):
-        for row, content, kind, share in _compared(index, texts, passages):
-            known = best.get(content)
+        for match in _compared(index, texts, passages):
+            known = best.get(match.item)
+            here = replace(match, row=count + match.row)
             if known is None:
-                best[content] = Match(content, count + row, kind, share, 1)
-            elif share > known.share:
-                best[content] = Match(content, count + row, kind, share, known.rows + 1)
+                best[match.item] = here
             else:
-                best[content] = Match(content, known.row, known.kind, known.share, known.rows + 1)
+                more = here if here.share > known.share else known
+                best[match.item] = replace(more, rows=known.rows + 1)
         count += len(texts)
-    matches = [
-        Match(item, one.row, one.kind, one.share, one.rows)
-        for content, one in best.items()
-        for item in index.contents[content].items
-    ]
+    matches = [replace(one, item=item) for content, one in best.items() for item in index.contents[content].items]
     beside = [item for content in passages - best.keys() for item in index.contents[content].items]
-    return Found(tuple(sorted(matches, key=lambda m: m.item)), tuple(sorted(beside)), index.compared, count)
+    compared = {item for content in index.contents for item in content.items}
+    wordless = [item for item in range(len(items)) if item not in compared]
+    return Found(tuple(sorted(matches, key=lambda match: match.item)), tuple(sorted(beside)), tuple(wordless))
 
 
 def _stretches(rows: Iterable[str]) -> Iterator[list[str]]:
@@ -70,8 +68,9 @@ def _stretches(rows: Iterable[str]) -> Iterator[list[str]]:
         yield texts
 
 
-def _compared(index: ItemIndex, texts: Sequence[str], passages: set[int]) -> Iterator[tuple[int, int, Kind, float]]:
-    """(row, content, kind, share) of what stands in these rows; what shares a passage alone is added to `passages`."""
+def _compared(index: ItemIndex, texts: Sequence[str], passages: set[int]) -> Iterator[Match]:
+    """What stands in these rows, each content once a row; `item` is the content, and `row` counts from the first of
+    these. What shares a run of 13 words is added to `passages`."""
     import numpy as np
 
     words = [words_of(text) for text in texts]
@@ -87,24 +86,30 @@ def _compared(index: ItemIndex, texts: Sequence[str], passages: set[int]) -> Ite
     pairs = _candidates(index, codes, row_of, begins)
     for pair in has_long:
         pairs.setdefault(pair, [])
+    by_row: dict[int, list[int]] = {}
+    for number, content in sorted(pairs):
+        by_row.setdefault(number, []).append(content)
     for number, text in enumerate(texts):
-        for sentence in sentences_of(text) & index.by_question.keys():
-            yield number, index.by_question[sentence], "question", 1.0
-    for number, some in groupby(sorted(pairs), key=lambda pair: pair[0]):
+        asked = {index.by_question[sentence] for sentence in sentences_of(text) & index.by_question.keys()}
+        for content in sorted(asked):
+            yield Match(content, number, "question", 1.0, 1, 0.0)
         row = Row(words[number])
-        found = {}
-        for pair in some:
-            content, own_words = index.contents[pair[1]], index.own_words[pair[1]].tolist()
-            if one := overlap(content, own_words, index.weight, row, pairs[pair], pair in has_long):
-                found[pair[1]] = one
-        yield from ((number, content, one.kind, one.share) for content, one in _most(found))
+        overlaps = {}
+        for content in by_row.get(number, ()):
+            pair = (number, content)
+            own_words = index.own_words[content].tolist()
+            one = overlap(index.contents[content], own_words, index.weight, row, pairs[pair], pair in has_long)
+            if one is not None and content not in asked:
+                overlaps[content] = one
+        for content, one in _most(overlaps):
+            yield Match(content, number, one.kind, one.share, 1, max(0, one.begin) / len(row.words))
 
 
-def _most(found: Mapping[int, Overlap]) -> Iterator[tuple[int, Overlap]]:
+def _most(overlaps: Mapping[int, Overlap]) -> Iterator[tuple[int, Overlap]]:
     """Of one row's, without near copies that stand where more of another item stands: a question that differs from
     another by a name is no copy of it where the other stands there."""
     taken: set[int] = set()
-    ordered = sorted(found.items(), key=lambda pair: -pair[1].share)
+    ordered = sorted(overlaps.items(), key=lambda pair: -pair[1].share)
     for _, alike in groupby(ordered, key=lambda pair: pair[1].share):
         claimed: set[int] = set()
         for content, one in alike:

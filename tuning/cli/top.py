@@ -49,10 +49,12 @@ def top(
         outcome = finalist_evaluation.top(options, row.id, k, spread, seeds, against or (), progress)
         merged = finalist_evaluation.merge_all(outcome, store.study_folder(row.id) / "merged") if merge else []
         runs = finalist_evaluation.run_all(outcome, options, tasks, progress) if run else []
+        audits = finalist_evaluation.audit_all(outcome, options, tasks, runs) if run else []
     document = finalists.document(outcome.measured, outcome.compared)
     if json:
         noted = list(outcome.warnings)
-        print_json({"study": row.id, **document, "warnings": noted, "merged": list(map(str, merged)), "runs": runs})
+        parts = {"warnings": noted, "merged": list(map(str, merged)), "runs": runs, "audits": audits}
+        print_json({"study": row.id, **document, **parts})
         return
     console = Console()
     finalist_evaluation.print_top(console, outcome)
@@ -61,6 +63,7 @@ def top(
     for measured in runs:
         scores = ", ".join(f"{s['task']} {100 * s['value']:.1f}" for s in measured["scores"])
         console.print(f"{measured['name']}: {scores}", markup=False, soft_wrap=True)
+    finalist_evaluation.print_audits(console, audits)
 
 
 def report(

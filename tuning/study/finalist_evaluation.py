@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from tuning.study.options import Options
 from tuning.study.session import make_pool, setup_of
 
 if TYPE_CHECKING:
+    from data.instructions import Instruction
     from harness.evaluation.answering import Progress
 
 
@@ -32,6 +33,7 @@ class Top:
     measured: list[Measurement]
     compared: list[Comparison]  # the best by validation loss against the base, the fixed points and other studies' best
     warnings: Sequence[str] = ()  # of the trainings over new seeds
+    rows: Sequence[Instruction] = ()  # of train and validation
 
     @property
     def best(self) -> Finalist:
@@ -86,7 +88,7 @@ def top(
         raise UsageError(f"The best trial of {row.name} could not be trained with another seed; `harness tune show`.")
     rivals = [f for f in known if f is not first and (f.study is not row or f.trial == BASE or f.label)]
     compared = [finalists.compare(rival, first, seeds) for rival in rivals]
-    return Top(row, measured, compared, finalists.remarks(chosen, seeds))
+    return Top(row, measured, compared, finalists.remarks(chosen, seeds), (*splits.train, *splits.validation))
 
 
 def merge_all(outcome: Top, folder: Path) -> list[Path]:
@@ -104,8 +106,8 @@ def merge_all(outcome: Top, folder: Path) -> list[Path]:
 
 
 def run_all(outcome: Top, options: Options, tasks: str, progress: Progress) -> list[dict[str, Any]]:
-    """`harness run` on the base and on every adapter of the finalists. Gives `trial`, `run` and `scores`; items that
-    the search's objective saw are left out of the scores."""
+    """`harness run` on the base and on every adapter of the finalists. Gives `study`, `trial`, `name`, `run` and
+    `scores`; items that the search's objective saw are left out of the scores."""
     from harness.evaluation.run import run
     from harness.options import RunOptions
 
@@ -131,9 +133,22 @@ def run_all(outcome: Top, options: Options, tasks: str, progress: Progress) -> l
             partial(_named, progress, name),
         )
         runs.append(
-            {"trial": trial, "name": name, "run": result.run.id, "scores": headlines(store, outcome.row, result.run.id)}
+            {
+                "study": (finalist.study if finalist else outcome.row).id,
+                "trial": trial,
+                "name": name,
+                "run": result.run.id,
+                "scores": headlines(store, outcome.row, result.run.id),
+            }
         )
     return runs
+
+
+def audit_all(outcome: Top, options: Options, tasks: str, runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The contamination audit of the items that `run_all` measured on, a document a task; it is stored."""
+    from tuning.study.row_audit import audit_finalists
+
+    return audit_finalists(Store(options.db), outcome.row, outcome.rows, tasks, options.bench_data, runs)
 
 
 def _named(progress: Progress, name: str, task: str, done: int, total: int) -> None:
@@ -182,3 +197,18 @@ def print_top(console: Any, outcome: Top) -> None:
         console.print(plain(comparison.sentence), soft_wrap=True)
     for warning in outcome.warnings:
         console.print(plain(f"! {warning}"), style="yellow", soft_wrap=True)
+
+
+def print_audits(console: Any, audits: Sequence[Mapping[str, Any]]) -> None:
+    """What of the benchmarks stands in the study's rows, and the scores without it."""
+    from harness.cli.tables import plain, table
+    from tuning.report.audits import SCORES, score_rows, sentences
+
+    for sentence in sentences(audits):
+        console.print(plain(sentence), soft_wrap=True)
+    if rows := score_rows(audits):
+        made = table("", SCORES)
+        for row in rows:
+            made.add_row(*map(plain, row))
+        console.print(made)
+        console.print("The flagged items are in the study's report and on its page.", style="dim")

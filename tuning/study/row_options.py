@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError, suggest
+from harness.options.row_columns import columns_of as columns_of
 
 if TYPE_CHECKING:
     from data.instruction_split import Splits
@@ -38,23 +39,6 @@ def mix_of(text: str) -> dict[str, float] | None:
     if abs(total - 1) > 1e-3:
         raise UsageError(f"Shares add up to 1, as in alpaca=0.7,dolly=0.3, and these to {total:g}.")
     return shares
-
-
-def columns_of(text: str) -> dict[str, str]:
-    """ "instruction=frage,output=antwort": the columns of a row's parts. UsageError where these are none."""
-    from data.instruction_rows.columns import MEANINGS
-
-    columns: dict[str, str] = {}
-    for part in text.split(",") if text else ():
-        meaning, _, column = (side.strip() for side in part.partition("="))
-        if meaning not in MEANINGS:
-            raise UsageError(f"A row has {', '.join(MEANINGS)}, not {meaning!r}.{suggest(meaning, MEANINGS)}")
-        if not column:
-            raise UsageError(f"It names no column for {meaning}: write {meaning}=COLUMN.")
-        if meaning in columns or column in columns.values():
-            raise UsageError(f"It names {meaning if meaning in columns else column} twice.")
-        columns[meaning] = column
-    return columns
 
 
 def sizes_of(text: str) -> tuple[float, float, float]:
