@@ -14,7 +14,7 @@ _WITHOUT_SPACES = (
     "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Japanese, Chinese
     "\U00020000-\U0003ffff"
 )
-_WORDS = re.compile(rf"[{_WITHOUT_SPACES}]|[^\W_{_WITHOUT_SPACES}]+")
+_WORDS = re.compile(rf"(?=\w)[{_WITHOUT_SPACES}]|[^\W_{_WITHOUT_SPACES}]+")
 _ENDS = re.compile(r"[.:;?!\n。：；？！]+")
 
 

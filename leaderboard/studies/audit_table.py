@@ -12,6 +12,8 @@ from leaderboard.html.templates import macros
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from markupsafe import Markup
+
     from tuning.report.views import StudyView
 
 _WIDE = 200  # characters of a cell
@@ -21,7 +23,6 @@ def show(view: StudyView) -> None:
     """Nothing where no finalist was measured."""
     import streamlit as st
 
-    from leaderboard.html import markup
     from tuning.report import audits
 
     if not view.audits:
@@ -34,9 +35,9 @@ def show(view: StudyView) -> None:
     both = ((audits.SCORES, audits.score_rows(view.audits)), (audits.FLAGGED, audits.flagged_rows(view.audits)))
     for heads, rows in both:
         if rows:
-            markup.show(_table(heads, rows), key=f"audit-{heads[1]}")
+            st.html(_table(heads, rows))
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> object:
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
     lines = [("", [tables.words(cell, most=_WIDE) for cell in row]) for row in rows]
     return tables.table("close", [Head(head[0].upper() + head[1:]) for head in heads], lines)

@@ -20,8 +20,8 @@ def sentences(audits: Sequence[Document]) -> list[str]:
     for audit in audits:
         lines.append(f"Contamination audit: {summary(audit)}")
         lines += [
-            f"Of the {seen['items']:,} items of {audit['task']} that the objective {seen['word']} saw, {seen['flagged']:,} "
-            "are among the flagged; scores leave them all out."
+            f"Of the {seen['items']:,} items of {audit['task']} that the objective {seen['word']} saw, "
+            f"{seen['flagged']:,} are among the flagged; scores leave them all out."
             for seen in audit["objectives"]
         ]
     return lines

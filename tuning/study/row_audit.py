@@ -76,10 +76,10 @@ def _scores(
     together: dict[tuple[str, int], TaskResult] = {}
     for run in runs:
         for result in results(store, store.resolve(run["run"]), [audit.task]):
-            trial = (run["study"], run["trial"]) if run["trial"] != BASE else ("", BASE)
-            others = together[trial].samples if trial in together else ()
+            place = (run["study"], run["trial"]) if run["trial"] != BASE else ("", BASE)
+            others = together[place].samples if place in together else ()
             samples = [sample for sample in result.samples if sample.item not in seen]
-            together[trial] = replace(result, samples=[*others, *samples])
+            together[place] = replace(result, samples=[*others, *samples])
     base = together.get(("", BASE))
     studies = {study.id: study.name for study in store.studies()}
     scores = []
