@@ -14,7 +14,20 @@ FORMS = (
     "words changed",
     "alone",
 )
-OTHER_WORDS = "certain usual given several such main shown called likely maybe person thing".split()
+OTHER_WORDS = [
+    "certain",
+    "usual",
+    "given",
+    "several",
+    "such",
+    "main",
+    "shown",
+    "called",
+    "likely",
+    "maybe",
+    "person",
+    "thing",
+]
 
 
 def planted(rng: random.Random, form: str, item: ItemText, answer: str) -> tuple[str, str, str]:

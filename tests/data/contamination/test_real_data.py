@@ -1,4 +1,4 @@
-"""What issue 15 asks of the audit, on the real files: 50 of MMLU's 14,042 items planted in Alpaca's and Dolly's rows."""
+"""50 of MMLU's 14,042 items planted in rows of Alpaca and Dolly."""
 
 from __future__ import annotations
 

@@ -14,13 +14,58 @@ from data.contamination.item_texts import ItemText
 from data.contamination.search import Found, find
 from tests.data.contamination.planting import FORMS, planted
 
-NOUNS = (
-    "glacier enzyme treaty violin comet harbor ledger mosaic tariff neuron parish quartz rocket senate tunnel vaccine "
-    "walrus yacht zinc abbey badger canyon dynamo estuary falcon granite hormone isotope jungle kernel lagoon magnet"
-).split()
-VERBS = (
-    "melts binds ends sounds orbits shelters lists covers taxes fires governs forms lifts votes spans protects".split()
-)
+NOUNS = [
+    "glacier",
+    "enzyme",
+    "treaty",
+    "violin",
+    "comet",
+    "harbor",
+    "ledger",
+    "mosaic",
+    "tariff",
+    "neuron",
+    "parish",
+    "quartz",
+    "rocket",
+    "senate",
+    "tunnel",
+    "vaccine",
+    "walrus",
+    "yacht",
+    "zinc",
+    "abbey",
+    "badger",
+    "canyon",
+    "dynamo",
+    "estuary",
+    "falcon",
+    "granite",
+    "hormone",
+    "isotope",
+    "jungle",
+    "kernel",
+    "lagoon",
+    "magnet",
+]
+VERBS = [
+    "melts",
+    "binds",
+    "ends",
+    "sounds",
+    "orbits",
+    "shelters",
+    "lists",
+    "covers",
+    "taxes",
+    "fires",
+    "governs",
+    "forms",
+    "lifts",
+    "votes",
+    "spans",
+    "protects",
+]
 
 
 def item(number: int, rng: random.Random) -> ItemText:

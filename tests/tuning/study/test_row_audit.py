@@ -20,8 +20,8 @@ from tuning.study import session
 from tuning.study.definition import Study, again
 from tuning.study.row_audit import audit_finalists
 
-ANIMALS = "otter heron lynx newt gecko crane viper moose tapir ibis".split()
-DOINGS = "sleeps hunts swims hides".split()
+ANIMALS = ["otter", "heron", "lynx", "newt", "gecko", "crane", "viper", "moose", "tapir", "ibis"]
+DOINGS = ["sleeps", "hunts", "swims", "hides"]
 PLANTED = 6
 
 
