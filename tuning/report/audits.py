@@ -9,7 +9,7 @@ from typing import Any
 from harness.audit.audit import summary
 
 Document = Mapping[str, Any]  # of one task: harness.audit.audit.TaskAudit and tuning.study.row_audit
-SCORES = ("task", "model", "all items", "without flagged", "over base, all", "over base, without")
+SCORES = ("task", "model", "all items", "without flagged", "over base", "over base, without")
 FLAGGED = ("task", "item", "how", "of it", "source", "row", "text of the row")
 MOST = 50  # flagged items of a task
 
@@ -63,14 +63,14 @@ def flagged_rows(audits: Sequence[Document]) -> list[tuple[str, ...]]:
 def _figure(score: Mapping[str, Any] | None) -> str:
     if score is None:
         return "none"
-    return f"{_scaled(score, 'value')} [{_scaled(score, 'low')}, {_scaled(score, 'high')}], {score['n']:,} items"
+    return f"{_scaled(score, 'value')} [{_scaled(score, 'low')}, {_scaled(score, 'high')}]"
 
 
 def _difference(paired: Mapping[str, Any] | None) -> str:
     if paired is None:
         return ""
     low, high = _scaled(paired, "low", "+"), _scaled(paired, "high", "+")
-    return f"{_scaled(paired, 'value', '+')} [{low}, {high}], p {paired['p']:.2g}"
+    return f"{_scaled(paired, 'value', '+')} [{low}, {high}]"
 
 
 def _scaled(figures: Mapping[str, Any], name: str, sign: str = "") -> str:
