@@ -18,7 +18,7 @@ def sentences(audits: Sequence[Document]) -> list[str]:
     """What was compared, task by task, and what of it an objective of the search saw."""
     lines = []
     for audit in audits:
-        lines.append(f"Contamination audit: {summary(audit)}")
+        lines.append(summary(audit))
         lines += [
             f"Of the {seen['items']:,} items of {audit['task']} that the objective {seen['word']} saw, "
             f"{seen['flagged']:,} are among the flagged; scores leave them all out."

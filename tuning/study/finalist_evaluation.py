@@ -204,6 +204,8 @@ def print_audits(console: Any, audits: Sequence[Mapping[str, Any]]) -> None:
     from harness.cli.tables import plain, table
     from tuning.report.audits import SCORES, score_rows, sentences
 
+    if audits:
+        console.print("contamination audit of the rows that were trained on", style="italic")
     for sentence in sentences(audits):
         console.print(plain(sentence), soft_wrap=True)
     if rows := score_rows(audits):
