@@ -33,7 +33,7 @@ class Top:
     measured: list[Measurement]
     compared: list[Comparison]  # the best by validation loss against the base, the fixed points and other studies' best
     warnings: Sequence[str] = ()  # of the trainings over new seeds
-    rows: Sequence[Instruction] = ()  # of train and validation
+    rows: Sequence[Instruction] = ()  # of train and validation: what a model learnt from, or was chosen by
 
     @property
     def best(self) -> Finalist:
@@ -89,7 +89,9 @@ def top(
         raise UsageError(f"The best trial of {row.name} could not be trained with another seed; `harness tune show`.")
     rivals = [f for f in known if f is not first and (f.study is not row or f.trial == BASE or f.label)]
     compared = [finalists.compare(rival, first, seeds) for rival in rivals]
-    return Top(row, measured, compared, finalists.remarks(chosen, seeds), (*splits.train, *splits.validation))
+    # a share that is searched draws from all that no other part holds
+    train = splits.train if study.space.source is None else [one for rows in splits.pool.values() for one in rows]
+    return Top(row, measured, compared, finalists.remarks(chosen, seeds), (*train, *splits.validation))
 
 
 def merge_all(outcome: Top, folder: Path, progress: Progress) -> list[Path]:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError, suggest
-from harness.options.row_columns import columns_of as columns_of
 
 if TYPE_CHECKING:
     from data.instruction_split import Splits
@@ -28,7 +27,8 @@ def mix_of(text: str) -> dict[str, float] | None:
         name, share = (side.strip() for side in (part.rpartition("=") if "=" in part else (part, "", ""))[::2])
         if not is_a_name(name):
             raise UsageError(
-                f"There are rows of {', '.join(SETS)} and files (as my.jsonl), not of {name!r}.{suggest(name, SETS)}"
+                f"There are rows of {', '.join(SETS)}, files (as my.jsonl) and hub data sets (hub:OWNER/NAME), not of "
+                f"{name!r}.{suggest(name, SETS)}"
             )
         if name in shares:
             raise UsageError(f"It names {name} twice.")
