@@ -40,7 +40,7 @@ def made(tmp_path: Path) -> tuple[Store, StudyRow]:
         rows.insert(7, {"instruction": item.row["question"], "output": item.row["choices"][0]})
     path = tmp_path / "mine.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)), "utf-8")
-    options = fakes.options(tmp_path, data=str(path), budget=3, no_rungs=True)
+    options = fakes.options(tmp_path, data=str(path), budget=4, no_rungs=True)
     return Store(tmp_path / "s.duckdb"), session.run(options, setup=fakes.setup()).row
 
 
@@ -146,7 +146,7 @@ def test_trials_of_another_study_stand_apart(made: tuple[Store, StudyRow], tmp_p
     store, study = made
     splits = splits_of(study)
     other = session.run(
-        fakes.options(tmp_path, data=study.config["data"], budget=3, no_rungs=True, seed=9), setup=fakes.setup()
+        fakes.options(tmp_path, data=study.config["data"], budget=4, no_rungs=True, seed=9), setup=fakes.setup()
     ).row
     runs = [measured(store, study, 1, {0}), measured(store, other, 1, {0, 1, 2, 3})]
     (mmlu,) = audit_finalists(store, study, (*splits.train, *splits.validation), "mmlu", "sample", runs)
