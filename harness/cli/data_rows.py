@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.data_audit import audit
 from harness.cli.options import Json, print_json
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ SHARE_SHOWN = 0.001  # of all letters
 app = typer.Typer(
     help="Benchmark rows: what is cached, taking rows in, and what a file of your own holds.", no_args_is_help=True
 )
+app.command("audit")(audit)
 
 
 @app.command()
