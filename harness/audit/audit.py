@@ -140,7 +140,7 @@ def lines_of(audit: TaskAudit, most: int) -> Iterator[str]:
         yield f"    item: {one.question}"
         yield f"    row:  {one.excerpt}"
     if len(audit.flagged) > most:
-        yield f"  and {len(audit.flagged) - most:,} more, which --json lists"
+        yield f"  and {len(audit.flagged) - most:,} more, which the JSON document lists"
 
 
 def summary(audit: Mapping[str, Any]) -> str:
