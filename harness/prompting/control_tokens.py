@@ -69,6 +69,10 @@ class ControlTokens:
         """How many control tokens' names stand in a text."""
         return len(self._name.findall(text))
 
+    def named(self, text: str) -> list[int]:
+        """The control tokens whose names stand in a text of our own making, in their order."""
+        return [self.names[name] for name in self._name.findall(text) if name != self._unknown]
+
     def misread(self, text: str, ids: Sequence[int], expected: Sequence[int]) -> bool:
         """Whether ids, of a text whose own control tokens are `expected`, have others, which data put there."""
         return self.of(ids) != list(expected) or (self._unknown is not None and self._unknown in text)

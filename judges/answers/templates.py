@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from data.instructions import WITHOUT_INPUT
 from harness.errors import UsageError, suggest
 from harness.models.checkpoint import Checkpoint
 from harness.options import BackendSettings, OptionError
-from harness.prompting import chat_templates
+from harness.prompting import chat_templates, turn_words
 from harness.prompting.chat_templates import ChatTemplate
 from harness.types import Prompt
 from judges.answers.options import TEMPLATES
-
-_AGAIN = "\n\n### Instruction:\n{instruction}\n\n### Response:"  # the second turn, in the Alpaca template's own words
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +27,7 @@ class Template:
         before = [text for pair in zip(turns[:-1], answers, strict=True) for text in pair]
         if self.name == "chat":
             return Prompt("", turns[-1], earlier=tuple(before))
-        if self.name == "plain":
-            return Prompt("", "\n\n".join(text for text in [*before, turns[-1]] if text) + "\n\n")
-        text = WITHOUT_INPUT.format(instruction=turns[0])
-        for answer, turn in zip(answers, turns[1:], strict=True):
-            text += f" {answer}" + _AGAIN.format(instruction=turn)
-        return Prompt("", text)
+        return Prompt("", "".join(text for text, _ in turn_words.written(self.name, [*before, turns[-1]])))
 
     def shown(self, prompt: Prompt) -> str:
         """The prompt as the model is asked it, for the record."""

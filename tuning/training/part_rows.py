@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from harness.models import bos
 from tuning.training.row_limits import encode_within, none_left, require_responses
 
 if TYPE_CHECKING:
     from data.instruction_split import Splits
     from harness.models.checkpoint import Checkpoint
-    from tuning.training.encoded import Tokens
+    from harness.prompting.row_tokens import RowTemplate, Tokens
     from tuning.training.train_settings import TrainSettings
 
 
@@ -25,8 +24,9 @@ class PartRows:
     def part(self, part: str) -> list[Tokens]:
         """Of train, validation or test."""
         if part not in self._encoded:
+            tokenizer, template = self._prepared
             self._encoded[part], self._warnings[part] = encode_within(
-                self._tokenizer, self._splits.part(part), self._settings.max_tokens, *self._positions
+                tokenizer, self._splits.part(part), template, self._settings.max_tokens, *self._positions
             )
         return self._encoded[part]
 
@@ -44,19 +44,14 @@ class PartRows:
         for part in ("train", "validation", "test"):
             self.part(part)
         of_rows = (f"{part}: {warning}" for part, texts in self._warnings.items() for warning in texts)
-        return (*bos.warnings(self._tokenizer, self._checkpoint.path), *of_rows)
+        return (*self._prepared[1].notes, *of_rows)
 
     @cached_property
-    def _tokenizer(self) -> Any:
-        from harness.models.loading import load_config, load_tokenizer
-        from harness.models.vocabulary import fit_tokenizer, rows_of
+    def _prepared(self) -> tuple[Any, RowTemplate]:
+        from harness.prompting.row_templates import Choice, prepare
 
-        checkpoint = self._checkpoint
-        tokenizer = load_tokenizer(checkpoint)
-        self._warnings["tokenizer"] = fit_tokenizer(tokenizer, rows_of(load_config(checkpoint)), checkpoint)
-        if self._settings.add_bos:
-            bos.add_bos(tokenizer, checkpoint.given)
-        return tokenizer
+        settings = self._settings
+        return prepare(self._checkpoint, Choice(settings.template, settings.chat_template), settings.add_bos)
 
     @cached_property
     def _positions(self) -> tuple[int | None, bool]:

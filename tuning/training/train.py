@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from data.instruction_split import Splits
 from harness.errors import UsageError
 from harness.models.checkpoint import Checkpoint, resolve
+from harness.prompting.row_tokens import Tokens
 from tuning.training.adapters import One, adapted, detach, lora_config, write
-from tuning.training.encoded import Tokens
 from tuning.training.likelihood import likelihood, packs
 from tuning.training.packed import Stack, packable
 from tuning.training.part_rows import PartRows

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TrainSettings:
-    """How training runs on this machine. Of these only `dtype`, `max_tokens`, `load_in_4bit` and `add_bos` belong to a
-    study's identity: the others change results by rounding only (and by which numbers dropout draws)."""
+    """How training runs on this machine. Of these only `dtype`, `max_tokens`, `load_in_4bit`, `add_bos` and the
+    template belong to a study's identity: the others change results by rounding only (and by which numbers dropout
+    draws)."""
 
     device: str = "cpu"
     dtype: str | None = None  # of the base; None: float32 on a CPU, bfloat16 elsewhere. Adapters are float32
@@ -18,4 +19,6 @@ class TrainSettings:
     gradient_checkpointing: bool = False
     load_in_4bit: bool = False  # NVIDIA and bitsandbytes
     add_bos: bool = False  # put one before each row, where the tokenizer does not
+    template: str = "alpaca"  # of rows: chat, alpaca or plain
+    chat_template: str = ""  # the text of a chat template in place of the tokenizer's own
     processes: int = 1  # of a data-parallel trial
