@@ -16,7 +16,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 from data.instructions import Message
@@ -63,7 +63,7 @@ class ChatRows:
         self._control_at_end = re.compile(rf"(?:{names})\s*$")
         self._openers = self._names_of_begin(written[0])
         self._require_spans()
-        self.notes = _notes(*written)
+        self.notes = (*_asked_otherwise(*written), *self._answered_otherwise())
 
     def write(self, messages: Sequence[Message]) -> WrittenRow:
         """NotWritten where the template does not take the conversation. What follows the model's last turn is left
@@ -164,20 +164,37 @@ class ChatRows:
         return end - len(content)
 
     def _with_end_marks(self, text: str, spans: Sequence[Span]) -> tuple[Span, ...]:
-        """Each span up to the mark that ends the turn: the control token that follows, unless it begins another turn,
-        or the word that follows the last turn and this one."""
+        """Each span up to the mark that ends the turn: the control tokens that follow, up to one that begins another
+        turn, or the word that follows the last turn and this one."""
+        if not spans:
+            return ()
+        word = re.match(r"\S*", text[spans[-1][1] :])[0]  # type: ignore[index]
         extended: list[Span] = []
-        last = text[spans[-1][1] :] if spans else ""
-        word = re.match(r"\S*", last)[0]  # type: ignore[index]
-        for begin, end in spans:
-            follows = self._next_control.match(text, end)
-            has_mark = self._is_marked and self._control_at_end.search(text[begin:end])
-            if follows and follows[1] not in self._openers and not has_mark:
-                end = follows.end()
-            elif word and not has_mark and not self.control.in_text(word) and text.startswith(word, end):
-                end += len(word)
-            extended.append((begin, end))
+        for (begin, end), (limit, _) in pairwise([*spans, (len(text), 0)]):
+            after = end
+            if not (self._is_marked and self._control_at_end.search(text[begin:end])):
+                after = self._behind_mark(text, end, spans[-1][1], word)
+            extended.append((begin, after if after <= limit else end))
         return tuple(extended)
+
+    def _behind_mark(self, text: str, end: int, last: int, word: str) -> int:
+        """Where the mark of a turn that ends at `end` ends. `last` is where the last turn does, whose mark is plain."""
+        own, of_last = self._control_run(text, end), self._control_run(text, last)
+        if not own:
+            return end + len(word) if word and not of_last and text.startswith(word, end) else end
+        pairs = zip(own, of_last, strict=False)
+        alike = len(list(takewhile(lambda pair: pair[0][0] == pair[1][0], pairs)))
+        return own[max(0, alike - 1)][1]
+
+    def _control_run(self, text: str, at: int) -> list[tuple[str, int]]:
+        """The control tokens that follow, one directly behind the other, up to one that begins a turn; with the place
+        behind each."""
+        run: list[tuple[str, int]] = []
+        follows = self._next_control.match(text, at)
+        while follows and follows[1] not in self._openers and (not run or follows.start(1) == run[-1][1]):
+            run.append((follows[1], follows.end()))
+            follows = self._next_control.match(text, follows.end())
+        return run
 
     def _takes_system(self) -> bool:
         try:
@@ -191,10 +208,25 @@ class ChatRows:
         second = first and first[1] == self.template.tokenizer.bos_token and self._next_control.match(text, first.end())
         return frozenset(match[1] for match in (first, second) if match)
 
+    def _answered_otherwise(self) -> tuple[str, ...]:
+        """That the template writes something before the last answer which it does not write before earlier ones."""
+        try:
+            row = self.write([Message("user", "x"), Message("assistant", "§")] * 2)  # type: ignore[arg-type]
+        except NotWritten:
+            return ()
+        first, last = (row.text[begin:end].partition("§")[0] for begin, end in (row.spans[0], row.spans[-1]))
+        if first == last:
+            return ()
+        return (
+            f"The chat template begins a last answer with {last!r} and earlier ones with {first!r}; they are trained "
+            "so.",
+        )
+
     def _require_spans(self) -> None:
         """UsageError where not even a question and its answer can be trained."""
         try:
-            self.write([Message("user", "x"), Message("assistant", "y")])
+            if not self.write([Message("user", "x"), Message("assistant", "y")]).is_whole:
+                raise NotWritten("it leaves out what is said")
         except NotWritten as reason:
             raise UsageError(
                 f"The chat template of {self.template.given} cannot be trained in: {reason}. Give a template that "
@@ -209,7 +241,7 @@ def _same(a: str, b: str) -> int:
     return next((at for at, (one, other) in enumerate(zip(a, b, strict=False)) if one != other), min(len(a), len(b)))
 
 
-def _notes(asked: str, answered: str) -> tuple[str, ...]:
+def _asked_otherwise(asked: str, answered: str) -> tuple[str, ...]:
     """That the template asks with words which a turn that is done has not."""
     lost = asked[_same(asked, answered) :]
     if not lost:

@@ -178,7 +178,7 @@ def _with_end(
         whole = ids if eos is None or ids[-1:] == [eos] else [*ids, eos]
         return whole, [*spans[:-1], (spans[-1][0], len(whole))] if spans else spans
     begin, end = spans[-1]
-    if eos is None or (begin < end and ids[end - 1] in ends | {eos}):
+    if eos is None or (ends | {eos}) & set(ids[begin:end]):  # what the row itself says has none
         return ids, spans
     return [*ids[:end], eos], [*spans[:-1], (begin, end + 1)]
 
