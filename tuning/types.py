@@ -131,6 +131,7 @@ class Surroundings:
     prompts: str | None
     judge_url: str
     add_bos: bool = False
+    template: str = "alpaca"  # of the study's rows: chat, alpaca or plain
 
 
 class Objective(Protocol):

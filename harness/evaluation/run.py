@@ -15,6 +15,7 @@ from harness.errors import IncompleteError
 from harness.evaluation import no_answer
 from harness.evaluation.answering import Clock, Progress, answer_task
 from harness.evaluation.planning import Plan, make_plan
+from harness.models.training_record import chat_warnings
 from harness.prompting import thinking
 from harness.results import RunRow, ScoreRow, Store, TaskRow
 from harness.types import Sample, Score
@@ -131,7 +132,7 @@ def _create(store: Store, plan: Plan, backend: Backend, warnings: list[str], com
 
     options, checkpoint = plan.options, plan.checkpoint
     run_id = uuid.uuid4().hex
-    noted = [*checkpoint.warnings, *warnings, *backend.warnings]
+    noted = [*checkpoint.warnings, *chat_warnings(checkpoint, options.chat), *warnings, *backend.warnings]
     for task in plan.tasks:
         prefix = f"{task.task.name}: "
         noted += [prefix + w.removeprefix(prefix) for w in (*task.warnings, *task.departures)]

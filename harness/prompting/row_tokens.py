@@ -134,7 +134,7 @@ def _tokenised(
     """Each text with its ids and their offsets, in which the texts' spans are."""
     bos = tokenizer.bos_token
     brings_bos = [bool(text and text.is_chat and bos and text.text.startswith(bos)) for text in texts]
-    plain = {}
+    plain: dict[int, tuple[list[int], list[Span]]] = {}
     for brings in (False, True):
         chosen = [at for at, text in enumerate(texts) if text and brings_bos[at] is brings]
         if chosen:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.errors import UsageError, suggest
 from harness.models.checkpoint import Checkpoint
+from harness.models.training_record import template_of
 from harness.options import BackendSettings, OptionError
 from harness.prompting import chat_templates, turn_words
 from harness.prompting.chat_templates import ChatTemplate
@@ -37,7 +38,8 @@ class Template:
 
 
 def choose(wanted: str, checkpoint: Checkpoint) -> str:
-    """ "auto" is chat where the checkpoint (or a server) has a template, and alpaca elsewhere. Nothing is loaded."""
+    """ "auto" is what the checkpoint was trained in, where that is recorded; else chat where it (or a server) has a
+    template, and alpaca elsewhere. Nothing is loaded."""
     if wanted not in TEMPLATES:
         raise UsageError(
             f"There is no template {wanted!r}.{suggest(wanted, TEMPLATES)} There are {', '.join(TEMPLATES)}."
@@ -45,7 +47,19 @@ def choose(wanted: str, checkpoint: Checkpoint) -> str:
     has = checkpoint.kind == "served" or bool(chat_templates.read(checkpoint.tokenizer))
     if wanted == "chat" and not has:
         raise OptionError("template", wanted, f": {checkpoint.given} has no chat template; alpaca and plain need none.")
-    return ("chat" if has else "alpaca") if wanted == "auto" else wanted
+    if wanted != "auto":
+        return wanted
+    return template_of(checkpoint) or ("chat" if has else "alpaca")
+
+
+def warnings(name: str, checkpoint: Checkpoint) -> list[str]:
+    """That a checkpoint answers in another template than it was trained in."""
+    trained = template_of(checkpoint)
+    if trained in (None, name):
+        return []
+    return [
+        f"{checkpoint.given} was trained in the template {trained} and answers in {name}; --template {trained} is its own"
+    ]
 
 
 def make(name: str, checkpoint: Checkpoint, settings: BackendSettings | None = None, turns: int = 1) -> Template:

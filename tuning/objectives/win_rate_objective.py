@@ -66,11 +66,14 @@ class WinRate:
             "backend": "transformers",
             "add_bos": where.add_bos,
         }
-        base = answer(AnswerOptions(model=where.model, **common)).answers
+        # a base that has no chat template of its own is asked in alpaca
+        of_base = "auto" if where.template == "chat" else where.template
+        base = answer(AnswerOptions(model=where.model, template=of_base, **common)).answers
         adapter = measured.trained.adapter
         name = f"{adapter.parent.name} {adapter.name}"
         try:
-            made = answer(AnswerOptions(model=str(adapter), base=where.model, name=name, **common)).answers
+            own: dict[str, Any] = {"base": where.model, "name": name, "template": where.template}
+            made = answer(AnswerOptions(model=str(adapter), **own, **common)).answers
         except ModelError as error:
             raise TrialError(f"its answers: {error}") from error
         store = Store(where.db)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError
 from harness.evaluation.identity import digest
 from harness.options import OptionError, about, not_given
+from harness.prompting import row_templates
 from tuning import optimizers
 from tuning.objectives import objectives
 from tuning.search import rungs
@@ -64,6 +65,8 @@ class Study:
     load_in_4bit: bool
     add_bos: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
+    template: str = "alpaca"  # of rows: chat, alpaca or plain
+    chat_template: str = ""  # the text of a file that stands for the tokenizer's own
 
     @cached_property
     def identity(self) -> str:
@@ -73,6 +76,10 @@ class Study:
             del content[place]
         if not self.add_bos:
             del content["add_bos"]  # identities from before it stay
+        if self.template == "alpaca":
+            del content["template"]  # and from before there were others
+        if not self.chat_template:
+            del content["chat_template"]
         if len(self.fractions) > 1:
             content["rungs"] = {"eta": rungs.ETA, "shrink": rungs.SHRINK, "whole": rungs.ALL_ROWS}
         return digest({**content, "version": VERSION})
@@ -111,6 +118,8 @@ class Study:
             max_tokens=self.max_tokens,
             load_in_4bit=self.load_in_4bit,
             add_bos=self.add_bos,
+            template=self.template,
+            chat_template=self.chat_template,
             micro_batch=options.micro_batch,
             gradient_checkpointing=options.gradient_checkpointing,
             processes=options.processes,
@@ -160,6 +169,9 @@ def plan(options: Options) -> Plan:
         held = {**held, "target_modules": ",".join(on)}
         defaults = _held(chosen.defaults, held)
         start = _start(space, defaults, _held(chosen.first, held), _warm(options))
+    template = row_templates.choose(options.template, checkpoint)
+    if options.template == "auto" and template.name == "chat":
+        notes = (*notes, f"rows are trained in the chat template of {options.model} (template = auto)")
     device = find_device(options.device)
     mix, columns, sizes = mix_of(options.mix), columns_of(options.columns), sizes_of(options.sizes)
     splits = load_rows(options.data, mix, columns, sizes, options.split, options.data_seed)
@@ -189,6 +201,8 @@ def plan(options: Options) -> Plan:
         load_in_4bit=options.load_in_4bit,
         add_bos=options.add_bos,
         columns=columns,
+        template=template.name,
+        chat_template=template.chat_template,
     )
     return Plan(study, checkpoint, splits, budget, notes)
 
@@ -206,7 +220,8 @@ def again(study: Study) -> tuple[Checkpoint, Splits]:
     return checkpoint, splits
 
 
-def surroundings(options: Options) -> Surroundings:
+def surroundings(options: Options, template: str = "alpaca") -> Surroundings:
+    """`template`: of the study's rows."""
     return Surroundings(
         options.model,
         options.db,
@@ -215,6 +230,7 @@ def surroundings(options: Options) -> Surroundings:
         options.prompts,
         options.judge_url,
         options.add_bos,
+        template,
     )
 
 

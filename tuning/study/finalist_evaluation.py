@@ -63,7 +63,7 @@ def top(
     if not splits.test:
         raise UsageError(f"The study {row.name} has no test rows: there is nothing to measure on.")
     made = Plan(study, checkpoint, splits, row.budget)
-    where, device = surroundings(options), study.settings(options).device
+    where, device = surroundings(options, study.template), study.settings(options).device
     if options.ray is None:
         require_device(device)
     with store.lease(row.id):
@@ -107,9 +107,14 @@ def run_all(outcome: Top, options: Options, tasks: str, progress: Progress) -> l
     """`harness run` on the base and on every adapter of the finalists. Gives `trial`, `run` and `scores`; items that
     the search's objective saw are left out of the scores."""
     from harness.evaluation.run import run
+    from harness.models.checkpoint import resolve
     from harness.options import RunOptions
+    from harness.prompting import chat_templates
 
     store = Store(options.db)
+    study = Study.from_dict(outcome.row.config)
+    chat = study.template == "chat"
+    base_chats = chat and bool(chat_templates.read(resolve(study.model, None, study.revision).tokenizer))
     runs = []
     for finalist, model in [(None, outcome.row.model), *_adapters(outcome, first_only=False)]:
         trial = finalist.trial if finalist else BASE
@@ -125,6 +130,7 @@ def run_all(outcome: Top, options: Options, tasks: str, progress: Progress) -> l
                 data=options.bench_data,
                 device=options.device,
                 add_bos=options.add_bos,
+                chat=chat and (finalist is not None or base_chats),
                 name=name,
                 tags=(tag_of(outcome.row, trial),),
             ),

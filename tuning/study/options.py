@@ -100,6 +100,12 @@ class TuneOptions(Stored):
     split: str = option(
         "disjoint", "disjoint, or paper (leaks, on purpose).", panel=ROWS, choices=("disjoint", "paper")
     )
+    template: str = option(
+        "auto",
+        "Of rows: auto (chat, else alpaca), chat, alpaca, plain, or a Jinja file.",
+        panel=ROWS,
+        allowed="auto, chat, alpaca, plain, or a file with a chat template",
+    )
     data_seed: int = option(0, "Of the split.", panel=ROWS, ge=0, le=SEED)
     preset: str = option("modern", f"{', '.join(PRESETS)}.", panel=SEARCH, choices=PRESETS)
     as_published: bool = option(

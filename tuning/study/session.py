@@ -118,7 +118,7 @@ def _tools(made: Plan, options: Options, setup: Callable[[Plan, Options], Setup]
     """Raises what refuses a study: its optimizer, objectives, time limit, cluster."""
     from tuning.optimizers import make
 
-    study, where = made.study, surroundings(options)
+    study, where = made.study, surroundings(options, made.study.template)
     held = [study.space.point(hyper, study.defaults) for _, hyper in study.start]
     with ExitStack() as stack:
         optimizer = make(

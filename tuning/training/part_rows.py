@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from harness.prompting.row_templates import prepare
 from tuning.training.row_limits import encode_within, none_left, require_responses
 
 if TYPE_CHECKING:
@@ -48,10 +49,7 @@ class PartRows:
 
     @cached_property
     def _prepared(self) -> tuple[Any, RowTemplate]:
-        from harness.prompting.row_templates import Choice, prepare
-
-        settings = self._settings
-        return prepare(self._checkpoint, Choice(settings.template, settings.chat_template), settings.add_bos)
+        return prepare(self._checkpoint, self._settings.row_template, self._settings.add_bos)
 
     @cached_property
     def _positions(self) -> tuple[int | None, bool]:

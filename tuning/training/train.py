@@ -268,7 +268,8 @@ class Trainer:
         if micro < self.settings.micro_batch:
             warnings.append(f"Memory sufficed for {micro} of {self.settings.micro_batch} rows a pass.")
         if self._workers is None or self._workers.is_main_process:
-            write(lora_config(schedule.hyper, self.checkpoint, self.model), state, self.checkpoint, to)
+            config = lora_config(schedule.hyper, self.checkpoint, self.model)
+            write(config, state, self.checkpoint, self.settings.row_template, to)
         return Trained(
             adapter=to,
             validation=validation,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.prompting.row_templates import Choice
+
 
 @dataclass(frozen=True, slots=True)
 class TrainSettings:
@@ -22,3 +24,7 @@ class TrainSettings:
     template: str = "alpaca"  # of rows: chat, alpaca or plain
     chat_template: str = ""  # the text of a chat template in place of the tokenizer's own
     processes: int = 1  # of a data-parallel trial
+
+    @property
+    def row_template(self) -> Choice:
+        return Choice(self.template, self.chat_template)
