@@ -211,7 +211,7 @@ class ChatRows:
     def _answered_otherwise(self) -> tuple[str, ...]:
         """That the template writes something before the last answer which it does not write before earlier ones."""
         try:
-            row = self.write([Message("user", "x"), Message("assistant", "§")] * 2)  # type: ignore[arg-type]
+            row = self.write([Message("user", "x"), Message("assistant", "§")] * 2)
         except NotWritten:
             return ()
         first, last = (row.text[begin:end].partition("§")[0] for begin, end in (row.spans[0], row.spans[-1]))

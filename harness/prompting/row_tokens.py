@@ -21,6 +21,8 @@ from harness.prompting.turn_words import turns_of, written
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+MAX_TOKENS = 512  # where nobody says otherwise
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -36,6 +38,11 @@ class Tokens:
     def learnt(self) -> Iterator[int]:
         """The places of the tokens that are learnt."""
         return (place for begin, end in self.spans for place in range(begin, end))
+
+    def within(self, most: int) -> Tokens:
+        """Cut at so many tokens."""
+        kept = ((begin, min(end, most)) for begin, end in self.spans)
+        return Tokens(self.ids[:most], tuple((begin, end) for begin, end in kept if begin < end))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +100,8 @@ def encode(
             continue
         whole, spans = _with_end(ids, _token_spans(text, offsets), text.is_chat, eos, template.ends)
         counts.cut += len(whole) > max_tokens
-        kept = [(max(1, begin), min(end, max_tokens)) for begin, end in spans]  # nothing comes before the first token
-        encoded.append(Tokens(tuple(whole[:max_tokens]), tuple((begin, end) for begin, end in kept if begin < end)))
+        predicted = tuple((max(1, begin), end) for begin, end in spans)  # nothing comes before the first token
+        encoded.append(Tokens(tuple(whole), predicted).within(max_tokens))
     return encoded, _warnings(encoded, counts, max_tokens, eos is not None)
 
 

@@ -12,6 +12,7 @@ from harness.errors import UsageError
 from harness.options.declaration import COUNT, SEED, option
 from harness.options.run_options import ALLOWED_DEVICES, DEVICES, Stored
 from harness.options.toml import read_toml
+from harness.prompting.row_tokens import MAX_TOKENS
 from tuning import optimizers
 from tuning.objectives import objectives
 from tuning.study.presets import PRESETS
@@ -180,7 +181,7 @@ class TuneOptions(Stored):
         "auto", "auto, cpu, cuda, mps.", panel=COMPUTE, allowed=ALLOWED_DEVICES, pattern=f"^({DEVICES})$"
     )
     dtype: str | None = option(None, "Of the base: float32, bfloat16.", panel=COMPUTE, choices=DTYPES)
-    max_tokens: int = option(512, "Of prompt and response together.", panel=COMPUTE, ge=1, le=COUNT)
+    max_tokens: int = option(MAX_TOKENS, "Of prompt and response together.", panel=COMPUTE, ge=1, le=COUNT)
     add_bos: bool = option(
         False,
         "Put BOS before each text, if the tokenizer does not.",

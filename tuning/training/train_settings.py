@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.prompting.row_templates import Choice
+from harness.prompting.row_tokens import MAX_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class TrainSettings:
 
     device: str = "cpu"
     dtype: str | None = None  # of the base; None: float32 on a CPU, bfloat16 elsewhere. Adapters are float32
-    max_tokens: int = 512  # of prompt and response together; what is longer is cut, with a warning
+    max_tokens: int = MAX_TOKENS  # of prompt and response together; what is longer is cut, with a warning
     micro_batch: int = 32  # rows in one pass; halved where memory does not suffice
     packed_rows: bool = False  # rows one after the other without padding, for FlashAttention; where the base can
     gradient_checkpointing: bool = False
