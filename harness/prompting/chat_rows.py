@@ -79,7 +79,7 @@ class ChatRows:
         try:
             text, own = self._marked(hidden) if self._is_marked else self._found(hidden)
         except HarnessError as error:
-            raise NotWritten(str(error)) from error
+            raise NotWritten(f"the template refuses it ({_short(error.__cause__ or error)})") from error
         spans = self._with_end_marks(text, own)
         if not spans:
             raise NotWritten("the template marks nothing of it as the model's")
@@ -232,6 +232,10 @@ class ChatRows:
                 f"The chat template of {self.template.given} cannot be trained in: {reason}. Give a template that "
                 "marks the model's turns with {% generation %}, or train with the template alpaca or plain."
             ) from reason
+
+
+def _short(error: BaseException) -> str:
+    return " ".join((str(error) or type(error).__name__).split())[:200].rstrip(".")
 
 
 def _same(a: str, b: str) -> int:
