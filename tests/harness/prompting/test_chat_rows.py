@@ -14,6 +14,8 @@ from harness.errors import UsageError
 from harness.prompting.chat_rows import ChatRows
 from harness.prompting.chat_templates import DATE
 from harness.prompting.row_tokens import RowTemplate, Tokens, encode
+from harness.prompting.tokens import Encoder
+from harness.types import Prompt
 from tests.harness.prompting.published_templates import PUBLISHED, read, template_of, tokenizer_of
 from tests.models import make_tokenizer
 
@@ -200,3 +202,11 @@ def test_a_template_in_which_nothing_can_be_told_is_refused(template: str, reaso
     tokenizer.chat_template = template
     with pytest.raises(UsageError, match=rf"of my/model cannot be trained in: {reason}.*alpaca or plain"):
         ChatRows(tokenizer, "my/model")
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_row_is_learnt_behind_the_prompt_that_a_run_asks(name: str) -> None:
+    encoder = Encoder(tokenizer_of(name), LONG, chat=True)
+    (asked,) = encoder.prompts([Prompt("", "Two?", earlier=("One?", "Yes, one."))], [1])
+    tokens, _ = tokens_of(name, row("One?", "Yes, one.", "Two?", "No."))
+    assert list(tokens.ids[: tokens.spans[-1][0]]) == asked.ids
