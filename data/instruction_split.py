@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Literal
 
+from data.counts import counted
 from data.instructions import Instruction, asked_of
 from data.near_copies import first_of_rows
 from data.sources import DataError, near
@@ -73,16 +74,26 @@ def distinct(rows: Sequence[Instruction]) -> tuple[list[Instruction], list[str]]
     kept = [once[index] for index in first_of_rows([asked_of(row) for row in once])]
     notes = []
     if blank := len(rows) - len(asking):
-        notes.append(f"{blank} of {len(rows)} rows have no instruction and no input and are left out.")
+        notes.append(f"{_part(blank, len(rows), 'has', 'have')} no instruction and no input and {_left_out(blank)}.")
     if silent := len(asking) - len(answered):
-        notes.append(f"{silent} of {len(rows)} rows have no output and are left out.")
+        notes.append(f"{_part(silent, len(rows), 'has', 'have')} no output and {_left_out(silent)}.")
     if other:
         differing = sum(row.output != first[asked_of(row)].output for row in other)
         more = f" ({differing} of them with another output, which is lost)" if differing else ""
-        notes.append(f"{len(other)} of {len(answered)} rows are exact copies of others and are left out{more}.")
+        copies = _part(len(other), len(answered), "is an exact copy of another", "are exact copies of others")
+        notes.append(f"{copies} and {_left_out(len(other))}{more}.")
     if near_copies := len(once) - len(kept):
-        notes.append(f"{near_copies} of {len(answered)} rows are near copies of others and are left out.")
+        copies = _part(near_copies, len(answered), "is a near copy of another", "are near copies of others")
+        notes.append(f"{copies} and {_left_out(near_copies)}.")
     return kept, notes
+
+
+def _part(number: int, of: int, singular: str, plural: str) -> str:
+    return f"{number:,} of {counted(of, 'row')} {singular if number == 1 else plural}"
+
+
+def _left_out(number: int) -> str:
+    return f"{'is' if number == 1 else 'are'} left out"
 
 
 def split(

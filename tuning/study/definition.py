@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError
 from harness.evaluation.identity import digest
 from harness.options import OptionError, about, not_given
+from harness.options.row_columns import columns_of
 from harness.prompting import row_templates
 from tuning import optimizers
 from tuning.objectives import objectives
 from tuning.search import rungs
 from tuning.study.options import Options
 from tuning.study.presets import fixed_points, preset
-from tuning.study.row_options import columns_of, load_rows, mix_of, sizes_of
+from tuning.study.row_options import load_rows, mix_of, sizes_of
 from tuning.study.space import Space, held_values
 from tuning.training import targets
 from tuning.types import Hyperparameters, Surroundings

@@ -15,6 +15,7 @@ from harness.tasks.file_tasks.text_scores import number_in
 ASKED = "Question: {question}\nAnswer:"
 WITH_CONTEXT = "{context}\n" + ASKED
 LISTED = "{question}\n{choices}\nAnswer:"
+PROGRAMS = {"entry_point", "test_list"}  # HumanEval's and MBPP's own columns
 FINAL = "#### "  # what stands before the result, behind the working
 
 
@@ -60,6 +61,8 @@ def recognise(rows: Sequence[Row], has_labels: bool) -> Shape:
             return shape
     own = ", ".join(rows[0].record.values)
     lacking = " It has no answers." if "answer" not in there and "continuation" not in there else ""
+    if PROGRAMS & there:
+        lacking = " Its answers are programs, which no test file runs; HumanEval is the task humaneval."
     raise DataError(
         f"{rows[0].where}: the columns {own} make no test.{lacking} A test has {ALLOWED}; [columns] in the file's "
         ".toml gives other names (docs/own_tests.md)."
