@@ -62,9 +62,8 @@ def print_tokens(lengths: RowLengths) -> None:
     console = Console()
     console.print(
         plain(
-            f"as tokens of {lengths.model}, in the template {lengths.template}: {lengths.median:,} in the median, "
-            f"{lengths.percentile_95:,} in 95% or fewer, {lengths.longest:,} at most; {lengths.learnt:.0%} of them are "
-            "learnt"
+            f"tokens of {lengths.model}, template {lengths.template}: median {lengths.median:,}, 95th percentile "
+            f"{lengths.percentile_95:,}, longest {lengths.longest:,}; {lengths.learnt:.0%} are learnt"
         )
     )
     console.print(
@@ -76,7 +75,8 @@ def print_tokens(lengths: RowLengths) -> None:
     for warning in lengths.warnings:
         console.print(plain(f"! {warning}"), style="yellow", soft_wrap=True)
     for number, example in enumerate(lengths.examples, 1):
-        title = f"training example {number}: {len(example.ids):,} tokens, {len(example.learnt):,} learnt {BEGIN}so{END}"
+        counts = f"{len(example.ids):,} tokens, {len(example.learnt):,} learnt"
+        title = f"training example {number}: {counts} {BEGIN}like this{END}"
         console.print(Rule(plain(title), align="left"))
         shown = Text()
         for text, is_learnt in example.parts:
