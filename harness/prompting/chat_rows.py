@@ -24,6 +24,8 @@ from harness.errors import HarnessError, UsageError
 from harness.prompting.chat_templates import ChatTemplate, conversation, marks_answers
 from harness.prompting.control_tokens import ControlTokens
 
+_SPACE = re.compile(r"\s*")
+
 Span = tuple[int, int]  # of characters: begin, end
 _WHERE_ENDS = "it cannot be told where the template ends the model's turns"
 _WHERE_BEGINS = "it cannot be told where the template begins the model's turns"
@@ -58,9 +60,6 @@ class ChatRows:
         written = [self.template.render(short[:1]), self.template.render(short, ask=False)]
         self.takes_system = self._takes_system()
         self.control = ControlTokens(tokenizer, "".join(written))
-        names = "|".join(map(re.escape, sorted(self.control.names, key=len, reverse=True))) or "(?!)"
-        self._next_control = re.compile(rf"\s*({names})")
-        self._control_at_end = re.compile(rf"(?:{names})\s*$")
         self._openers = self._names_of_begin(written[0])
         self._require_spans()
         self.notes = (*_asked_otherwise(*written), *self._answered_otherwise())
@@ -172,7 +171,7 @@ class ChatRows:
         extended: list[Span] = []
         for (begin, end), (limit, _) in pairwise([*spans, (len(text), 0)]):
             after = end
-            if not (self._is_marked and self._control_at_end.search(text[begin:end])):
+            if not (self._is_marked and self._ends_in_control(text[begin:end])):
                 after = self._behind_mark(text, end, spans[-1][1], word)
             extended.append((begin, after if after <= limit else end))
         return tuple(extended)
@@ -190,11 +189,15 @@ class ChatRows:
         """The control tokens that follow, one directly behind the other, up to one that begins a turn; with the place
         behind each."""
         run: list[tuple[str, int]] = []
-        follows = self._next_control.match(text, at)
-        while follows and follows[1] not in self._openers and (not run or follows.start(1) == run[-1][1]):
-            run.append((follows[1], follows.end()))
-            follows = self._next_control.match(text, follows.end())
+        place = _SPACE.match(text, at).end()  # type: ignore[union-attr]
+        while (name := self.control.name_at(text, place)) and name not in self._openers:
+            place += len(name)
+            run.append((name, place))
         return run
+
+    def _ends_in_control(self, text: str) -> bool:
+        names = self.control.in_text(text)
+        return any(text.rstrip().endswith(name) for name in names)
 
     def _takes_system(self) -> bool:
         try:
@@ -204,9 +207,11 @@ class ChatRows:
 
     def _names_of_begin(self, text: str) -> frozenset[str]:
         """The control tokens that begin a turn, by those at the begin of a text. A BOS may be one of them."""
-        first = self._next_control.match(text)
-        second = first and first[1] == self.template.tokenizer.bos_token and self._next_control.match(text, first.end())
-        return frozenset(match[1] for match in (first, second) if match)
+        at = _SPACE.match(text).end()  # type: ignore[union-attr]
+        first = self.control.name_at(text, at)
+        is_bos = first is not None and first == self.template.tokenizer.bos_token
+        second = self.control.name_at(text, at + len(first)) if first and is_bos else None
+        return frozenset(name for name in (first, second) if name)
 
     def _answered_otherwise(self) -> tuple[str, ...]:
         """That the template writes something before the last answer which it does not write before earlier ones."""
@@ -214,7 +219,8 @@ class ChatRows:
             row = self.write([Message("user", "x"), Message("assistant", "§")] * 2)
         except NotWritten:
             return ()
-        first, last = (row.text[begin:end].partition("§")[0] for begin, end in (row.spans[0], row.spans[-1]))
+        texts = [row.text[begin:end] for begin, end in row.spans]
+        first, *_, last = (text.partition("§")[0] for text in texts if "§" in text)
         if first == last:
             return ()
         return (

@@ -65,6 +65,11 @@ class ControlTokens:
         """The words of a text that are control tokens' names, each once."""
         return list(dict.fromkeys(self._name.findall(text)))
 
+    def name_at(self, text: str, at: int) -> str | None:
+        """The control token's name that begins at a place of a text."""
+        name = self._name.match(text, at)
+        return name and name[0]
+
     def count(self, text: str) -> int:
         """How many control tokens' names stand in a text."""
         return len(self._name.findall(text))

@@ -83,7 +83,7 @@ def test_pieces_are_the_text_and_say_whose_it_is(turns: list[str]) -> None:
 
 
 def test_turns_of_one_side_in_a_row_are_one() -> None:
-    messages = tuple(Message(role, role[0]) for role in ("user", "user", "assistant", "assistant"))  # type: ignore[arg-type]
+    messages = tuple(Message(role, role[0]) for role in ("user", "user", "assistant", "assistant"))
     ((tokens,), _) = encode(make_tokenizer("bytes"), [Instruction("x", "u", "", "a", messages)], LONG, PLAIN)
     assert make_tokenizer("bytes").decode(tokens.ids) == "u\n\nu\n\na\n\na</s>"
     only = Instruction("x", "", "", "a", messages[2:])
