@@ -15,8 +15,9 @@ from judges.answers.options import AnswerOptions
 from judges.judging.options import JudgeOptions
 
 if TYPE_CHECKING:
+    from harness.progress import Progress
     from judges.judging.pairs import Contest
-    from judges.judging.session import Outcome, Progress
+    from judges.judging.session import Outcome
     from judges.ranking.report import Source
 
 RANKED = {

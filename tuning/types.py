@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+from harness.progress import SILENT, Progress
+
 Value = int | float | str | bool
 Point = Mapping[str, Value]  # a value for each parameter of a space, as people write it
 
@@ -75,6 +77,17 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Phase:
+    """How far a training is, for who watches it; nothing of it is stored."""
+
+    name: str  # "loading the base", "encoding the rows", "training", "validation", "test"
+    done: float = 0.0  # steps of training, rows of the others
+    total: int = 0  # 0: it cannot be counted
+    tokens: int = 0  # that went through the base in this phase
+    place: int | None = None  # of a packed trial among those that are trained together; None: it is of all
+
+
+@dataclass(frozen=True, slots=True)
 class Likelihood:
     """Negative log-likelihood of responses under a model."""
 
@@ -132,6 +145,7 @@ class Surroundings:
     judge_url: str
     add_bos: bool = False
     template: str = "alpaca"  # of the study's rows: chat, alpaca or plain
+    progress: Progress = SILENT  # where a measurement shows how far it is
 
 
 class Objective(Protocol):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from harness.evaluation import no_answer
 from harness.evaluation.planning import TaskPlan
+from harness.progress import Progress
 from harness.prompting import thinking
 from harness.prompting.chat_templates import conversation
 from harness.types import Choice, Generate, Item, Loglikelihood, Request, Response, Rolling, Sample
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from harness.results import ResponseRow, SampleRow, Store
     from harness.results.rows import ResponseKind
     from harness.types import Backend
-
-Progress = Callable[[str, int, int], None]  # (task, samples scored, samples in all)
 
 
 @dataclass(slots=True)
@@ -73,7 +72,7 @@ class _Scorer:
         for i, repeat, _ in plan.keys:
             self.parts[i, repeat] = self.parts.get((i, repeat), 0) + 1
         self.waiting: dict[tuple[int, int], dict[int, Response]] = {}  # answered in part
-        self.scored = 0
+        self.scored = self.tokens = 0
         threads = os.cpu_count() or 1
         self.pool = ThreadPoolExecutor(threads) if plan.task.slow_scoring else None
         self.pending: deque[tuple[int, Future[Sample]]] = deque()
@@ -107,6 +106,7 @@ class _Scorer:
 
     def take(self, batch: Sequence[tuple[int, Response]]) -> None:
         rows = [self._row(n, response) for n, response in batch]
+        self.tokens += sum(row.asked - row.reused + row.generated for row in rows)
         self._score(self._complete(batch), rows)
 
     def _complete(self, batch: Sequence[tuple[int, Response]]) -> list[tuple[int, int, list[Response]]]:
@@ -174,7 +174,7 @@ class _Scorer:
             self._show()
 
     def _show(self) -> None:
-        self.progress(self.plan.task.name, self.scored, self.plan.samples)
+        self.progress.update(self.plan.task.name, self.scored, self.plan.samples, unit="samples", tokens=self.tokens)
 
     def _row(self, n: int, response: Response) -> ResponseRow:
         from harness.results import ResponseRow

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from harness.errors import IncompleteError
 from harness.evaluation import no_answer
-from harness.evaluation.answering import Clock, Progress, answer_task
+from harness.evaluation.answering import Clock, answer_task
 from harness.evaluation.planning import Plan, make_plan
 from harness.models.training_record import chat_warnings
+from harness.progress import SILENT, Progress
 from harness.prompting import thinking
 from harness.results import RunRow, ScoreRow, Store, TaskRow
 from harness.types import Sample, Score
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from harness.options import RunOptions
     from harness.tasks.lm_eval_bridge.groups import Aggregate
     from harness.types import Backend, Task
-
-
-def _silent(task: str, done: int, total: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ class Result:
 
 def run(
     options: RunOptions,
-    progress: Progress = _silent,
+    progress: Progress = SILENT,
     command: Sequence[str] = (),
     make: Callable[[Plan], tuple[Backend, list[str]]] | None = None,
     objects: Sequence[Task] = (),
@@ -49,7 +47,7 @@ def run(
     Raises HarnessError, DataError, or KeyboardInterrupt; whatever was answered is stored."""
     began = time.perf_counter()
     clock = Clock()
-    with clock("planning"):
+    with clock("planning"), progress.step("reading the tasks"):
         plan = make_plan(options, objects)
     store = Store(options.db)
     known = _known(store, plan)
@@ -86,7 +84,7 @@ def _measure(
 ) -> Result:
     record, backend, stopped = known, None, False
     try:
-        with clock("loading"):
+        with clock("loading"), progress.step(f"loading {_short(plan.options.model)}"):
             backend, warnings = make(plan) if make else _make(plan, known)
         record = known or _create(store, plan, backend, warnings, command)
         resumed = sum(len(store.scored(record.id, p.task.name)) for p in plan.tasks) if known else 0

@@ -6,10 +6,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.progress import Progress
     from judges.judging.cost import Estimate, Prices
     from judges.judging.options import JudgeOptions
     from judges.judging.pairs import Contest
-    from judges.judging.session import Outcome, Progress
+    from judges.judging.session import Outcome
     from judges.store import Store
 
 

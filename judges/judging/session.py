@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from harness.backends.endpoint.client import RefusedError, Remote, UnavailableError
 from harness.backends.endpoint.replies import UnreadableError
 from harness.errors import HarnessError, IncompleteError, UnreliableError
+from harness.progress import SILENT, Progress
 from judges.judging.cost import Budget, Prices, SpentError, worst_tokens
 from judges.judging.model_judge import (
     MOST_ASKED,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 REFUSED_ALONE = (400, 413, 422)  # of one request (too long for the model); other refusals are of all
 TOO_MANY_ERRORS = 0.2
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(slots=True)
@@ -85,7 +85,7 @@ def judge(
     remote: Remote,
     rates: Prices | None = None,
     max_cost: float | None = None,
-    progress: Progress = lambda name, done, total: None,
+    progress: Progress = SILENT,
 ) -> Outcome:
     """Ask what is missing and store each verdict. KeyboardInterrupt says how far it came.
 
@@ -101,9 +101,12 @@ def judge(
     spent = sum(comparison.cost or 0.0 for comparison in before) + (store.unaccounted(row.id) if rates else 0.0)
     budget = Budget(rates, max_cost, spent, lambda lost, held: store.save_session(session, lost, held))
     work = _Work(store, plan, remote, budget, session, outcome)
+    tokens_before = outcome.tokens_in + outcome.tokens_out
     try:
+        progress.update(row.name, outcome.stored, outcome.asked, unit="verdicts")
         for _ in work.run():
-            progress(row.name, outcome.stored, outcome.asked)
+            tokens = outcome.tokens_in + outcome.tokens_out - tokens_before
+            progress.update(row.name, outcome.stored, outcome.asked, unit="verdicts", tokens=tokens)
     except KeyboardInterrupt:
         work.end()
         raise KeyboardInterrupt(

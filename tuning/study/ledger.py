@@ -201,6 +201,14 @@ class Ledger:
         return sorted((n for n, v in values.items() if v), key=lambda n: (n in broken, (values[n] or (0.0,))[0], n))
 
     @property
+    def leading(self) -> tuple[int, float, bool] | None:
+        """The best trial so far, its first objective, and whether that is an estimate."""
+        value = None
+        for number in self.ranked()[:1]:
+            value = self.value(number)
+        return value and (number, *value)
+
+    @property
     def best(self) -> TrialRow | None:
         """The best of those that were trained on all rows."""
         return next((self.trials[n - 1] for n in self.ranked() if self.whole(n)), None)

@@ -40,6 +40,8 @@ def main(file: str) -> None:
         _say("step", asdict(done))
 
     first = workers.is_main_process
+    if first:
+        trainer.on_phase = lambda phase: _say("phase", asdict(phase))
     try:
         trained = trainer.train(hyper, job["fraction"], job["seed"], Path(job["to"]), step if first else None)
     except TrialError as error:

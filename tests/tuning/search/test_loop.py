@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.errors import StoreError, UsageError
+from harness.progress import Progress
 from tests.tuning import fakes
 from tests.tuning.fakes import run
 from tuning import optimizers
@@ -119,14 +119,13 @@ def test_a_rank_in_steps_is_trained_as_a_whole_number(tmp_path: Path) -> None:
 
 
 def test_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: Iterator[int] = iter(range(9))
-
-    def interrupted(task: str, done: int, total: int) -> None:
-        if next(seen) == 4:
-            raise KeyboardInterrupt
+    class Interrupted(Progress):
+        def update(self, task: str, done: float = 0, total: int = 0, **_: Any) -> None:
+            if task == "trials" and done == 4:
+                raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt, match=r"Stopped\. 4 of 5 trials"):
-        session.run(fakes.options(tmp_path, budget=5), interrupted, setup=fakes.setup())
+        session.run(fakes.options(tmp_path, budget=5), Interrupted(), setup=fakes.setup())
     assert Store(tmp_path / "s.duckdb").studies()[0].status == "stopped"
     run(tmp_path, budget=5)
     (tmp_path / "whole").mkdir()
@@ -145,11 +144,12 @@ def test_stop_is_heeded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(session, "LOOK", -1.0)
     store = Store(tmp_path / "s.duckdb")
 
-    def ask(task: str, done: int, total: int) -> None:
-        if done == 4:
-            store.update_study(store.studies()[0].id, status="stopping")
+    class Ask(Progress):
+        def update(self, task: str, done: float = 0, total: int = 0, **_: Any) -> None:
+            if task == "trials" and done == 4:
+                store.update_study(store.studies()[0].id, status="stopping")
 
-    found = session.run(fakes.options(tmp_path, budget=6), ask, setup=fakes.setup())
+    found = session.run(fakes.options(tmp_path, budget=6), Ask(), setup=fakes.setup())
     assert found.row.status == "stopped"
     assert len([t for t in found.ledger.trials if t.state != "running"]) == 4
 
