@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Literal
 
 from data.counts import counted
@@ -20,6 +21,7 @@ from data.sources import DataError, near
 
 Way = Literal["disjoint", "paper"]
 PARTS = ("train", "validation", "test")
+POOL = "pool:"  # before a source: its rows that are neither in validation nor in test
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,12 @@ class Splits:
     test: tuple[Instruction, ...]
     digests: dict[str, str]  # sha256 of each part, by its name
     notes: tuple[str, ...] = ()  # what was left out, shrunk, or is wrong with the split: belongs on the study
+    pool: Mapping[str, tuple[Instruction, ...]] = field(default_factory=dict)  # of each source, what may be trained
 
     def part(self, name: str) -> tuple[Instruction, ...]:
-        """Of "train", "validation" or "test"."""
+        """Of "train", "validation" or "test"; or of "pool:SOURCE"."""
+        if name.startswith(POOL):
+            return self.pool[name.removeprefix(POOL)]
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
 
     def subset(self, fraction: float) -> Splits:
@@ -57,6 +62,28 @@ class Splits:
         if fraction == 1:
             return self
         train = self.train[: max(1, round(fraction * len(self.train)))]
+        return replace(self, train=train, digests={**self.digests, "train": digest(train)})
+
+    def shares(self, source: str, share: float) -> dict[str, float]:
+        """Of each source, where `source` has this share: the others keep their proportions in train."""
+        counts = {name: sum(row.source == name for row in self.train) for name in self.pool}
+        rest = sum(count for name, count in counts.items() if name != source)
+        return {name: share if name == source else (1 - share) * count / rest for name, count in counts.items()}
+
+    def drawn(self, source: str, share: float) -> list[tuple[str, int]]:
+        """Train's rows where `source` has this share, each as its source and its place in the pool. As many as train
+        has, or as the sources have in this mix, none of them twice. Every beginning holds the share, to a row."""
+        shares = {name: part for name, part in self.shares(source, share).items() if part > 0}
+        most = min(len(self.train), *(len(self.pool[name]) / part + 1e-9 for name, part in shares.items()))
+        counts = _apportioned(shares, int(most))
+        spread = [((place + 0.5) / count, name, place) for name, count in counts.items() for place in range(count)]
+        return [(name, place) for _, name, place in sorted(spread)]
+
+    def mixed(self, mix: tuple[str, float] | None) -> Splits:
+        """With train's rows as `drawn`; None is as they are."""
+        if mix is None:
+            return self
+        train = tuple(self.pool[name][place] for name, place in self.drawn(*mix))
         return replace(self, train=train, digests={**self.digests, "train": digest(train)})
 
 
@@ -123,11 +150,14 @@ def split(
     most = len(kept) if way == "paper" else int(min(len(by_source[s]) / share for s, share in shares.items()) + 1e-9)
     counts, shrunk = _counts(sizes, most)
     notes += shrunk
+    pool: dict[str, tuple[Instruction, ...]] = {}
     if way == "paper":
         parts = _with_replacement(rng, by_source, shares, counts)
         notes.append(_leak(parts))
     else:
         parts = _disjoint(rng, by_source, shares, counts)
+        held = Counter(row.source for name in ("test", "validation") for row in parts[name])
+        pool = {source: tuple(by_source[source][held[source] :]) for source in shares}
     for name, wanted in zip(PARTS, astuple(sizes), strict=True):
         if wanted and not parts[name]:
             left_out = "".join(f" {note}" for note in notes)
@@ -136,7 +166,7 @@ def split(
             )
     train, validation, test = (tuple(parts[name]) for name in PARTS)
     digests = {name: digest(parts[name]) for name in PARTS}
-    return Splits(train, validation, test, digests, tuple(notes))
+    return Splits(train, validation, test, digests, tuple(notes), pool)
 
 
 def digest(rows: Sequence[Instruction]) -> str:

@@ -10,6 +10,10 @@ from harness.cli import data_tokens
 from harness.cli.options import Json, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from rich.console import Console
     from rich.table import Table
 
     from data.benchmarks import Benchmark
@@ -236,6 +240,8 @@ def _print_explanation(explanation: Explanation) -> None:
         counts = ", ".join(f"{answer} {count:,}" for answer, count in explanation.answers.items())
         most = max(explanation.answers.values()) / explanation.items
         console.print(plain(f"answers: {counts}; one that is always given is right in {most:.1%}"))
+    if explanation.grading:
+        _print_grading(console, explanation.grading)
     if explanation.repeated_prompts:
         console.print(plain(f"{explanation.repeated_prompts:,} items ask what an earlier one asks"))
     longest = ", ".join(f"{item} {length:,}" for item, length in explanation.longest)
@@ -252,7 +258,28 @@ def _print_explanation(explanation: Explanation) -> None:
             if "stop" in request:
                 stops = " or ".join(map(repr, request["stop"])) or "the end token"
                 console.print(plain(f"  up to {request['max_tokens']} tokens, until {stops}"), style="cyan")
-        console.print(plain(f"expected: {asked['expected']}"), style="bold")
+        if "rubric" in asked:
+            console.print(plain(f"rubric: {asked['rubric']}"), style="cyan")
+        console.print(plain(f"expected: {asked['expected'] or 'nothing is given'}"), style="bold")
+
+
+def _print_grading(console: Console, grading: Mapping[str, Any]) -> None:
+    """Who grades, and how people have graded."""
+    from harness.cli.tables import plain
+
+    judge = grading["judge"]
+    by = (
+        f"by {judge.get('model') or judge.get('grader')}"
+        if judge
+        else "by nobody yet: the declaration names no [judge]"
+    )
+    rubrics = "one rubric" if grading["rubrics"] == 1 else f"{grading['rubrics']:,} rubrics"
+    console.print(plain(f"graded {by}, by {rubrics}, from the worst to the best: {', '.join(grading['scale'])}"))
+    if grading["answers_by_people"]:
+        given = ", ".join(f"{count:,} × {grade}" for grade, count in grading["grades_of_people"].items() if count)
+        console.print(plain(f"people graded {grading['answers_by_people']:,} answers: {given}"))
+    else:
+        console.print(plain("people graded no answers: how far a judge agrees with them will not be known"))
 
 
 def _all(source: str) -> list[Benchmark]:

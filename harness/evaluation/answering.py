@@ -46,7 +46,8 @@ class Clock:
 def answer_task(
     plan: TaskPlan, backend: Backend, store: Store, run_id: str, strip_thinking: bool, clock: Clock, progress: Progress
 ) -> None:
-    """Answer and score all of a task that the store does not hold yet."""
+    """Answer and score all of a task that the store does not hold yet. Of a task whose answers a grader reads
+    (grading.py), answer only."""
     scorer = _Scorer(plan, store, run_id, strip_thinking, clock, progress)
     with scorer:
         done = scorer.take_stored()
@@ -72,7 +73,8 @@ class _Scorer:
         for i, repeat, _ in plan.keys:
             self.parts[i, repeat] = self.parts.get((i, repeat), 0) + 1
         self.waiting: dict[tuple[int, int], dict[int, Response]] = {}  # answered in part
-        self.scored = self.tokens = 0
+        self.scored = self.tokens = 0  # scored: of a task that is graded, answered
+        self.is_graded = getattr(plan.task, "grading", None) is not None
         threads = os.cpu_count() or 1
         self.pool = ThreadPoolExecutor(threads) if plan.task.slow_scoring else None
         self.pending: deque[tuple[int, Future[Sample]]] = deque()
@@ -94,8 +96,10 @@ class _Scorer:
             answered = self.store.answered(self.run_id, self.plan.task.name)
             scored = self.store.scored(self.run_id, self.plan.task.name)
         done = {self.place[key] for key in answered if key in self.place}
-        self.scored = len(scored)
+        self.scored = len(done) if self.is_graded else len(scored)
         self._show()
+        if self.is_graded:
+            return done
         open_items = {item for item, repeat, _ in answered if (item, repeat) not in scored}
         if open_items:
             with self.clock("store"):
@@ -122,6 +126,10 @@ class _Scorer:
         return complete
 
     def _score(self, complete: list[tuple[int, int, list[Response]]], rows: list[ResponseRow]) -> None:
+        if self.is_graded:
+            self.scored += len(complete)
+            self._store(rows, [])
+            return
         if self.pool is not None:
             self._store(rows, self._finished(wait=False))
             for i, repeat, responses in complete:
@@ -204,20 +212,25 @@ class _Scorer:
         )
 
     def _sample_row(self, repeat: int, sample: Sample) -> SampleRow:
-        from harness.results import SampleRow
+        return sample_row(self.run_id, self.plan.task.name, repeat, sample)
 
-        return SampleRow(
-            run=self.run_id,
-            task=self.plan.task.name,
-            item=sample.item.id,
-            repeat=repeat,
-            group=sample.item.group,
-            cluster=sample.item.cluster,
-            metrics=sample.metrics,
-            answer=sample.answer,
-            expected=sample.expected,
-            note=sample.note,
-        )
+
+def sample_row(run_id: str, task: str, repeat: int, sample: Sample) -> SampleRow:
+    """A sample as it is stored."""
+    from harness.results import SampleRow
+
+    return SampleRow(
+        run=run_id,
+        task=task,
+        item=sample.item.id,
+        repeat=repeat,
+        group=sample.item.group,
+        cluster=sample.item.cluster,
+        metrics=sample.metrics,
+        answer=sample.answer,
+        expected=sample.expected,
+        note=sample.note,
+    )
 
 
 KINDS: dict[type, ResponseKind] = {

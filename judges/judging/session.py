@@ -7,7 +7,6 @@ other names) is not sent again; its verdict is taken over, and says so.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from harness.backends.endpoint.replies import UnreadableError
 from harness.errors import HarnessError, IncompleteError, UnreliableError
 from harness.progress import SILENT, Progress
 from judges.judging.cost import Budget, Prices, SpentError, worst_tokens
+from judges.judging.grouped_writes import GroupedWrites
 from judges.judging.model_judge import (
     MOST_ASKED,
     NO_ANSWER,
@@ -108,7 +108,7 @@ def judge(
             tokens = outcome.tokens_in + outcome.tokens_out - tokens_before
             progress.update(row.name, outcome.stored, outcome.asked, unit="verdicts", tokens=tokens)
     except KeyboardInterrupt:
-        work.end()
+        work.writes.end()
         raise KeyboardInterrupt(
             f"Stopped. {outcome.stored:,} of {outcome.asked:,} verdicts are stored; the same command goes on."
         ) from None
@@ -126,10 +126,6 @@ def _reason(error: str) -> str:
     return f"{kind}: {rest.partition(': ')[0] if kind == NO_ANSWER else rest}"
 
 
-class _StoppedError(HarnessError):
-    """The session has ended; nothing more is stored."""
-
-
 class _Work:
     """One session. `run` yields whenever verdicts were stored."""
 
@@ -142,9 +138,7 @@ class _Work:
         self.alike: dict[str, list[Job]] = {}  # by request: jobs that one answer serves, the first of them is sent
         for job in plan.jobs:
             self.alike.setdefault(job.request, []).append(job)
-        self._waiting: list[ComparisonRow] = []
-        self._mutex, self._writing = threading.Lock(), threading.Lock()
-        self._broken: HarnessError | None = None
+        self.writes = GroupedWrites(self._write)
         remote.meter = self if budget.rates else None
 
     def run(self) -> Iterator[None]:
@@ -190,11 +184,6 @@ class _Work:
         if refused:
             raise refused[0][1]
 
-    def end(self) -> None:
-        """After this no worker stores anything, and none is in the middle of it."""
-        with self._writing:
-            self._broken = self._broken or _StoppedError("The session has ended.")
-
     def begin(self, body: Mapping[str, Any]) -> None:
         """An attempt is about to be sent (see harness.backends.endpoint.client.Meter)."""
         assert self.budget.rates is not None
@@ -212,7 +201,7 @@ class _Work:
             raise
         stored = self.budget.settle(row.cost) if row.cost is not None else lambda: None
         rows = self._rows(row)
-        self._store(rows)
+        self.writes.store(rows)
         stored()
         return rows
 
@@ -221,26 +210,12 @@ class _Work:
         first, *others = self.alike[row.request]
         return [in_all(row, first), *(in_all(taken_over(row, other), other) for other in others)]
 
-    def _store(self, rows: Sequence[ComparisonRow]) -> None:
-        """Put rows on the disk together with those of other workers who wait for it."""
-        with self._mutex:
-            self._waiting += rows
-        with self._writing:
-            if self._broken is not None:
-                raise self._broken
-            with self._mutex:
-                batch, self._waiting = self._waiting, []
-            if not batch:
-                return  # another worker has stored them
-            try:
-                with self.budget.account() if self.session else nullcontext((0.0, 0.0)) as (lost, held):
-                    self.store.record_comparisons(batch, self.session, lost, held)
-            except HarnessError as error:
-                self._broken = error
-                raise
+    def _write(self, rows: Sequence[ComparisonRow]) -> None:
+        with self.budget.account() if self.session else nullcontext((0.0, 0.0)) as (lost, held):
+            self.store.record_comparisons(rows, self.session, lost, held)
 
     def _done(self, rows: Sequence[ComparisonRow]) -> None:
-        self._store(rows)
+        self.writes.store(rows)
         self._count(rows)
 
     def _count(self, rows: Sequence[ComparisonRow]) -> None:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,11 +42,12 @@ def launch(
 ) -> Trained:
     """`Trainer.train` on `settings.processes` processes, which load the base for themselves. TrialError where
     one of them says so, or dies."""
+    mixed = replace(splits.mixed(hyper.mix), pool={})
     job = {
         "model": [checkpoint.given, checkpoint.revision or None, checkpoint.remote_code],
-        "splits": asdict(splits),
+        "splits": asdict(mixed),
         "settings": asdict(settings),
-        "hyper": asdict(hyper),
+        "hyper": replace(hyper, mix=None).to_dict(),
         "fraction": fraction,
         "seed": seed,
         "to": str(to.absolute()),

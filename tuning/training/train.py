@@ -191,7 +191,7 @@ class Trainer:
         """One trial as peft has it, or several packed. A trial that fails does not stop the others. `places` are
         theirs among all that the caller has."""
         began = time.perf_counter()
-        part = self.rows.part("train")[: len(self.splits.subset(fraction).train)]
+        part = self.rows.trained(hypers[0].mix, fraction)
         rows = [row for row in part if row.responses]
         self.on_phase(Phase("loading the base"))
         guess = math.log(self.model.get_input_embeddings().weight.shape[0])

@@ -49,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def words_of(folder: Path, model: str, *more: object) -> list[object]:
     given: list[object] = ["--model", folder / model, "--data", folder / "rows.jsonl", "--sizes", "12,6,6"]
-    small = ["--set", "epochs=1", "--optimizer", "list", "--budget", 3, "--no-rungs", "--db", folder / "s.duckdb"]
+    small = ["--set", "epochs=1", "--optimizer", "list", "--budget", 4, "--no-rungs", "--db", folder / "s.duckdb"]
     return ["tune", *given, *small, *more]
 
 
@@ -109,10 +109,26 @@ def test_a_template_of_ones_own_goes_with_the_adapter(folder: Path) -> None:
 
 
 def test_what_was_trained_in_alpaca_is_asked_in_it(folder: Path) -> None:
-    assert cli(*words_of(folder, "chat", "--template", "alpaca", "--name", "alpaca"))[0] == 0
-    store = Store(folder / "s.duckdb")
+    words = words_of(folder, "chat", "--name", "alpaca", "--db", folder / "alpaca.duckdb")
+    assert cli(*words, "--template", "alpaca")[0] == 0
+    store = Store(folder / "alpaca.duckdb")
     (merged,) = store.study_folder(store.resolve_study("alpaca").id).glob("best-trial-*")
     assert answered(folder, merged)[0] == "alpaca"
+    # a search that was begun so goes on so, with the same command of before there was a choice
+    assert (
+        "rows are trained in alpaca, as it was begun (template = auto)"
+        in plan(
+            Options(
+                model=str(folder / "chat"),
+                data=str(folder / "rows.jsonl"),
+                sizes="12,6,6",
+                optimizer="list",
+                set={"epochs": 1},
+                no_rungs=True,
+                db=str(folder / "alpaca.duckdb"),
+            )
+        ).notes
+    )
     run = ["run", "--model", merged, "--tasks", "mmlu", "--data", "sample", "--limit", 1, "--db", folder / "s.duckdb"]
     warnings = json_of(*run, "--chat")["warnings"]
     assert any(text.startswith(f"{merged} was trained in the template alpaca and is asked in a") for text in warnings)
