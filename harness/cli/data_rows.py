@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import data_tokens
+from harness.cli.data_audit import audit
 from harness.cli.options import Json, print_json
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ SHARE_SHOWN = 0.001  # of all letters
 app = typer.Typer(
     help="Benchmark rows: what is cached, taking rows in, and what a file of your own holds.", no_args_is_help=True
 )
+app.command("audit")(audit)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.models.loading import require_device
@@ -23,6 +23,9 @@ from tuning.study.finalists import Comparison, Finalist, Measurement
 from tuning.study.options import Options
 from tuning.study.session import make_pool, setup_of
 
+if TYPE_CHECKING:
+    from data.instructions import Instruction
+
 
 @dataclass(frozen=True, slots=True)
 class Top:
@@ -30,6 +33,7 @@ class Top:
     measured: list[Measurement]
     compared: list[Comparison]  # the best by validation loss against the base, the fixed points and other studies' best
     warnings: Sequence[str] = ()  # of the trainings over new seeds
+    rows: Sequence[Instruction] = ()  # of train and validation: what a model learnt from, or was chosen by
 
     @property
     def best(self) -> Finalist:
@@ -85,7 +89,9 @@ def top(
         raise UsageError(f"The best trial of {row.name} could not be trained with another seed; `harness tune show`.")
     rivals = [f for f in known if f is not first and (f.study is not row or f.trial == BASE or f.label)]
     compared = [finalists.compare(rival, first, seeds) for rival in rivals]
-    return Top(row, measured, compared, finalists.remarks(chosen, seeds))
+    # a share that is searched draws from all that no other part holds
+    train = splits.train if study.space.source is None else [one for rows in splits.pool.values() for one in rows]
+    return Top(row, measured, compared, finalists.remarks(chosen, seeds), (*train, *splits.validation))
 
 
 def merge_all(outcome: Top, folder: Path, progress: Progress) -> list[Path]:
@@ -104,8 +110,8 @@ def merge_all(outcome: Top, folder: Path, progress: Progress) -> list[Path]:
 
 
 def run_all(outcome: Top, options: Options, tasks: str, progress: Progress) -> list[dict[str, Any]]:
-    """`harness run` on the base and on every adapter of the finalists. Gives `trial`, `run` and `scores`; items that
-    the search's objective saw are left out of the scores."""
+    """`harness run` on the base and on every adapter of the finalists. Gives `study`, `trial`, `name`, `run` and
+    `scores`; items that the search's objective saw are left out of the scores."""
     from harness.evaluation.run import run
     from harness.models.checkpoint import resolve
     from harness.options import RunOptions
@@ -137,8 +143,19 @@ def run_all(outcome: Top, options: Options, tasks: str, progress: Progress) -> l
             result = run(options_of_run, progress_of_run)
         scores = headlines(store, outcome.row, result.run.id)
         progress.end(name, score_text(scores))
-        runs.append({"trial": trial, "name": name, "run": result.run.id, "scores": scores})
+        study = finalist.study if finalist else outcome.row
+        runs.append({"study": study.id, "trial": trial, "name": name, "run": result.run.id, "scores": scores})
     return runs
+
+
+def audit_all(
+    outcome: Top, options: Options, tasks: str, runs: Sequence[Mapping[str, Any]], progress: Progress
+) -> list[dict[str, Any]]:
+    """The contamination audit of the items that `run_all` measured on, a document a task; it is stored."""
+    from tuning.study.row_audit import audit_finalists
+
+    with progress.step("comparing the training rows with the items"):
+        return audit_finalists(Store(options.db), outcome.row, outcome.rows, tasks, options.bench_data, runs)
 
 
 def _adapters(outcome: Top, first_only: bool) -> list[tuple[Finalist, str]]:
@@ -188,3 +205,20 @@ def print_top(console: Any, outcome: Top) -> None:
         console.print(plain(comparison.sentence), soft_wrap=True)
     for warning in outcome.warnings:
         console.print(plain(f"! {warning}"), style="yellow", soft_wrap=True)
+
+
+def print_audits(console: Any, audits: Sequence[Mapping[str, Any]]) -> None:
+    """What of the benchmarks stands in the study's rows, and the scores without it."""
+    from harness.cli.tables import plain, table
+    from tuning.report.audits import SCORES, score_rows, sentences
+
+    if audits:
+        console.print("contamination audit of the rows that were trained on", style="italic")
+    for sentence in sentences(audits):
+        console.print(plain(sentence), soft_wrap=True)
+    if rows := score_rows(audits):
+        made = table("", SCORES)
+        for row in rows:
+            made.add_row(*map(plain, row))
+        console.print(made)
+        console.print("The flagged items are in the study's report and on its page.", style="dim")
