@@ -118,9 +118,9 @@ def run_all(outcome: Top, options: Options, tasks: str, progress: Progress) -> l
     from harness.prompting import chat_templates
 
     store = Store(options.db)
-    study = Study.from_dict(outcome.row.config)
-    chat = study.template == "chat"
-    base_chats = chat and bool(chat_templates.read(resolve(study.model, None, study.revision).tokenizer))
+    searched = Study.from_dict(outcome.row.config)
+    base = resolve(searched.model, None, searched.revision)
+    base_chats = searched.template == "chat" and bool(chat_templates.read(base.tokenizer))
     runs = []
     for finalist, model in [(None, outcome.row.model), *_adapters(outcome, first_only=False)]:
         trial = finalist.trial if finalist else BASE
@@ -135,7 +135,7 @@ def run_all(outcome: Top, options: Options, tasks: str, progress: Progress) -> l
             data=options.bench_data,
             device=options.device,
             add_bos=options.add_bos,
-            chat=chat and (finalist is not None or base_chats),
+            chat=finalist.study.config.get("template") == "chat" if finalist else base_chats,
             name=name,
             tags=(tag_of(outcome.row, trial),),
         )
