@@ -77,6 +77,7 @@ class Slice:
             limit=self.limit,
             device=where.device,
             add_bos=where.add_bos,
+            chat=where.template == "chat",
             tags=(self.tag,),
         )
         try:

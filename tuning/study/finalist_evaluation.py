@@ -66,7 +66,7 @@ def top(
     if not splits.test:
         raise UsageError(f"The study {row.name} has no test rows: there is nothing to measure on.")
     made = Plan(study, checkpoint, splits, row.budget)
-    where, device = surroundings(options), study.settings(options).device
+    where, device = surroundings(options, study.template), study.settings(options).device
     if options.ray is None:
         require_device(device)
     with store.lease(row.id):
@@ -113,9 +113,14 @@ def run_all(outcome: Top, options: Options, tasks: str, progress: Progress) -> l
     """`harness run` on the base and on every adapter of the finalists. Gives `study`, `trial`, `name`, `run` and
     `scores`; items that the search's objective saw are left out of the scores."""
     from harness.evaluation.run import run
+    from harness.models.checkpoint import resolve
     from harness.options import RunOptions
+    from harness.prompting import chat_templates
 
     store = Store(options.db)
+    searched = Study.from_dict(outcome.row.config)
+    base = resolve(searched.model, None, searched.revision)
+    base_chats = searched.template == "chat" and bool(chat_templates.read(base.tokenizer))
     runs = []
     for finalist, model in [(None, outcome.row.model), *_adapters(outcome, first_only=False)]:
         trial = finalist.trial if finalist else BASE
@@ -130,6 +135,7 @@ def run_all(outcome: Top, options: Options, tasks: str, progress: Progress) -> l
             data=options.bench_data,
             device=options.device,
             add_bos=options.add_bos,
+            chat=finalist.study.config.get("template") == "chat" if finalist else base_chats,
             name=name,
             tags=(tag_of(outcome.row, trial),),
         )
