@@ -1,9 +1,9 @@
-"""Intervals over items and seeds together: one configuration trained over several seeds and measured on the same items.
+"""Intervals over items and seeds together: a configuration trained over several seeds, measured on the same items.
 
-Items and seeds are crossed: each seed answers each item. With items i, seeds s and what is particular to one answer, the
-mean over both has the variance σ²_i/n + σ²_s/S + σ²_e/(nS). The mean squares of the two-way analysis of variance estimate
-it without bias: (MS_i + MS_s - MS_e) / (nS) (Cornfield and Tukey 1956; Brennan 2001, Generalizability Theory, chapter 2).
-Degrees of freedom are Satterthwaite's (1946). With one seed, the spread of seeds cannot be told and items are all of it.
+Items and seeds are crossed: each seed answers each item. With items i, seeds s and what is particular to one answer,
+the mean over both has the variance σ²_i/n + σ²_s/S + σ²_e/(nS). The mean squares of the two-way analysis of variance
+estimate it without bias: (MS_i + MS_s - MS_e) / (nS) (Cornfield and Tukey 1956; Brennan 2001, Generalizability Theory,
+chapter 2). With one seed, the spread of seeds cannot be told, and items are all of it.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import UsageError
+from harness.evaluation.identity import digest
 from tuning.pipeline import configurations
 from tuning.pipeline.configurations import Searched, adapters, title
 from tuning.pipeline.study_file import StudyFile
@@ -18,6 +19,8 @@ from tuning.study.finalists import Finalist
 
 if TYPE_CHECKING:
     from harness.evaluation.answering import Progress
+    from harness.options import RunOptions
+    from harness.results import RunRow
 
 Name = Literal["search", "finalists", "benchmarks", "answers", "judges"]
 NAMES: tuple[Name, ...] = ("search", "finalists", "benchmarks", "answers", "judges")
@@ -84,6 +87,27 @@ class WholeStudy:
             made += [Model(finalist, name, seed, path) for seed, path in adapters(finalist)]
         return made
 
+    def runs(self, model: Model) -> list[tuple[str, RunOptions]]:
+        """Of each table of benchmarks: the tag that the run is found by, and its options."""
+        base = None if model.seed is None else self.file.tune.model
+        several = []
+        for options in self.file.runs(model=model.path, base=base, name=f"{self.file.name} {model.name}"):
+            asked = {name: value for name, value in dict(options).items() if name not in ("db", "device", "tags")}
+            own = f"{self.file.name}-{digest(asked)[:12]}"
+            of_trial = tag_of(model.finalist.study, model.finalist.trial)
+            several.append((own, options.replace(tags=(of_trial, own))))
+        return several
+
+    def finished_runs(self) -> dict[str, RunRow]:
+        """By tag."""
+        rows = {row.id: row for row in self.store.runs() if row.status == "finished"}
+        return {tag: rows[run] for run, tags in self.store.tags().items() if run in rows for tag in tags}
+
+    def runs_of(self, model: Model) -> list[RunRow]:
+        """Those that are finished."""
+        finished = self.finished_runs()
+        return [finished[tag] for tag, _ in self.runs(model) if tag in finished]
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -128,26 +152,19 @@ def _train(study: WholeStudy, progress: Progress) -> None:
 
 
 def _benchmarked(study: WholeStudy) -> tuple[int, int]:
-    from harness.evaluation.planning import make_plan
-
-    runs = [options for model in study.models() for options in _runs(study, model)]
-    known = [study.store.find(make_plan(options).identity) for options in runs]
-    return sum(run is not None and run.status == "finished" for run in known), len(runs)
-
-
-def _runs(study: WholeStudy, model: Model) -> list[Any]:
-    base = None if model.seed is None else study.file.tune.model
-    tag = tag_of(model.finalist.study, model.finalist.trial)
-    name = f"{study.file.name} {model.name}"
-    return study.file.runs(model=model.path, base=base, name=name, tags=(tag, f"study-{study.file.name}"))
+    wanted = [tag for model in study.models() for tag, _ in study.runs(model)]
+    finished = study.finished_runs()
+    return sum(tag in finished for tag in wanted), len(wanted)
 
 
 def _benchmark(study: WholeStudy, progress: Progress) -> None:
     from harness.evaluation.run import run
 
+    finished = study.finished_runs()
     for model in study.models():
-        for options in _runs(study, model):
-            run(options, _under(progress, model.name))
+        for tag, options in study.runs(model):
+            if tag not in finished:
+                run(options, _under(progress, model.name))
 
 
 def _answers(study: WholeStudy) -> list[Any]:
@@ -163,6 +180,11 @@ def _answers(study: WholeStudy) -> list[Any]:
         )
         for model in first.values()
     ]
+
+
+def answer_names(study: WholeStudy) -> list[str]:
+    """What the answer sets of the study are called."""
+    return [str(options.name) for options in _answers(study)]
 
 
 def _answered(study: WholeStudy) -> tuple[int, int]:
@@ -194,7 +216,7 @@ def _judged(study: WholeStudy) -> tuple[int, int]:
 
 
 def _judging(study: WholeStudy) -> Any:
-    return study.file.judge(models=tuple(str(options.name) for options in _answers(study)))
+    return study.file.judge(models=tuple(answer_names(study)))
 
 
 def _judge(study: WholeStudy, progress: Progress) -> None:

@@ -1,7 +1,8 @@
 """A file that describes a whole study: its searches, and what comes after them.
 
 At its top stand the options of `harness tune`, which all searches share; each stage has a table. What the tables of
-benchmarks (one for each run), answers and judges hold are options of `harness run`, `harness answer` and `harness judge`.
+benchmarks (one for each run), answers and judges hold are options of `harness run`, `harness answer` and
+`harness judge`.
 """
 
 from __future__ import annotations

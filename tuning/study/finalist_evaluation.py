@@ -55,10 +55,30 @@ def top(
             raise OptionError(option, number, f" must be a whole number from {least} up.")
     store = Store(options.db)
     row = store.resolve_study(word)
-    study = Study.from_dict(row.config)
-    ledger = ledger_of(store, row)
-    chosen = finalists.choose(row, ledger, best, spread)
+    chosen = finalists.choose(row, ledger_of(store, row), best, spread)
     chosen += [_other(store, row, name) for name in against]
+    train_finalists(options, chosen, seeds, progress, setup)
+    measured = finalists.measurements(chosen, seeds)
+    known = [m.finalist for m in measured]
+    first = next((f for f in known if f.why.startswith("best 1")), None)
+    if first is None:
+        raise UsageError(f"The best trial of {row.name} could not be trained with another seed; `harness tune show`.")
+    rivals = [f for f in known if f is not first and (f.study is not row or f.trial == BASE or f.label)]
+    compared = [finalists.compare(rival, first, seeds) for rival in rivals]
+    return Top(row, measured, compared, finalists.remarks(chosen, seeds))
+
+
+def train_finalists(
+    options: Options,
+    chosen: Sequence[Finalist],
+    seeds: int,
+    progress: Progress,
+    setup: Callable[[Plan, Options], Setup] = setup_of,
+) -> None:
+    """Train finalists, all on one base and the same rows, over new seeds, and measure them on the test rows."""
+    store = Store(options.db)
+    row = chosen[0].study
+    study = Study.from_dict(row.config)
     checkpoint, splits = again(study)
     if not splits.test:
         raise UsageError(f"The study {row.name} has no test rows: there is nothing to measure on.")
@@ -79,14 +99,6 @@ def top(
             )
         finally:
             pool.close()
-    measured = finalists.measurements(chosen, seeds)
-    known = [m.finalist for m in measured]
-    first = next((f for f in known if f.why.startswith("best 1")), None)
-    if first is None:
-        raise UsageError(f"The best trial of {row.name} could not be trained with another seed; `harness tune show`.")
-    rivals = [f for f in known if f is not first and (f.study is not row or f.trial == BASE or f.label)]
-    compared = [finalists.compare(rival, first, seeds) for rival in rivals]
-    return Top(row, measured, compared, finalists.remarks(chosen, seeds))
 
 
 def merge_all(outcome: Top, folder: Path) -> list[Path]:
