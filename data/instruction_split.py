@@ -9,16 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Literal
 
+from data.counts import counted
 from data.instructions import Instruction, asked_of
 from data.near_copies import first_of_rows
 from data.sources import DataError, near
 
 Way = Literal["disjoint", "paper"]
 PARTS = ("train", "validation", "test")
+POOL = "pool:"  # before a source: its rows that are neither in validation nor in test
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +47,12 @@ class Splits:
     test: tuple[Instruction, ...]
     digests: dict[str, str]  # sha256 of each part, by its name
     notes: tuple[str, ...] = ()  # what was left out, shrunk, or is wrong with the split: belongs on the study
+    pool: Mapping[str, tuple[Instruction, ...]] = field(default_factory=dict)  # of each source, what may be trained
 
     def part(self, name: str) -> tuple[Instruction, ...]:
-        """Of "train", "validation" or "test"."""
+        """Of "train", "validation" or "test"; or of "pool:SOURCE"."""
+        if name.startswith(POOL):
+            return self.pool[name.removeprefix(POOL)]
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
 
     def subset(self, fraction: float) -> Splits:
@@ -56,6 +62,28 @@ class Splits:
         if fraction == 1:
             return self
         train = self.train[: max(1, round(fraction * len(self.train)))]
+        return replace(self, train=train, digests={**self.digests, "train": digest(train)})
+
+    def shares(self, source: str, share: float) -> dict[str, float]:
+        """Of each source, where `source` has this share: the others keep their proportions in train."""
+        counts = {name: sum(row.source == name for row in self.train) for name in self.pool}
+        rest = sum(count for name, count in counts.items() if name != source)
+        return {name: share if name == source else (1 - share) * count / rest for name, count in counts.items()}
+
+    def drawn(self, source: str, share: float) -> list[tuple[str, int]]:
+        """Train's rows where `source` has this share, each as its source and its place in the pool. As many as train
+        has, or as the sources have in this mix, none of them twice. Every beginning holds the share, to a row."""
+        shares = {name: part for name, part in self.shares(source, share).items() if part > 0}
+        most = min(len(self.train), *(len(self.pool[name]) / part + 1e-9 for name, part in shares.items()))
+        counts = _apportioned(shares, int(most))
+        spread = [((place + 0.5) / count, name, place) for name, count in counts.items() for place in range(count)]
+        return [(name, place) for _, name, place in sorted(spread)]
+
+    def mixed(self, mix: tuple[str, float] | None) -> Splits:
+        """With train's rows as `drawn`; None is as they are."""
+        if mix is None:
+            return self
+        train = tuple(self.pool[name][place] for name, place in self.drawn(*mix))
         return replace(self, train=train, digests={**self.digests, "train": digest(train)})
 
 
@@ -73,16 +101,26 @@ def distinct(rows: Sequence[Instruction]) -> tuple[list[Instruction], list[str]]
     kept = [once[index] for index in first_of_rows([asked_of(row) for row in once])]
     notes = []
     if blank := len(rows) - len(asking):
-        notes.append(f"{blank} of {len(rows)} rows have no instruction and no input and are left out.")
+        notes.append(f"{_part(blank, len(rows), 'has', 'have')} no instruction and no input and {_left_out(blank)}.")
     if silent := len(asking) - len(answered):
-        notes.append(f"{silent} of {len(rows)} rows have no output and are left out.")
+        notes.append(f"{_part(silent, len(rows), 'has', 'have')} no output and {_left_out(silent)}.")
     if other:
         differing = sum(row.output != first[asked_of(row)].output for row in other)
         more = f" ({differing} of them with another output, which is lost)" if differing else ""
-        notes.append(f"{len(other)} of {len(answered)} rows are exact copies of others and are left out{more}.")
+        copies = _part(len(other), len(answered), "is an exact copy of another", "are exact copies of others")
+        notes.append(f"{copies} and {_left_out(len(other))}{more}.")
     if near_copies := len(once) - len(kept):
-        notes.append(f"{near_copies} of {len(answered)} rows are near copies of others and are left out.")
+        copies = _part(near_copies, len(answered), "is a near copy of another", "are near copies of others")
+        notes.append(f"{copies} and {_left_out(near_copies)}.")
     return kept, notes
+
+
+def _part(number: int, of: int, singular: str, plural: str) -> str:
+    return f"{number:,} of {counted(of, 'row')} {singular if number == 1 else plural}"
+
+
+def _left_out(number: int) -> str:
+    return f"{'is' if number == 1 else 'are'} left out"
 
 
 def split(
@@ -112,11 +150,14 @@ def split(
     most = len(kept) if way == "paper" else int(min(len(by_source[s]) / share for s, share in shares.items()) + 1e-9)
     counts, shrunk = _counts(sizes, most)
     notes += shrunk
+    pool: dict[str, tuple[Instruction, ...]] = {}
     if way == "paper":
         parts = _with_replacement(rng, by_source, shares, counts)
         notes.append(_leak(parts))
     else:
         parts = _disjoint(rng, by_source, shares, counts)
+        held = Counter(row.source for name in ("test", "validation") for row in parts[name])
+        pool = {source: tuple(by_source[source][held[source] :]) for source in shares}
     for name, wanted in zip(PARTS, astuple(sizes), strict=True):
         if wanted and not parts[name]:
             left_out = "".join(f" {note}" for note in notes)
@@ -125,7 +166,7 @@ def split(
             )
     train, validation, test = (tuple(parts[name]) for name in PARTS)
     digests = {name: digest(parts[name]) for name in PARTS}
-    return Splits(train, validation, test, digests, tuple(notes))
+    return Splits(train, validation, test, digests, tuple(notes), pool)
 
 
 def digest(rows: Sequence[Instruction]) -> str:

@@ -60,11 +60,14 @@ def messages_of(row: Instruction) -> tuple[Message, ...]:
 
 
 def asked_of(row: Instruction) -> tuple[str, str]:
-    """(instruction, input), by which rows are copies of one another: all that the user says, or the plain text."""
+    """(instruction, input), by which rows are copies of one another: of a conversation its system text and all that
+    the user says, or the latter alone; of plain text the text."""
     if row.is_text:
         return row.output, ""
     if row.messages:
-        return "\n\n".join(message.content for message in row.messages if message.role != "assistant"), ""
+        system = row.messages[0].content if row.messages[0].role == "system" else ""
+        asked = "\n\n".join(message.content for message in row.messages if message.role == "user")
+        return (system, asked) if system else (asked, "")
     return row.instruction, row.input
 
 

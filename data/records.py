@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,11 +39,25 @@ def read(path: Path) -> list[Record]:
     elif ending == ".json":
         records = list(_list(path))
     elif ending == PARQUET:
-        records = list(_parquet(path))
+        records = of_table(_parquet(path), lambda number: f"{path}, row {number + 1}")
     else:
         records = [Record(values, where) for values, where in jsonl.objects(path)]
+    return checked(records, str(path))
+
+
+def of_table(rows: Iterable[Mapping[str, Any]], where: Callable[[int], str]) -> list[Record]:
+    """A table has a cell in every column: an empty one is a key that the row has not. `where` says the place of a row
+    that is counted from 0."""
+    return [
+        Record({column: value for column, value in row.items() if value is not None}, where(number))
+        for number, row in enumerate(rows)
+    ]
+
+
+def checked(records: list[Record], place: str) -> list[Record]:
+    """The same. DataError where there is none, or half of a character in one."""
     if not records:
-        raise DataError(f"{path} has no rows.")
+        raise DataError(f"{place} has no rows.")
     for record in records:
         _check_characters(record)
     return records
@@ -142,21 +156,18 @@ def _table(path: Path, delimiter: str) -> Iterator[Record]:
         csv.field_size_limit(before)
 
 
-def _parquet(path: Path) -> Iterator[Record]:
+def _parquet(path: Path) -> list[dict[str, Any]]:
     import pyarrow.parquet
 
     try:
-        rows = pyarrow.parquet.read_table(path).to_pylist()
+        rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
     except (OSError, pyarrow.ArrowException) as error:
         raise DataError(f"{path} cannot be read as Parquet: {error}.") from error
-    for number, values in enumerate(rows, 1):
-        # a table has a cell in every column: an empty one is a key that the row has not
-        there = {column: value for column, value in values.items() if value is not None}
-        yield Record(there, f"{path}, row {number}")
+    return rows
 
 
 def _is_of_objects(value: Any) -> bool:
-    return isinstance(value, list) and any(isinstance(one, dict) for one in value)
+    return isinstance(value, list) and any(isinstance(item, dict) for item in value)
 
 
 def _ending(path: Path) -> str:

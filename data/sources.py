@@ -52,6 +52,11 @@ def resolve(source: str | Path | None) -> Source:
         repository, _, revision = source.removeprefix("hub:").partition("@")
         if not repository:
             raise DataError(f"{source!r} names no hub data set. Write hub:OWNER/NAME or hub:OWNER/NAME@REVISION.")
+        if ":" in repository or "#" in source:
+            raise DataError(
+                f"{source!r} names a configuration or a split, which only rows to train on have. Write "
+                "hub:OWNER/NAME or hub:OWNER/NAME@REVISION."
+            )
         return Source("hub", repository=repository, revision=revision or "main")
     return Source("folder", folder=_existing(Path(source).expanduser()))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin
 from harness.errors import UsageError, suggest
 
 if TYPE_CHECKING:
-    from harness.evaluation.answering import Progress
+    from harness.progress import Progress
 
 R = TypeVar("R")
 
@@ -61,13 +61,13 @@ def call_text(function: str, /, **given: Any) -> str:
 @contextmanager
 def working(progress: bool) -> Iterator[Progress]:
     """Show progress. Ctrl-C ends in a sentence that says what is stored."""
-    from harness.progress import shown
+    from harness.progress import SILENT, shown
 
     try:
         if progress:
-            with shown() as callback:
-                yield callback
+            with shown() as shown_progress:
+                yield shown_progress
         else:
-            yield lambda task, done, total: None
+            yield SILENT
     except KeyboardInterrupt as error:
         raise StoppedError(str(error) or "nothing was stored.") from None

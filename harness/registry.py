@@ -36,6 +36,7 @@ KINDS = {  # by entry-point group without "harness."
     "backends": Kind("backend"),
     "optimizers": Kind("optimizer", ("ask", "tell", "close", "max_objectives", "takes_constraints")),
     "judges": Kind("judge"),
+    "graders": Kind("grader"),
     "objectives": Kind("objective"),
     "pages": Kind("page", ("title", "render")),
     "commands": Kind("command"),

@@ -160,6 +160,99 @@ class Task(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class GradeRequest:
+    """An answer that is to be graded by a rubric. The texts are hostile: a model and a user's file wrote them."""
+
+    question: str  # what was asked; of a conversation all its turns
+    answer: str
+    rubric: str
+    scale: tuple[str, ...]  # the grades there are, from the worst to the best
+    reference: str = ""  # an answer that is right; "" where there is none
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    grade: str = ""  # one of the scale's; "" where the grader gave none
+    reasons: str = ""  # what the grader wrote, for people
+    error: str = ""  # why there is no grade
+
+
+class Grader(Protocol):
+    """Reads answers and grades them; made by an entry point of the group `harness.graders` (`GraderFactory`)."""
+
+    @property
+    def name(self) -> str:
+        """As people call it."""
+        ...
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """All that a grade depends on beside its request, as JSON has it: part of the identity of runs."""
+        ...
+
+    @property
+    def digests(self) -> Collection[str]:
+        """Of the checkpoint that grades and its base: a run of the same model says so. () where none grades."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What it did and what that cost, and warnings; recorded with the run when all is graded."""
+        ...
+
+    def grade(self, requests: Sequence[GradeRequest], db: str) -> Iterator[list[tuple[int, Grade]]]:
+        """Yield batches of (index into `requests`, grade) as they come, in any order, each index once.
+
+        What costs time or money is kept in the store `db`: the same requests again ask for what is missing. Where no
+        more can be graded now (a server that is down, a limit that is reached) it raises IncompleteError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HumanGraded:
+    """An answer that people graded: how far the grader agrees with them."""
+
+    request: GradeRequest
+    grades: tuple[str, ...]  # one a person, of the request's scale
+    cluster: str  # answers of one cluster are not independent
+
+
+class Grading(Protocol):
+    """How a task's answers are graded: its attribute `grading`, of a task whose items are one `Generate` each. The
+    runner has them graded when all are there, and never calls `score`."""
+
+    @property
+    def grader(self) -> Grader: ...
+
+    @property
+    def values(self) -> Sequence[float]:
+        """What the scale's grades are worth."""
+        ...
+
+    @property
+    def by_people(self) -> Sequence[HumanGraded]: ...
+
+    def request(self, item: Item, answer: str) -> GradeRequest: ...
+
+    def sample(self, item: Item, grade: Grade) -> Sample:
+        """Without metrics where there is no grade."""
+        ...
+
+    def no_answer(self, item: Item, note: str) -> Sample:
+        """The worst grade, which needs no grader."""
+        ...
+
+
+class GraderFactory(Protocol):
+    """A part of the kind `harness.graders`."""
+
+    def __call__(self, settings: Mapping[str, Any], where: str) -> Grader:
+        """`settings`: the table [judge] of a declaration, without the key `grader`; `where`: its file and table, which
+        begin the sentence of the UsageError for one that cannot be. Nothing heavy is loaded."""
+        ...
+
+
 class TaskFactory(Protocol):
     """A part of the kind `harness.tasks`."""
 

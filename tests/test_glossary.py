@@ -18,7 +18,7 @@ CONTRACTS = ("harness/types.py", "tuning/types.py", "judges/types.py")
 BESIDE = {  # parts of a contract that are explained by what they belong to
     *("BackendInfo", "Request", "Outcome", "Step", "Likelihood", "Compute", "Trained", "TrialError", "Value"),
     *("Prompt", "Sampling", "TaskFactory", "BackendFactory", "JudgeFactory", "ObjectiveFactory"),
-    *("Measured", "Surroundings", "JudgedPair", "Verdict"),
+    *("Measured", "Surroundings", "JudgedPair", "Verdict", "Grading", "HumanGraded", "GraderFactory"),
 }
 
 

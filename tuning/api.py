@@ -142,7 +142,9 @@ class Tuned(Shown):
         names = (tasks if isinstance(tasks, str) else ",".join(tasks)) or ",".join(declared.defaults())
         with working(progress) as callback:
             top = finalist_evaluation.top(options, row.id, k, spread, seeds, rivals, callback)
-            merged = finalist_evaluation.merge_all(top, store.study_folder(row.id) / "merged") if merge else []
+            merged = (
+                finalist_evaluation.merge_all(top, store.study_folder(row.id) / "merged", callback) if merge else []
+            )
             runs = finalist_evaluation.run_all(top, options, names, callback) if run else []
         document = finalists.document(top.measured, top.compared)
         return Finalists({"study": row.id, **document, "merged": list(map(str, merged)), "runs": runs})

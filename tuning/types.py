@@ -7,11 +7,14 @@ hyperparameters, and nothing of searches. The search loop (`tuning/search/loop.p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
+
+from harness.progress import SILENT, Progress
 
 Value = int | float | str | bool
+MIX = "mix:"  # begins the name of the hyperparameter that is a source's share of the rows: "mix:alpaca"
 Point = Mapping[str, Value]  # a value for each parameter of a space, as people write it
 
 
@@ -30,6 +33,23 @@ class Hyperparameters:
     lora_plus: float = 1.0  # learning rate of B over that of A
     rslora: bool = False
     dora: bool = False
+    mix: tuple[str, float] | None = None  # a source of rows and its share of those that are trained; None: the study's
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the store and people know it: the share as "mix:alpaca", where there is one."""
+        values = asdict(self)
+        del values["mix"]
+        return {**values, **({MIX + self.mix[0]: self.mix[1]} if self.mix else {})}
+
+    @staticmethod
+    def from_dict(written: Mapping[str, Any]) -> Hyperparameters:
+        values = {name: value for name, value in written.items() if not name.startswith(MIX)}
+        mix = next(((name.removeprefix(MIX), share) for name, share in written.items() if name.startswith(MIX)), None)
+        return Hyperparameters(**{**values, "target_modules": tuple(written["target_modules"]), "mix": mix})
+
+    def value_of(self, name: str) -> Any:
+        """A hyperparameter by the name that `to_dict` has for it; None for a share that it does not have."""
+        return self.to_dict().get(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +92,17 @@ class Step:
     steps: int  # in all
     loss: float  # mean negative log-likelihood of the batch's response tokens, nats
     lr: float
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """How far a training is, for who watches it; nothing of it is stored."""
+
+    name: str  # "loading the base", "encoding the rows", "training", "validation", "test"
+    done: float = 0.0  # steps of training, rows of the others
+    total: int = 0  # 0: it cannot be counted
+    tokens: int = 0  # that went through the base in this phase
+    place: int | None = None  # of a packed trial among those that are trained together; None: it is of all
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +162,7 @@ class Surroundings:
     prompts: str | None
     judge_url: str
     add_bos: bool = False
+    progress: Progress = SILENT  # where a measurement shows how far it is
 
 
 class Objective(Protocol):

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from harness.progress import SILENT
 from tuning.search.workers import Setup
 from tuning.store import Store, StudyRow
 from tuning.study import finalist_evaluation, session
@@ -37,7 +38,7 @@ def add(path: Path) -> list[StudyRow]:
             model="tiny", data="sample", db=str(path), budget=TRIALS, block=4, data_seed=number, no_merge=True, **given
         )
         row = session.run(options, setup=_setup).row
-        finalist_evaluation.top(options, row.id, 4, 2, 1, (), lambda *_: None, _setup)
+        finalist_evaluation.top(options, row.id, 4, 2, 1, (), SILENT, _setup)
     store = Store(path)
     studies = store.studies()[::-1]
     home = store.study_folder(studies[0].id).parent

@@ -1,4 +1,4 @@
-"""Which columns of a training row are its instruction, its input and its response.
+"""Which columns of a training row are its instruction, its input and its response, and its system text.
 
 Sets in circulation name them differently, and a column that is not read is lost from every prompt without a trace.
 So the usual names are known, in any case of letters, and a text column that is none of them is an error.
@@ -7,22 +7,26 @@ So the usual names are known, in any case of letters, and a text column that is 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import Any
 
-from data.instructions import MARKS, Instruction, from_prompt, prompt_of
+from data.instruction_rows.turns import PROSE, row_of
+from data.instructions import MARKS, Instruction, Message, from_prompt, messages_of, prompt_of
 from data.sources import DataError
 
 MEANINGS: dict[str, tuple[str, ...]] = {
     "instruction": ("instruction", "question", "query", "prompt"),
     "input": ("input", "context"),
     "output": ("output", "response", "answer", "completion", "target"),
+    "system": ("system", "system_prompt"),
 }
+_OPTIONAL = ("input", "system")
+HISTORY = "history"  # earlier exchanges, each a question and its answer, as LLaMA-Factory has them
+WHOLE = ("messages", "text")  # what --columns names as well: a column that is a row by itself
 _MEANING_OF = {name: meaning for meaning, names in MEANINGS.items() for name in names}
 _PLURALS = {f"{name}s": name for name in _MEANING_OF}
 END_MARK = "###eos_token###"  # ends the answers of the paper's Dolly files
-PROSE = 4  # words from which a column of a name that says nothing is taken for text of the task
 
 MEND = "name the columns that are read (--columns instruction=COLUMN,input=COLUMN,output=COLUMN)"
 
@@ -46,7 +50,8 @@ _OF_PROMPT = frozenset(
         "text texts article document documents doc docs paragraph paragraphs history system messages message "
         "conversation conversations turns dialog dialogue content contents premise hypothesis sentence sentences "
         "choices options option examples demonstrations code table story evidence background knowledge facts excerpt "
-        "snippet body material given abstract review reference references",
+        "snippet body material given abstract review reference references image images "
+        "picture pictures audio audios video videos tools functions",
     )
 )
 
@@ -74,9 +79,32 @@ def instruction(
     texts["input"] = texts["input"] if texts["input"].strip() else ""  # one of nothing but spaces is none
     texts["output"] = texts["output"].removesuffix(END_MARK)
     row = Instruction(source, texts["instruction"], texts["input"], texts["output"])
+    history, column = _history({name: value for name, value in raw.items() if name not in declared.values()}, where)
+    names = {**names, HISTORY: column}
     if not declared:
-        check_rest(raw, texts, prompt_of(row), where)
+        known = {*_MEANING_OF, HISTORY} if history else _MEANING_OF.keys()
+        check_rest(raw, lambda text: _repeats(text, texts, prompt_of(row)), _mend(texts), where, known)
+    is_whole = row.output.strip() and (row.instruction.strip() or row.input)  # else it is left out, with its reason
+    if is_whole and (texts["system"] or history):
+        system = [Message("system", texts["system"])] if texts["system"] else []
+        row = row_of(source, [*system, *history, *messages_of(row)])
     return row, names
+
+
+def _history(raw: Mapping[str, Any], where: str) -> tuple[list[Message], str]:
+    """The turns of the column history, and its name; none and "" where there are none."""
+    column = next((name for name in raw if folded(name) == HISTORY), "")
+    value = raw.get(column)
+    if value is None or _blank(value):
+        return [], ""
+    turns: list[Message] = []
+    for pair in value if isinstance(value, list) else [None]:
+        if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(text, str) for text in pair):
+            raise DataError(f"{where}: {HISTORY} should be a list of pairs, a question and its answer.")
+        turns += [Message("user", pair[0]), Message("assistant", pair[1])]
+    if not all(turn.content.strip() for turn in turns):
+        raise DataError(f"{where}: {HISTORY} has an empty turn. Take it out.")
+    return turns, column
 
 
 def _by_meaning(raw: Mapping[str, Any], declared: Mapping[str, str]) -> dict[str, Any]:
@@ -87,8 +115,8 @@ def _by_meaning(raw: Mapping[str, Any], declared: Mapping[str, str]) -> dict[str
 
 
 def read(raw: Mapping[str, Any], where: str) -> tuple[dict[str, str], dict[str, str]]:
-    """(texts, names): of each meaning its text ("" for an input that is absent or null) and the column it stood in
-    ("" where there is none). DataError where a text is missing, no text, or stands in two columns."""
+    """(texts, names): of each meaning its text ("" for an input or a system text that is absent or null) and the column
+    it stood in ("" where there is none). DataError where a text is missing, no text, or stands in two columns."""
     texts: dict[str, str] = {}
     names: dict[str, str] = {}
     for meaning in MEANINGS:
@@ -97,25 +125,21 @@ def read(raw: Mapping[str, Any], where: str) -> tuple[dict[str, str], dict[str, 
 
 
 def check_rest(
-    raw: Mapping[str, Any],
-    texts: Mapping[str, str],
-    prompt: str,
-    where: str,
-    known: Collection[str] = _MEANING_OF.keys(),
+    raw: Mapping[str, Any], repeats: Callable[[str], bool], mend: str, where: str, known: Collection[str]
 ) -> None:
-    """DataError where a column that is not read looks like part of the row. One that repeats the row whole, as the
-    `text` of tatsu-lab/alpaca does, is none; `prompt` is the row's prompt in its template, `known` the folded names of
-    the columns that are read."""
+    """DataError, which ends with `mend`, where a column that is not read looks like part of the row. `known`: the
+    folded names of the columns that are read. One that `repeats` the row whole, as the `text` of tatsu-lab/alpaca does,
+    is none."""
     for name, value in raw.items():
         if folded(name) in known or not _looks_like_text_of_the_row(str(name), value):
             continue
-        if isinstance(value, str) and _repeats(value, texts, prompt):
-            continue
-        empty = "instruction" if not texts["instruction"] else "input"
-        raise DataError(
-            f"{where}: the column {name} is not read, and looks like part of the prompt. Rename it to {empty}, or take "
-            f"it out; or {MEND}. The columns that are read: {_known()}."
-        )
+        if not (isinstance(value, str) and repeats(value)):
+            raise DataError(f"{where}: the column {name} is not read, and looks like part of the prompt. {mend}")
+
+
+def _mend(texts: Mapping[str, str]) -> str:
+    empty = "instruction" if not texts["instruction"] else "input"
+    return f"Rename it to {empty}, or take it out; or {MEND}. The columns that are read: {_known()}."
 
 
 def meaning_of(name: object) -> str | None:
@@ -142,7 +166,7 @@ def _one(raw: Mapping[str, Any], meaning: str, where: str) -> tuple[str, str]:
         )
     # one that is filled before one that is empty, and the usual name before others
     name = next(iter([*filled, *present]), "")
-    if meaning == "input":
+    if meaning in _OPTIONAL:
         return name, raw[name] if filled else ""
     if not name:
         near = [key for key in raw if _PLURALS.get(folded(key)) in MEANINGS[meaning]]
@@ -181,15 +205,15 @@ def _words(name: str) -> tuple[bool, bool]:
 
 def _repeats(value: str, texts: Mapping[str, str], prompt: str) -> bool:
     """Is it one of the row's own texts, its prompt, or all of it from the instruction to the end of the response?"""
-    plain = _spaced(value)
-    own = {meaning: _spaced(text) for meaning, text in texts.items()}
-    if plain in {*own.values(), _spaced(prompt)}:
+    plain = spaced(value)
+    own = {meaning: spaced(text) for meaning, text in texts.items()}
+    if plain in {*own.values(), spaced(prompt)}:
         return True
     begin = plain.removesuffix(own["output"])
     return begin != plain and own["instruction"] in begin and own["input"] in begin
 
 
-def _spaced(text: str) -> str:
+def spaced(text: str) -> str:
     return " ".join(text.split())
 
 

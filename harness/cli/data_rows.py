@@ -9,10 +9,18 @@ import typer
 from harness.cli.options import Json, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from rich.console import Console
+    from rich.table import Table
+
     from data.benchmarks import Benchmark
     from data.instruction_rows.explanation import Explanation as RowsExplanation
     from data.sources import DataError
     from harness.tasks.file_tasks.explanation import Explanation
+
+SHARE_SHOWN = 0.001  # of all letters
 
 app = typer.Typer(
     help="Benchmark rows: what is cached, taking rows in, and what a file of your own holds.", no_args_is_help=True
@@ -72,14 +80,25 @@ def import_(
 
 @app.command()
 def show(
-    file: Annotated[str, typer.Argument(help="A file of tests (--tasks file:PATH), of instruction rows, or of both.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="A file of tests (--tasks file:PATH), of instruction rows, or of both; or what tune's --data takes.",
+        ),
+    ],
+    columns: Annotated[
+        str, typer.Option(help="Columns of instruction rows, as for tune: instruction=COLUMN,output=COLUMN.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Explain a file as a test, as instruction rows, or as both: its shape, what is in it, and its first rows as they
     will be asked or trained."""
     from data.sources import DataError
 
-    test, rows = _as_test(file), _as_rows(file)
+    test, rows = _as_test(source), _as_rows(source, columns)
+    if isinstance(rows, DataError) and (columns or not _may_be_a_test(source)):
+        raise rows
     if isinstance(test, DataError) and isinstance(rows, DataError):
         raise test if str(test) == str(rows) else DataError(f"As a test: {test} As instruction rows: {rows}")
     if json:
@@ -92,22 +111,38 @@ def show(
         _print_rows(rows)
 
 
-def _as_test(file: str) -> Explanation | DataError:
+def _may_be_a_test(source: str) -> bool:
+    """Is it no hub data set, folder or list of files, which are rows to train on alone?"""
+    from pathlib import Path
+
+    path = Path(source).expanduser()
+    return path.is_file() or not (
+        source in ("hub", "sample") or source.startswith("hub:") or path.is_dir() or "," in source
+    )
+
+
+def _as_test(source: str) -> Explanation | DataError:
     from data.sources import DataError
     from harness.tasks.file_tasks.explanation import explain
 
     try:
-        return explain(file)
+        return explain(source)
     except DataError as error:
         return error
 
 
-def _as_rows(file: str) -> RowsExplanation | DataError:
+def _as_rows(source: str, columns: str) -> RowsExplanation | DataError:
     from data.instruction_rows.explanation import explain
     from data.sources import DataError
+    from harness.errors import UsageError
+    from harness.options.row_columns import columns_of
 
     try:
-        return explain(file)
+        declared = columns_of(columns)
+    except UsageError as error:
+        raise UsageError(f"--columns {columns}: {error}") from error
+    try:
+        return explain(source, declared)
     except DataError as error:
         return error
 
@@ -116,22 +151,63 @@ def _print_rows(rows: RowsExplanation) -> None:
     from rich.console import Console
     from rich.rule import Rule
 
+    from data.counts import counted
     from harness.cli.tables import plain
 
     console = Console()
-    console.print(plain(f"instruction rows (harness tune --data): {rows.note}"))
-    for sentence in rows.left_out:
+    console.print(plain("instruction rows (harness tune --data)"))
+    for sentence in (*rows.notes, *rows.left_out):
         console.print(plain(sentence))
+    if len(rows.by_source) > 1:
+        console.print(_by_source(rows))
+    kinds = [
+        (
+            rows.conversations,
+            "conversation",
+            f" ({rows.several_turns:,} of several turns, {rows.with_system:,} with a system text)",
+        ),
+        (rows.plain_texts, "plain text", ""),
+        (
+            len(rows.kept) - rows.conversations - rows.plain_texts,
+            "instruction",
+            f" ({rows.with_input:,} with an input)",
+        ),
+    ]
+    kept = ", ".join(f"{counted(number, noun)}{more}" for number, noun, more in kinds if number)
+    console.print(plain(f"left to train on: {kept or 'nothing'}"))
     console.print(
         plain(
-            f"{rows.kept:,} rows are left, {rows.with_input:,} with an input; {rows.one_word:,} responses are one "
-            f"word; prompt and response have {rows.median_length:,} characters in the median, {rows.longest:,} at most"
+            f"{counted(rows.one_word, 'response')} of one word; a row has {rows.median_length:,} characters in the "
+            f"median, {rows.longest:,} at most"
         )
     )
-    for number, (prompt, response) in enumerate(rows.examples, 1):
+    if rows.scripts:
+        console.print(plain(f"letters: {_shares(rows.scripts)}"))
+    for number, row in enumerate(rows.document["examples"], 1):
         console.print(Rule(plain(f"training example {number}"), align="left"))
-        console.print(plain(prompt), end="")
-        console.print(plain(response), style="bold")
+        for turn in row.get("messages", ()):
+            is_learnt = turn["role"] == "assistant"
+            console.print(plain(f"{turn['role']}: "), end="", style="cyan")
+            console.print(plain(turn["content"]), style="bold" if is_learnt else None)
+        if "prompt" in row:
+            console.print(plain(row["prompt"]), end="")
+        if learnt := row.get("response", row.get("text")):
+            console.print(plain(learnt), style="bold")
+
+
+def _by_source(rows: RowsExplanation) -> Table:
+    from harness.cli.tables import plain, table
+
+    shown = table("", ("source", "rows", "left"), right=("rows", "left"))
+    for name, (count, kept) in rows.by_source.items():
+        shown.add_row(plain(name), f"{count:,}", f"{kept:,}")
+    return shown
+
+
+def _shares(scripts: dict[str, float]) -> str:
+    shown = [f"{script} {share:.1%}" for script, share in scripts.items() if share >= SHARE_SHOWN]
+    rest = len(scripts) - len(shown)
+    return ", ".join([*shown, *([f"{rest} more under {SHARE_SHOWN:.1%} each"] if rest else [])])
 
 
 def _print_explanation(explanation: Explanation) -> None:
@@ -151,6 +227,8 @@ def _print_explanation(explanation: Explanation) -> None:
         counts = ", ".join(f"{answer} {count:,}" for answer, count in explanation.answers.items())
         most = max(explanation.answers.values()) / explanation.items
         console.print(plain(f"answers: {counts}; one that is always given is right in {most:.1%}"))
+    if explanation.grading:
+        _print_grading(console, explanation.grading)
     if explanation.repeated_prompts:
         console.print(plain(f"{explanation.repeated_prompts:,} items ask what an earlier one asks"))
     longest = ", ".join(f"{item} {length:,}" for item, length in explanation.longest)
@@ -167,7 +245,28 @@ def _print_explanation(explanation: Explanation) -> None:
             if "stop" in request:
                 stops = " or ".join(map(repr, request["stop"])) or "the end token"
                 console.print(plain(f"  up to {request['max_tokens']} tokens, until {stops}"), style="cyan")
-        console.print(plain(f"expected: {asked['expected']}"), style="bold")
+        if "rubric" in asked:
+            console.print(plain(f"rubric: {asked['rubric']}"), style="cyan")
+        console.print(plain(f"expected: {asked['expected'] or 'nothing is given'}"), style="bold")
+
+
+def _print_grading(console: Console, grading: Mapping[str, Any]) -> None:
+    """Who grades, and how people have graded."""
+    from harness.cli.tables import plain
+
+    judge = grading["judge"]
+    by = (
+        f"by {judge.get('model') or judge.get('grader')}"
+        if judge
+        else "by nobody yet: the declaration names no [judge]"
+    )
+    rubrics = "one rubric" if grading["rubrics"] == 1 else f"{grading['rubrics']:,} rubrics"
+    console.print(plain(f"graded {by}, by {rubrics}, from the worst to the best: {', '.join(grading['scale'])}"))
+    if grading["answers_by_people"]:
+        given = ", ".join(f"{count:,} × {grade}" for grade, count in grading["grades_of_people"].items() if count)
+        console.print(plain(f"people graded {grading['answers_by_people']:,} answers: {given}"))
+    else:
+        console.print(plain("people graded no answers: how far a judge agrees with them will not be known"))
 
 
 def _all(source: str) -> list[Benchmark]:

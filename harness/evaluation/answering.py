@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from harness.evaluation import no_answer
 from harness.evaluation.planning import TaskPlan
+from harness.progress import Progress
 from harness.prompting import thinking
 from harness.prompting.chat_templates import conversation
 from harness.types import Choice, Generate, Item, Loglikelihood, Request, Response, Rolling, Sample
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from harness.results import ResponseRow, SampleRow, Store
     from harness.results.rows import ResponseKind
     from harness.types import Backend
-
-Progress = Callable[[str, int, int], None]  # (task, samples scored, samples in all)
 
 
 @dataclass(slots=True)
@@ -47,7 +46,8 @@ class Clock:
 def answer_task(
     plan: TaskPlan, backend: Backend, store: Store, run_id: str, strip_thinking: bool, clock: Clock, progress: Progress
 ) -> None:
-    """Answer and score all of a task that the store does not hold yet."""
+    """Answer and score all of a task that the store does not hold yet. Of a task whose answers a grader reads
+    (grading.py), answer only."""
     scorer = _Scorer(plan, store, run_id, strip_thinking, clock, progress)
     with scorer:
         done = scorer.take_stored()
@@ -73,7 +73,8 @@ class _Scorer:
         for i, repeat, _ in plan.keys:
             self.parts[i, repeat] = self.parts.get((i, repeat), 0) + 1
         self.waiting: dict[tuple[int, int], dict[int, Response]] = {}  # answered in part
-        self.scored = 0
+        self.scored = self.tokens = 0  # scored: of a task that is graded, answered
+        self.is_graded = getattr(plan.task, "grading", None) is not None
         threads = os.cpu_count() or 1
         self.pool = ThreadPoolExecutor(threads) if plan.task.slow_scoring else None
         self.pending: deque[tuple[int, Future[Sample]]] = deque()
@@ -95,8 +96,10 @@ class _Scorer:
             answered = self.store.answered(self.run_id, self.plan.task.name)
             scored = self.store.scored(self.run_id, self.plan.task.name)
         done = {self.place[key] for key in answered if key in self.place}
-        self.scored = len(scored)
+        self.scored = len(done) if self.is_graded else len(scored)
         self._show()
+        if self.is_graded:
+            return done
         open_items = {item for item, repeat, _ in answered if (item, repeat) not in scored}
         if open_items:
             with self.clock("store"):
@@ -107,6 +110,7 @@ class _Scorer:
 
     def take(self, batch: Sequence[tuple[int, Response]]) -> None:
         rows = [self._row(n, response) for n, response in batch]
+        self.tokens += sum(row.asked - row.reused + row.generated for row in rows)
         self._score(self._complete(batch), rows)
 
     def _complete(self, batch: Sequence[tuple[int, Response]]) -> list[tuple[int, int, list[Response]]]:
@@ -122,6 +126,10 @@ class _Scorer:
         return complete
 
     def _score(self, complete: list[tuple[int, int, list[Response]]], rows: list[ResponseRow]) -> None:
+        if self.is_graded:
+            self.scored += len(complete)
+            self._store(rows, [])
+            return
         if self.pool is not None:
             self._store(rows, self._finished(wait=False))
             for i, repeat, responses in complete:
@@ -174,7 +182,7 @@ class _Scorer:
             self._show()
 
     def _show(self) -> None:
-        self.progress(self.plan.task.name, self.scored, self.plan.samples)
+        self.progress.update(self.plan.task.name, self.scored, self.plan.samples, unit="samples", tokens=self.tokens)
 
     def _row(self, n: int, response: Response) -> ResponseRow:
         from harness.results import ResponseRow
@@ -204,20 +212,25 @@ class _Scorer:
         )
 
     def _sample_row(self, repeat: int, sample: Sample) -> SampleRow:
-        from harness.results import SampleRow
+        return sample_row(self.run_id, self.plan.task.name, repeat, sample)
 
-        return SampleRow(
-            run=self.run_id,
-            task=self.plan.task.name,
-            item=sample.item.id,
-            repeat=repeat,
-            group=sample.item.group,
-            cluster=sample.item.cluster,
-            metrics=sample.metrics,
-            answer=sample.answer,
-            expected=sample.expected,
-            note=sample.note,
-        )
+
+def sample_row(run_id: str, task: str, repeat: int, sample: Sample) -> SampleRow:
+    """A sample as it is stored."""
+    from harness.results import SampleRow
+
+    return SampleRow(
+        run=run_id,
+        task=task,
+        item=sample.item.id,
+        repeat=repeat,
+        group=sample.item.group,
+        cluster=sample.item.cluster,
+        metrics=sample.metrics,
+        answer=sample.answer,
+        expected=sample.expected,
+        note=sample.note,
+    )
 
 
 KINDS: dict[type, ResponseKind] = {

@@ -6,15 +6,17 @@ import gc
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from harness.errors import IncompleteError
 from harness.evaluation import no_answer
-from harness.evaluation.answering import Clock, Progress, answer_task
+from harness.evaluation.answering import Clock, answer_task
+from harness.evaluation.grading import Graded, grade_task, grading_of
 from harness.evaluation.planning import Plan, make_plan
+from harness.progress import SILENT, Progress
 from harness.prompting import thinking
 from harness.results import RunRow, ScoreRow, Store, TaskRow
 from harness.types import Sample, Score
@@ -23,9 +25,6 @@ if TYPE_CHECKING:
     from harness.options import RunOptions
     from harness.tasks.lm_eval_bridge.groups import Aggregate
     from harness.types import Backend, Task
-
-
-def _silent(task: str, done: int, total: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Result:
 
 def run(
     options: RunOptions,
-    progress: Progress = _silent,
+    progress: Progress = SILENT,
     command: Sequence[str] = (),
     make: Callable[[Plan], tuple[Backend, list[str]]] | None = None,
     objects: Sequence[Task] = (),
@@ -48,7 +47,7 @@ def run(
     Raises HarnessError, DataError, or KeyboardInterrupt; whatever was answered is stored."""
     began = time.perf_counter()
     clock = Clock()
-    with clock("planning"):
+    with clock("planning"), progress.step("reading the tasks"):
         plan = make_plan(options, objects)
     store = Store(options.db)
     known = _known(store, plan)
@@ -84,27 +83,37 @@ def _measure(
     began: float,
 ) -> Result:
     record, backend, stopped = known, None, False
+    last_words: Sequence[str] | None = None  # the warnings of a backend that is gone, or was not needed
+    is_graded = any(grading_of(task.task) is not None for task in plan.tasks)
     try:
-        with clock("loading"):
-            backend, warnings = make(plan) if make else _make(plan, known)
-        record = known or _create(store, plan, backend, warnings, command)
-        resumed = sum(len(store.scored(record.id, p.task.name)) for p in plan.tasks) if known else 0
-        for task in plan.tasks:
-            answer_task(task, backend, store, record.id, plan.options.strip_thinking, clock, progress)
-        scores = _summarize(store, record.id, plan, clock)
+        resumed = sum(len(store.scored(known.id, p.task.name)) for p in plan.tasks) if known else 0
+        if known and is_graded and _all_answered(store, known, plan):
+            record, last_words = known, ()
+        else:
+            with clock("loading"), progress.step(f"loading {_short(plan.options.model)}"):
+                backend, warnings = make(plan) if make else _make(plan, known)
+            record = known or _create(store, plan, backend, warnings, command)
+            for task in plan.tasks:
+                answer_task(task, backend, store, record.id, plan.options.strip_thinking, clock, progress)
+            if is_graded and make is None:  # a judge may need its memory
+                last_words = tuple(backend.warnings)
+                backend.close()
+                backend = None
+                gc.collect()
+        scores = _summarize(store, record.id, plan, clock, _grade(store, record.id, plan, clock, progress))
     except KeyboardInterrupt:
         stopped = True
     except BaseException:
-        if record is not None and backend is not None:
-            _close_session(store, record.id, backend, clock, began)
+        if record is not None and (said := _said(backend, last_words)) is not None:
+            _close_session(store, record.id, said, clock, began)
         raise
     finally:
         if make is None and backend is not None:  # it is ours
             backend.close()
     if stopped:
         gc.collect()  # Ctrl-C may have struck between a lock and its `with`: the error's frames held it until now
-    if record is not None and backend is not None:
-        _close_session(store, record.id, backend, clock, began)
+    if record is not None and (said := _said(backend, last_words)) is not None:
+        _close_session(store, record.id, said, clock, began)
     if stopped or record is None:
         raise KeyboardInterrupt(_how_far(store, record, plan))
     store.update(record.id, status="finished", finished=datetime.now(UTC))
@@ -116,6 +125,25 @@ def _make(plan: Plan, known: RunRow | None) -> tuple[Backend, list[str]]:
     from harness import backends
 
     return backends.make(backends.to_go_on(plan.options.backend, known), plan.model, plan.settings)
+
+
+def _said(backend: Backend | None, last_words: Sequence[str] | None) -> Sequence[str] | None:
+    """A backend's warnings; None where there was none."""
+    return last_words if backend is None else backend.warnings
+
+
+def _all_answered(store: Store, known: RunRow, plan: Plan) -> bool:
+    return all(len(store.answered(known.id, task.task.name)) == len(task.requests) for task in plan.tasks)
+
+
+def _grade(store: Store, run_id: str, plan: Plan, clock: Clock, progress: Progress) -> dict[str, Graded]:
+    """By task, where answers are graded."""
+    graded = {}
+    for task in plan.tasks:
+        if grading := grading_of(task.task):
+            strip = plan.options.strip_thinking
+            graded[task.task.name] = grade_task(task, grading, plan.checkpoint, store, run_id, strip, clock, progress)
+    return graded
 
 
 def _how_far(store: Store, record: RunRow | None, plan: Plan) -> str:
@@ -202,7 +230,7 @@ def _short(model: str) -> str:
     return Path(model).resolve().name if Path(model).exists() else model
 
 
-def _summarize(store: Store, run_id: str, plan: Plan, clock: Clock) -> list[ScoreRow]:
+def _summarize(store: Store, run_id: str, plan: Plan, clock: Clock, graded: Mapping[str, Graded]) -> list[ScoreRow]:
     """Scores from the stored samples, whichever session they come from. What of them is no answer is said."""
     scores: dict[str, list[Score]] = {}
     warnings: list[str] = []
@@ -218,6 +246,9 @@ def _summarize(store: Store, run_id: str, plan: Plan, clock: Clock) -> list[Scor
             )
         with clock("scoring"):
             scores[task.name], lost = no_answer.numbers_only(task.summarize(samples))
+        if task.name in graded:
+            scores[task.name] += graded[task.name].scores
+            lost = [*lost, *graded[task.name].warnings]
         warnings += [f"{task.name}: {sentence}" for sentence in lost]
         warnings += no_answer.summary(task.name, [s.note for s in samples], plan.dtype)
         warnings += [f"{task.name}: {warning}" for warning in task.warnings if warning not in part.warnings]
@@ -240,7 +271,7 @@ def _summarize(store: Store, run_id: str, plan: Plan, clock: Clock) -> list[Scor
     return rows
 
 
-def _close_session(store: Store, run_id: str, backend: Backend, clock: Clock, began: float) -> None:
+def _close_session(store: Store, run_id: str, said: Sequence[str], clock: Clock, began: float) -> None:
     """Add this session's seconds to the run's, and bring its token counts up to date."""
     before = store.resolve(run_id)
     seconds = dict(before.totals.get("seconds", {}))
@@ -248,7 +279,7 @@ def _close_session(store: Store, run_id: str, backend: Backend, clock: Clock, be
     for kind, spent in session.items():
         seconds[kind] = round(seconds.get(kind, 0.0) + spent, 3)
     totals = {"tokens": store.tokens(run_id), "seconds": seconds, "sessions": before.totals.get("sessions", 0) + 1}
-    new = [w for w in backend.warnings if w not in before.warnings]
+    new = [w for w in said if w not in before.warnings]
     warned = store.warned(run_id)
     counted = [f"{task}: {count} samples with a warning (harness samples shows them)" for task, count in warned.items()]
     for warning in (thinking.UNFINISHED, thinking.SCORED) if warned else ():

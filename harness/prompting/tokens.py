@@ -24,6 +24,7 @@ from harness.types import Prompt
 
 TAIL = 5  # tokens of the shared text, at least, from the joint on
 LEAD = 2  # of these, the ones that must agree
+PROMPT_CUT = "tokens of the prompt are cut off"  # in the warning on such an answer
 
 
 @dataclass(slots=True)
@@ -231,9 +232,7 @@ class Encoder:
             keep = 1 if ids[:1] == [self.tokenizer.bos_token_id] else 0
             gone = len(ids) - limit
             ids = ids[:keep] + ids[keep + gone :]
-            warnings.append(
-                f"the first {gone} tokens of the prompt are cut off: without shots it is still over {limit}"
-            )
+            warnings.append(f"the first {gone} {PROMPT_CUT}: without shots it is still over {limit}")
         return replace(encoded, ids=ids, warnings=tuple(warnings))
 
     def continuation(self, prompt: Encoded, option: str) -> list[int]:

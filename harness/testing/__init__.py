@@ -9,7 +9,7 @@ tests (pytest, with the assertions that stand here):
 
 and has a test for every sentence of the contract. The suites:
 
-    harness.testing       TaskContract, BackendContract, CommandContract
+    harness.testing       TaskContract, BackendContract, GraderContract, CommandContract
     tuning.testing        OptimizerContract, ObjectiveContract
     judges.testing        JudgeContract
     leaderboard.testing   PageContract
@@ -27,10 +27,12 @@ pytest.register_assert_rewrite(
     "harness.testing.backends",
     "harness.testing.answers",
     "harness.testing.commands",
+    "harness.testing.graders",
 )
 
 from harness.testing.backends import BackendContract  # noqa: E402
 from harness.testing.commands import CommandContract  # noqa: E402
+from harness.testing.graders import GraderContract  # noqa: E402
 from harness.testing.tasks import TaskContract  # noqa: E402
 
-__all__ = ["BackendContract", "CommandContract", "TaskContract"]
+__all__ = ["BackendContract", "CommandContract", "GraderContract", "TaskContract"]

@@ -15,6 +15,7 @@ from data.prompts import PromptSet, load
 from harness.errors import IncompleteError
 from harness.evaluation import identity
 from harness.options import BackendSettings, ResolvedModel
+from harness.progress import SILENT, Progress
 from harness.prompting import prompt_options, thinking
 from harness.types import Generate, Sampling
 from judges.answers import templates
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from harness.types import Backend
     from judges.answers.templates import Template
 
-Progress = Callable[[str, int, int], None]
 Make = Callable[[ResolvedModel, BackendSettings], "tuple[Backend, list[str]]"]
 
 
@@ -68,14 +68,15 @@ def require_a_word(result: Result) -> None:
 
 def answer(
     options: AnswerOptions,
-    progress: Progress = lambda name, done, total: None,
+    progress: Progress = SILENT,
     make: Make | None = None,
     command: Sequence[str] = (),
 ) -> Result:
     """Have one checkpoint answer a prompt set (`data.prompts.load(options.prompts)`).
 
     Raises HarnessError, DataError, or KeyboardInterrupt; whatever was answered is stored."""
-    plan = replace(make_plan(options, load(options.prompts)), command=" ".join(command or sys.argv))
+    with progress.step("reading the prompts"):
+        plan = replace(make_plan(options, load(options.prompts)), command=" ".join(command or sys.argv))
     store = Store(options.db)
     known = _known(store, plan)
     if known is None or known.status == "running":
@@ -108,7 +109,8 @@ def _answer(
     load_backend = make or partial(backends.make, backends.to_go_on(plan.options.backend, known))
     longest = max(len(prompt.turns) for prompt in plan.chosen)
     template = templates.make(plan.template, plan.model.checkpoint, plan.settings, longest)
-    backend, warnings = load_backend(plan.model, plan.settings)
+    with progress.step(f"loading {_short(plan.options.model)}"):
+        backend, warnings = load_backend(plan.model, plan.settings)
     try:
         record = known or _create(store, plan, backend, warnings)
         before = len(store.answers_of(record.id))
@@ -167,7 +169,8 @@ def _turn(
         requests.append(Generate(asked, template.stop, plan.options.max_new_tokens, sampling, strip))
     done = {n for n, prompt in enumerate(prompts) if (prompt.id, turn) in known}
     stored = len(known)
-    progress(record.name, stored, plan.asked)
+    tokens = 0
+    progress.update(record.name, stored, plan.asked, unit="answers")
     if len(done) == len(prompts):
         return
     for batch in backend.answer(requests, done):
@@ -193,7 +196,8 @@ def _turn(
             )
         store.record_answers(record.id, rows)
         stored += len(rows)
-        progress(record.name, stored, plan.asked)
+        tokens += sum(response.asked - response.reused + response.generated for _, response in batch)
+        progress.update(record.name, stored, plan.asked, unit="answers", tokens=tokens)
 
 
 def _create(store: Store, plan: Plan, backend: Backend, warnings: list[str]) -> AnswerSetRow:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from harness import registry
+from harness.progress import SILENT, Progress
 from judges.judging.reference_judge import NAME as REFERENCE
 from judges.store.rows import ComparisonRow, JudgeKind, JudgeRow
 from judges.types import JudgedPair
@@ -32,7 +33,7 @@ def judge(
     contest: Contest,
     name: str,
     references: References | None = None,
-    progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+    progress: Progress = SILENT,
 ) -> Outcome:
     """Compare every pair that this judge can compare; the others are passed over. One transaction.
 
@@ -44,15 +45,16 @@ def judge(
     judge = make()
     row = _row(judge, references)
     store.save_judge(row)
-    rows = [
-        _stored(asked, row.id, verdict)
-        for asked in contest.asked
-        if asked.repeat == 0 and (verdict := judge.compare(_pair(contest, asked, references))) is not None
-    ]
+    rows = []
+    once = [asked for asked in contest.asked if asked.repeat == 0]
+    for compared, asked in enumerate(once, 1):
+        verdict = judge.compare(_pair(contest, asked, references))
+        if verdict is not None:
+            rows.append(_stored(asked, row.id, verdict))
+        progress.update(judge.name, compared, len(once), unit="pairs")
     outcome = Outcome(row, len(rows), len(rows) - store.record_comparisons(rows))
     for comparison in rows:
         outcome.count(comparison)
-    progress(judge.name, outcome.stored, outcome.asked)
     return outcome
 
 

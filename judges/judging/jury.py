@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from harness.progress import Progress
     from judges.judging.cost import Estimate, Prices
     from judges.judging.options import JudgeOptions
     from judges.judging.pairs import Contest
-    from judges.judging.session import Outcome, Progress
+    from judges.judging.session import Outcome
     from judges.store import Store
 
 

@@ -88,10 +88,17 @@ class Spec:
         return self.prompts.messages(turns, self.reference(asked), *sides)
 
     def body(self, messages: Messages, base_url: str) -> dict[str, Any]:
-        # OpenAI's own server wants the newer name, which other servers do not all know
-        limit = "max_completion_tokens" if "//api.openai.com" in base_url else "max_tokens"
-        body: dict[str, Any] = {"model": self.model, "messages": messages, limit: self.max_tokens}
-        return body if self.temperature is None else {**body, "temperature": self.temperature}
+        return request_body(self.model, messages, self.max_tokens, self.temperature, base_url)
+
+
+def request_body(
+    model: str, messages: Messages, max_tokens: int, temperature: float | None, base_url: str
+) -> dict[str, Any]:
+    """Of /chat/completions."""
+    # OpenAI's own server wants the newer name, which other servers do not all know
+    limit = "max_completion_tokens" if "//api.openai.com" in base_url else "max_tokens"
+    body: dict[str, Any] = {"model": model, "messages": messages, limit: max_tokens}
+    return body if temperature is None else {**body, "temperature": temperature}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from harness.options.declaration import option
+from harness.options.declaration import Declaration, option
 from harness.options.run_options import Stored
 
 MODELS, ASK, COMPUTE, COST = "Models", "Questions", "Computing", "Cost"
 OPENAI = "https://api.openai.com/v1"
 
 
-class JudgeOptions(Stored):
+class AskedJudge(Declaration):
+    """How a model that judges is asked, and what it may cost."""
+
+    temperature: float = option(
+        0.0, "The judge's; below 0 sends none, for models that take none.", panel=ASK, allowed="a number"
+    )
+    max_tokens: int = option(2048, "Of a judge's text.", panel=ASK, ge=1)
+    price_in: float | None = option(None, "Per million tokens asked.", panel=COST, ge=0)
+    price_out: float | None = option(None, "Per million tokens said.", panel=COST, ge=0)
+    max_cost: float | None = option(None, "Never passed; what these pairs cost before counts.", panel=COST, ge=0)
+    concurrency: int = option(8, "Requests at once.", panel=COMPUTE, ge=1)
+    timeout: float = option(300.0, "Seconds for one attempt.", panel=COMPUTE, gt=0)
+    attempts: int = option(8, "Of each request.", panel=COMPUTE, ge=1)
+
+
+class JudgeOptions(AskedJudge, Stored):
     """Which answers are compared, by whom, and what it may cost."""
 
     models: tuple[str, ...] = option(
@@ -47,14 +62,4 @@ class JudgeOptions(Stored):
         None, "A file like FastChat's judge_prompts.jsonl.", panel=ASK, allowed="a file like judge_prompts.jsonl"
     )
     repeats: int = option(1, "Ask each pair so often, to see if a judge agrees with itself.", panel=ASK, ge=1)
-    temperature: float = option(
-        0.0, "The judge's; below 0 sends none, for models that take none.", panel=ASK, allowed="a number"
-    )
-    max_tokens: int = option(2048, "Of a judge's text.", panel=ASK, ge=1)
-    price_in: float | None = option(None, "Per million tokens asked.", panel=COST, ge=0)
-    price_out: float | None = option(None, "Per million tokens said.", panel=COST, ge=0)
-    max_cost: float | None = option(None, "Never passed; what these pairs cost before counts.", panel=COST, ge=0)
     estimate: bool = option(False, "Say what it would cost, and ask nothing.", panel=COST)
-    concurrency: int = option(8, "Requests at once.", panel=COMPUTE, ge=1)
-    timeout: float = option(300.0, "Seconds for one attempt.", panel=COMPUTE, gt=0)
-    attempts: int = option(8, "Of each request.", panel=COMPUTE, ge=1)

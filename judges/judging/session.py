@@ -7,7 +7,6 @@ other names) is not sent again; its verdict is taken over, and says so.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -17,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from harness.backends.endpoint.client import RefusedError, Remote, UnavailableError
 from harness.backends.endpoint.replies import UnreadableError
 from harness.errors import HarnessError, IncompleteError, UnreliableError
+from harness.progress import SILENT, Progress
 from judges.judging.cost import Budget, Prices, SpentError, worst_tokens
+from judges.judging.grouped_writes import GroupedWrites
 from judges.judging.model_judge import (
     MOST_ASKED,
     NO_ANSWER,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 REFUSED_ALONE = (400, 413, 422)  # of one request (too long for the model); other refusals are of all
 TOO_MANY_ERRORS = 0.2
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(slots=True)
@@ -85,7 +85,7 @@ def judge(
     remote: Remote,
     rates: Prices | None = None,
     max_cost: float | None = None,
-    progress: Progress = lambda name, done, total: None,
+    progress: Progress = SILENT,
 ) -> Outcome:
     """Ask what is missing and store each verdict. KeyboardInterrupt says how far it came.
 
@@ -101,11 +101,14 @@ def judge(
     spent = sum(comparison.cost or 0.0 for comparison in before) + (store.unaccounted(row.id) if rates else 0.0)
     budget = Budget(rates, max_cost, spent, lambda lost, held: store.save_session(session, lost, held))
     work = _Work(store, plan, remote, budget, session, outcome)
+    tokens_before = outcome.tokens_in + outcome.tokens_out
     try:
+        progress.update(row.name, outcome.stored, outcome.asked, unit="verdicts")
         for _ in work.run():
-            progress(row.name, outcome.stored, outcome.asked)
+            tokens = outcome.tokens_in + outcome.tokens_out - tokens_before
+            progress.update(row.name, outcome.stored, outcome.asked, unit="verdicts", tokens=tokens)
     except KeyboardInterrupt:
-        work.end()
+        work.writes.end()
         raise KeyboardInterrupt(
             f"Stopped. {outcome.stored:,} of {outcome.asked:,} verdicts are stored; the same command goes on."
         ) from None
@@ -123,10 +126,6 @@ def _reason(error: str) -> str:
     return f"{kind}: {rest.partition(': ')[0] if kind == NO_ANSWER else rest}"
 
 
-class _StoppedError(HarnessError):
-    """The session has ended; nothing more is stored."""
-
-
 class _Work:
     """One session. `run` yields whenever verdicts were stored."""
 
@@ -139,9 +138,7 @@ class _Work:
         self.alike: dict[str, list[Job]] = {}  # by request: jobs that one answer serves, the first of them is sent
         for job in plan.jobs:
             self.alike.setdefault(job.request, []).append(job)
-        self._waiting: list[ComparisonRow] = []
-        self._mutex, self._writing = threading.Lock(), threading.Lock()
-        self._broken: HarnessError | None = None
+        self.writes = GroupedWrites(self._write)
         remote.meter = self if budget.rates else None
 
     def run(self) -> Iterator[None]:
@@ -187,11 +184,6 @@ class _Work:
         if refused:
             raise refused[0][1]
 
-    def end(self) -> None:
-        """After this no worker stores anything, and none is in the middle of it."""
-        with self._writing:
-            self._broken = self._broken or _StoppedError("The session has ended.")
-
     def begin(self, body: Mapping[str, Any]) -> None:
         """An attempt is about to be sent (see harness.backends.endpoint.client.Meter)."""
         assert self.budget.rates is not None
@@ -209,7 +201,7 @@ class _Work:
             raise
         stored = self.budget.settle(row.cost) if row.cost is not None else lambda: None
         rows = self._rows(row)
-        self._store(rows)
+        self.writes.store(rows)
         stored()
         return rows
 
@@ -218,26 +210,12 @@ class _Work:
         first, *others = self.alike[row.request]
         return [in_all(row, first), *(in_all(taken_over(row, other), other) for other in others)]
 
-    def _store(self, rows: Sequence[ComparisonRow]) -> None:
-        """Put rows on the disk together with those of other workers who wait for it."""
-        with self._mutex:
-            self._waiting += rows
-        with self._writing:
-            if self._broken is not None:
-                raise self._broken
-            with self._mutex:
-                batch, self._waiting = self._waiting, []
-            if not batch:
-                return  # another worker has stored them
-            try:
-                with self.budget.account() if self.session else nullcontext((0.0, 0.0)) as (lost, held):
-                    self.store.record_comparisons(batch, self.session, lost, held)
-            except HarnessError as error:
-                self._broken = error
-                raise
+    def _write(self, rows: Sequence[ComparisonRow]) -> None:
+        with self.budget.account() if self.session else nullcontext((0.0, 0.0)) as (lost, held):
+            self.store.record_comparisons(rows, self.session, lost, held)
 
     def _done(self, rows: Sequence[ComparisonRow]) -> None:
-        self._store(rows)
+        self.writes.store(rows)
         self._count(rows)
 
     def _count(self, rows: Sequence[ComparisonRow]) -> None:

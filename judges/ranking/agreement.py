@@ -6,12 +6,13 @@ Every figure has a 95% interval clustered by prompt. docs/statistics.md has the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from harness.stats import intervals
+from harness.stats.jackknife import Estimate, jackknife
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,16 +21,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 CHOICES = ("first", "tie", "second")  # what a verdict on an ordered pair can be; "bad" is a tie
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure with its interval; NaN (and -1 to 1, or 0 to 1) where `n` observations do not tell."""
-
-    value: float
-    low: float
-    high: float
-    n: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +113,7 @@ def cohen(a: Iterable[Opinion], b: Iterable[Opinion]) -> Agreement:
             equal.append((float(table.trace()), prompt))
             n += 1
     share = _rate(equal)
-    return Agreement(share, _jackknife(list(tables.values()), _kappa, n, share))
+    return Agreement(share, jackknife(list(tables.values()), _kappa, _unlike, n, share))
 
 
 def krippendorff(opinions: Iterable[Opinion]) -> Estimate:
@@ -139,7 +130,7 @@ def krippendorff(opinions: Iterable[Opinion]) -> Estimate:
         prompt = own[0].prompt
         tables[prompt] = tables.get(prompt, 0) + table
         equal.append((float(table.trace()) / len(own), prompt))
-    return _jackknife(list(tables.values()), _alpha, len(equal), _rate(equal))
+    return jackknife(list(tables.values()), _alpha, _unlike, len(equal), _rate(equal))
 
 
 def _both_orders(valid: Sequence[Seen]) -> Iterable[tuple[Seen, Seen]]:
@@ -205,30 +196,6 @@ def _over_chance(agreed: float, chance: float) -> float:
     return math.nan if chance >= 1 - 1e-12 else (agreed - chance) / (1 - chance)
 
 
-def _jackknife(tables: Sequence[Floats], figure: Callable[[Floats], float], n: int, share: Estimate) -> Estimate:
-    """A figure of summed tables, one a prompt; its interval by leaving out one prompt at a time (Efron and Stein 1981)
-    with Student's t. Where all agree nothing varies, and the lower end is what the interval of `share` allows."""
-    import numpy as np
-    from scipy.special import stdtrit
-
-    if not tables:
-        return Estimate(math.nan, -1.0, 1.0, 0)
-    whole = np.sum(tables, axis=0)
-    value = figure(whole)
-    if math.isnan(value) or len(tables) < 2:
-        return Estimate(value, -1.0, 1.0, n)
-    left_out = np.array([figure(whole - table) for table in tables])
-    left_out = left_out[np.isfinite(left_out)]
-    count = len(left_out)
-    if count < 2:
-        return Estimate(value, -1.0, 1.0, n)
-    error = math.sqrt((count - 1) / count * float(((left_out - left_out.mean()) ** 2).sum()))
-    half = float(stdtrit(count - 1, 0.975)) * error
-    if half < 1e-12:
-        scale = (1 - value) / (1 - share.value) if share.value < 1 else 1 / (1 - _chance(whole))
-        return Estimate(value, max(-1.0, value - scale * (share.value - share.low)), min(1.0, value), n)
-    return Estimate(value, max(-1.0, value - half), min(1.0, value + half), n)
-
-
-def _chance(table: Floats) -> float:
-    return float(table.sum(axis=0) @ table.sum(axis=1)) / float(table.sum()) ** 2
+def _unlike(table: Floats) -> float:
+    """The share of unequal choices that chance alone would bring."""
+    return 1 - float(table.sum(axis=0) @ table.sum(axis=1)) / float(table.sum()) ** 2

@@ -113,7 +113,7 @@ class Comparisons(StoreConnection):
             (new,) = connection.execute(query).fetchone() or (0,)
             new -= before
             if session:
-                _save_session(connection, session, lost, reserved)
+                save_account(connection, session, lost, reserved)
         return int(new)
 
     def open_session(self, judge: str) -> str:
@@ -126,7 +126,7 @@ class Comparisons(StoreConnection):
     def save_session(self, session: str, lost: float, reserved: float) -> None:
         """How a session's account stands; see judge_sessions in schema.sql."""
         with self.write() as connection:
-            _save_session(connection, session, lost, reserved)
+            save_account(connection, session, lost, reserved)
 
     def unaccounted(self, judge: str) -> float:
         """What this judge may have spent beyond its stored comparisons: lost requests, and those that were under way
@@ -142,7 +142,7 @@ class Comparisons(StoreConnection):
             return connection.execute(_VERDICTS).fetchone() or ()
 
 
-def _save_session(connection: duckdb.DuckDBPyConnection, session: str, lost: float, reserved: float) -> None:
+def save_account(connection: duckdb.DuckDBPyConnection, session: str, lost: float, reserved: float) -> None:
     query = "UPDATE judge_sessions SET lost = ?, reserved = ? WHERE id = ? RETURNING id"
     if not connection.execute(query, [lost, reserved, session]).fetchall():
         raise StoreError(f"The store has no judge's session {session}.")

@@ -115,6 +115,23 @@ class ComparisonRow:
 
 
 @dataclass(frozen=True, slots=True)
+class GradeRow:
+    """One judge's grade of one answer by one rubric; key (judge, request)."""
+
+    judge: str
+    request: str  # sha256, hex, of what the judge was asked: equal requests are asked once
+    created: datetime
+    grade: str = ""  # "" where there is none
+    text: str = ""
+    error: str = ""
+    asked: int = 1  # times, while the judge's own text held no grade
+    tokens_in: int = 0  # of all the times
+    tokens_out: int = 0
+    cost: float | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class RatingPlanRow:
     id: str
     name: str

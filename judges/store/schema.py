@@ -13,7 +13,8 @@ from judges.store.fields import FIELDS
 if TYPE_CHECKING:
     import duckdb
 
-# What belongs to nothing any more. The order matters. Judges stay: a person's token must open the page again.
+# What belongs to nothing any more. The order matters. Judges stay: a person's token must open the page again. Grades
+# stay: they were paid for, and the same answer may come again.
 _ORPHANS = {
     "answers": "DELETE FROM answers WHERE answer_set NOT IN (SELECT id FROM answer_sets)",
     "comparisons": """DELETE FROM comparisons WHERE "first" NOT IN (SELECT id FROM answer_sets)
@@ -35,6 +36,10 @@ _ASKED_AGAIN = (
     "DELETE FROM comparisons WHERE verdict = 'error' "
     "AND id IN (SELECT id FROM other_comparisons WHERE verdict <> 'error')"
 )
+_GRADED_AGAIN = (
+    "DELETE FROM grades WHERE grade = '' "
+    "AND (judge, request) IN (SELECT (judge, request) FROM other_grades WHERE grade <> '')"
+)
 _COPY = {
     "prompt_sets": "INSERT INTO prompt_sets BY NAME SELECT o.* FROM other_prompt_sets o ANTI JOIN prompt_sets u "
     "ON u.digest = o.digest",
@@ -47,6 +52,8 @@ _COPY = {
     "judges": "INSERT INTO judges BY NAME SELECT o.* FROM other_judges o ANTI JOIN judges u ON u.id = o.id",
     "comparisons": "INSERT INTO comparisons BY NAME SELECT o.* FROM other_comparisons o ANTI JOIN comparisons u "
     "ON u.id = o.id",
+    "grades": "INSERT INTO grades BY NAME SELECT o.* FROM other_grades o ANTI JOIN grades u "
+    "ON u.judge = o.judge AND u.request = o.request",
     "judge_sessions": "INSERT INTO judge_sessions BY NAME SELECT o.* FROM other_judge_sessions o "
     "ANTI JOIN judge_sessions u ON u.id = o.id",
     "rating_plans": "INSERT INTO rating_plans BY NAME SELECT o.* FROM other_rating_plans o ANTI JOIN rating_plans u "
@@ -74,12 +81,13 @@ def remove_answers(connection: duckdb.DuckDBPyConnection, answer_sets: Sequence[
 
 
 def _take(connection: duckdb.DuckDBPyConnection, behind: list[str]) -> Counts:
-    """An answer set that stands here unfinished and is finished there comes anew, and a verdict there takes the place
-    of an error here."""
+    """An answer set that stands here unfinished and is finished there comes anew, and a verdict or grade there takes
+    the place of an error here."""
     for (answer_set,) in connection.execute(_BEHIND).fetchall():
         connection.execute("DELETE FROM answers WHERE answer_set = ?", [answer_set])
         connection.execute("DELETE FROM answer_sets WHERE id = ?", [answer_set])
     connection.execute(_ASKED_AGAIN)
+    connection.execute(_GRADED_AGAIN)
     counts = execute(connection, _COPY)
     for query in _TAKE_BACK:
         connection.execute(query)
@@ -87,9 +95,9 @@ def _take(connection: duckdb.DuckDBPyConnection, behind: list[str]) -> Counts:
 
 
 TABLES = Schema(
-    steps={3: Path(__file__).with_name("schema.sql")},
+    steps={3: Path(__file__).with_name("schema.sql"), 5: Path(__file__).with_name("grades.sql")},
     fields=FIELDS,
     take=_take,
     orphans=_ORPHANS,
-    counted=("answer_sets", "answers", "judges", "comparisons"),
+    counted=("answer_sets", "answers", "judges", "comparisons", "grades"),
 )

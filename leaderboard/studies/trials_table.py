@@ -144,11 +144,13 @@ def _objective(name: str) -> Column:
 
 def _hyper(name: str) -> Column:
     def value(row: Row) -> Any:
-        hyper = getattr(row.trial.hyperparameters, name)
+        hyper = row.trial.hyperparameters.value_of(name)
         return ", ".join(hyper) if isinstance(hyper, tuple) else hyper
 
     def shown(row: Row) -> Cell:
         hyper = value(row)
+        if hyper is None:  # a share of rows, which another study searches
+            return tables.absent()
         return tables.words(f"{hyper:.4g}" if isinstance(hyper, float) else hyper, "n")
 
     return Column(name, name, value, shown)

@@ -42,6 +42,18 @@ def test_messages_of_a_row() -> None:
     assert messages_of(TEXT) == ()
 
 
+def test_a_long_system_text_that_rows_share_makes_no_copies() -> None:
+    text = (
+        "You answer questions of a museum's visitors, briefly and without a guess. Prices are in euros; children under "
+        "twelve enter free. The west wing is closed until spring, and photographs are allowed everywhere but in the "
+        "print room. Where you do not know the answer, name the desk at the entrance, which is staffed all day."
+    )
+    system = Message("system", text)
+    asked = [Message("user", word) for word in ("Who made it?", "How old is it?", "May I touch it?")]
+    rows = [Instruction("x", "", "", "Yes.", (system, question, Message("assistant", "Yes."))) for question in asked]
+    assert distinct(rows) == (rows, [])
+
+
 def test_copies_are_told_by_all_that_is_asked() -> None:
     other = Instruction(TALK.source, TALK.instruction, "", "Bye.", (*TALK.messages[:3], Message("user", "What else?")))
     assert asked_of(TALK) != asked_of(other)

@@ -81,15 +81,15 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("rows", "texts", "line"),
     [
-        ([{"prompt": "a", "completion": "b"}], [("a", "", "b")], "prompt, completion, 1 rows"),
-        ([{"prompt": "a", "response": "b", "id": 1}], [("a", "", "b")], "prompt, response, 1 rows"),
-        ([{"prompt": "a", "answer": "b"}], [("a", "", "b")], "prompt, answer, 1 rows"),
-        ([{"messages": [ASKED, ANSWERED]}], [("Who?", "", "Ada.")], "messages, 1 conversations"),
-        ([{"messages": [SYSTEM, ASKED, ANSWERED]}], [("Be brief.\n\nWho?", "", "Ada.")], "messages, 1 conversations"),
+        ([{"prompt": "a", "completion": "b"}], [("a", "", "b")], "prompt, completion, 1 row"),
+        ([{"prompt": "a", "response": "b", "id": 1}], [("a", "", "b")], "prompt, response, 1 row"),
+        ([{"prompt": "a", "answer": "b"}], [("a", "", "b")], "prompt, answer, 1 row"),
+        ([{"messages": [ASKED, ANSWERED]}], [("Who?", "", "Ada.")], "messages, 1 conversation"),
+        ([{"messages": [SYSTEM, ASKED, ANSWERED]}], [("Be brief.\n\nWho?", "", "Ada.")], "messages, 1 conversation"),
         (
             [{"prompt": "Who?", "prompt_id": "x", "messages": [SYSTEM, ASKED, ANSWERED]}],
             [("Be brief.\n\nWho?", "", "Ada.")],
-            "messages, 1 conversations",
+            "messages, 1 conversation",
         ),
         (
             [
@@ -99,7 +99,7 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, name: str) -> None:
                 }
             ],
             [("Hm.\n\nWho?", "", "Ada.")],
-            "conversations, 1 conversations",
+            "conversations, 1 conversation",
         ),
         (
             [{"messages": [ASKED, ANSWERED]}, {"messages": [ASKED]}, {"messages": []}, {"messages": [ANSWERED]}],
@@ -109,7 +109,7 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, name: str) -> None:
         (
             [{"instruction": "Add.", "instances": [{"input": "1 2", "output": "3"}, {"input": "", "output": "0"}]}],
             [("Add.", "1 2", "3"), ("Add.", "", "0")],
-            "instruction + instances, 1 tasks, 2 rows",
+            "instruction + instances, 1 task, 2 rows",
         ),
     ],
 )
@@ -127,19 +127,25 @@ def test_a_conversation_in_a_cell_of_a_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
-        ([{"prompt": "a", "chosen": "b", "rejected": "c"}], "my.jsonl: preference pairs .*Keep the chosen response"),
-        ([{"text": "a text"}], "plain text .column text.*or name the columns that are read .--columns"),
-        (
-            [{"messages": [ASKED, ANSWERED]}, {"messages": [ASKED, ANSWERED, ASKED, ANSWERED]}],
-            "1 of 2 conversations have several turns .the first: .*my.jsonl, line 2.*one prompt and one response",
-        ),
-        ([{"messages": [ASKED, ASKED, ANSWERED]}], "1 of 1 conversations have several turns"),
-        ([{"messages": [ASKED]}], "none of 1 conversations has a user turn and an assistant turn"),
-        ([{"messages": [ASKED, {"role": "tool", "content": "x"}]}], "line 1, column messages, turn 2: the role is"),
-        ([{"messages": [ASKED, {"role": "assistant", "content": None}]}], "content should be text and is NoneType"),
-        ([{"messages": [ASKED, {**ANSWERED, "tool_calls": [1]}]}], "turn 2: tool_calls is not read, and looks"),
+        ([{"prompt": "a", "chosen": "b", "rejected": "c"}], "preference pairs .*Keep the.*--columns output=chosen"),
+        ([{"prompt": "a", "chosen_list": [ASKED], "rejected_list": [ASKED]}], "--columns output=chosen_list"),
+        ([{"prompt": "a", "response": "b", "rejected_response": "c"}], "preference pairs .chosen, rejected_response."),
+        ([{"prompt": "a", "completion": "b", "label": False}], "the label is false in 1 of 1 row,"),
+        ([{"messages": [ASKED, ANSWERED], "label": n > 0} for n in range(3)], "the label is false in 1 of 3 rows,"),
+        ([{"text": " "}, {"text": ""}], "none of its rows has a text in the column text"),
+        ([{"text": "a b", "summary": "it was all in all a"}], "column summary is not read.*Take it out; or.*text=text"),
+        ([{"text": "a", "role": "prompter", "parent_id": None}], "one turn a row .*Put the turns of each conversation"),
+        ([{"text": 3}], "line 1: text should be text and is int"),
+        ([{"messages": [ASKED]}], "none of 1 conversation can be trained: 1 left out: no assistant turn"),
+        ([{"messages": [ASKED, {"role": 3, "content": "x"}]}], "line 1, column messages, turn 2: the role is 3"),
+        ([{"messages": [ASKED, {"role": "assistant", "content": 3}]}], "content should be text and is int"),
+        ([{"messages": [ASKED, {"role": "assistant", "content": [3]}]}], "turn 2: a part of the content should be an"),
         ([{"messages": ["Who?"]}], "turn 1: should be an object with role and content, or with from and value"),
         ([{"messages": [ASKED, ANSWERED], "context": "Ada was there."}], "line 1: the column context is not read"),
+        ([{"messages": [ASKED, ANSWERED], "images": ["a.png"]}], "1 left out: images, sound or video"),
+        ([{"prompt": "a", "response": "b", "image": {"bytes": "x"}}], "line 1: the column image is not read"),
+        ([{"instruction": "a", "output": "b", "history": ["c"]}], "history should be a list of pairs"),
+        ([{"instruction": "a", "output": "b", "history": [["c", ""]]}], "history has an empty turn"),
         ([{"messages": [SYSTEM, ASKED, ANSWERED], "system": "Hm."}], "a system text stands in a column and in"),
         ([{"instruction": "a", "instances": [{"input": "b"}]}], "line 1, instance 1: output should be text and is not"),
         ([{"instruction": "a", "instances": "b"}], "line 1: instances should be a list of objects"),
@@ -158,20 +164,20 @@ def test_refusals(tmp_path: Path, rows: list[dict[str, Any]], sentence: str) -> 
             {"frage": "a", "stoff": "b", "antwort": "c", "zusatz": "eins zwei drei vier"},
             {"instruction": "frage", "input": "stoff", "output": "antwort"},
             ("a", "b", "c"),
-            "instruction=frage, input=stoff, output=antwort, 1 rows; not read: zusatz",
+            "instruction=frage, input=stoff, output=antwort, 1 row; not read: zusatz",
         ),
-        ({"prompt": "a", "answer": "b", "story": "c"}, {"input": "story"}, ("a", "c", "b"), "input=story, 1 rows"),
+        ({"prompt": "a", "answer": "b", "story": "c"}, {"input": "story"}, ("a", "c", "b"), "input=story, 1 row"),
         (
             {"prompt": "a", "chosen": "b", "rejected": "c"},
             {"output": "chosen"},
             ("a", "", "b"),
-            "output=chosen, 1 rows; not read: rejected",
+            "output=chosen, 1 row; not read: rejected",
         ),
         (
             {"instruction": "a", "input": "b", "output": "c", "context": "d"},
             {"input": "context"},
             ("a", "d", "c"),
-            "input=context, 1 rows; not read: input",
+            "input=context, 1 row; not read: input",
         ),
     ],
 )  # fmt: skip
@@ -187,8 +193,10 @@ def test_declared_columns_that_no_file_has(tmp_path: Path) -> None:
     path = put(tmp_path, "my.jsonl", ROWS)
     with pytest.raises(DataError, match=r"There is no column questoin. Did you mean question\? There are question"):
         load(path, None, {"instruction": "questoin"})
-    with pytest.raises(DataError, match="--data names no such file"):
+    with pytest.raises(DataError, match="a file or a hub data set, and --data names none"):
         load("sample", None, {"instruction": "questoin"})
+    with pytest.raises(DataError, match="names messages=question, output=answer, and messages is a row by itself"):
+        load(path, None, {"messages": "question", "output": "answer"})
 
 
 text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(
@@ -214,19 +222,21 @@ def test_any_texts_come_back_as_they_were(texts: list[Texts], name: str, shape: 
         loaded = load(put(Path(folder), name, rows))
     expected = [(a, b, c) for a, b, c in texts]
     assert [(one.instruction, one.input, one.output) for one in loaded.rows] == expected
-    assert re.search(rf"\b{len(texts)} (rows|conversations)$", loaded.notes[0])
+    assert re.search(rf"\b{len(texts)} (rows?|conversations?)$", loaded.notes[0])
 
 
 value = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=9),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["role", "content", "from", "value", "input", "output"]), inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "content", "from", "value", "type", "text", "input", "output"]), inner, max_size=3
+        )
     ),
     max_leaves=6,
 )
 column = st.sampled_from(
-    ["messages", "conversations", "instances", "instruction", "prompt", "output", "text", "system"]
+    ["messages", "conversations", "instances", "instruction", "prompt", "output", "text", "system", "history", "tools"]
 )
 
 
@@ -236,9 +246,9 @@ def test_any_file_is_rows_or_a_sentence(rows: list[dict[str, Any]]) -> None:
     sentence, parts = "my.jsonl", []
     with tempfile.TemporaryDirectory() as folder:
         try:
-            parts = [
-                part for one in load(put(Path(folder), "my.jsonl", rows)).rows for part in dataclasses.astuple(one)
-            ]
+            loaded = load(put(Path(folder), "my.jsonl", rows)).rows
+            parts = [part for row in loaded for part in (row.source, row.instruction, row.input, row.output)]
+            parts += [part for row in loaded for message in row.messages for part in dataclasses.astuple(message)]
         except DataError as error:
             sentence = str(error)
     assert "my.jsonl" in sentence

@@ -19,7 +19,7 @@ def test_several_files_and_a_set(tmp_path: Path) -> None:
     loaded = load(f"{one},{two}, sample")
     assert loaded.sources == ("one.jsonl", "two.csv", "alpaca", "dolly")
     assert [row.source for row in loaded.rows[:4]] == ["one.jsonl", "two.csv", "two.csv", "alpaca"]
-    assert loaded.notes == ("one.jsonl: instruction, output, 1 rows", "two.csv: instruction, output, 2 rows")
+    assert loaded.notes == ("one.jsonl: instruction, output, 1 row", "two.csv: instruction, output, 2 rows")
 
 
 def test_a_folder_of_files(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_folder_of_alpaca_and_more(tmp_path: Path) -> None:
     assert load(tmp_path).sources == ("alpaca_data.json", "more.jsonl")
     loaded = load(tmp_path, ["alpaca", "more.jsonl"])
     assert [row.source for row in loaded.rows] == ["alpaca", "alpaca", "more.jsonl"]
-    assert loaded.notes == ("more.jsonl: instruction, output, 1 rows",)
+    assert loaded.notes == ("more.jsonl: instruction, output, 1 row",)
 
 
 def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_mix_names_files_of_data_and_others(tmp_path: Path, monkeypatch: pytes
     assert load("sample", [other, "dolly"]).sources == ("other.jsonl", "dolly")
     with pytest.raises(DataError, match=r"mien.jsonl is no source of rows.*Did you mean mine.jsonl\?"):
         load("in/mine.jsonl", ["mien.jsonl"])
-    with pytest.raises(DataError, match=r"are one file\. Name it once"):
+    with pytest.raises(DataError, match=r"are one source\. Name it once"):
         load("sample", ["other.jsonl", "./in/../other.jsonl"])
 
 
@@ -79,18 +79,3 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         load(f"{path},{tmp_path / 'rows'}")
     with pytest.raises(DataError, match="names 2 places of Alpaca and Dolly"):
         load("sample,hub")
-
-
-def test_the_real_files(shared_data: Path) -> None:
-    """As they lie there, none rewritten."""
-    wanted = {
-        "alpaca/alpaca_original_19964.jsonl.gz": "instruction, input, output, 19,964 rows",
-        "alpaca/alpaca_en_demo.json": "instruction, input, output, 999 rows",
-        "dolly/dolly15k_dedup.jsonl.gz": "instruction, context, response, 14,824 rows",
-        "dolly/dolly151.jsonl": "prompt, answer, 151 rows",
-        "self_instruct/seed_tasks.jsonl": "instruction + instances, 175 tasks, 175 rows",
-        "gsm8k/test.jsonl": "question, answer, 1,319 rows",
-    }
-    loaded = load(",".join(str(shared_data / name) for name in wanted))
-    assert loaded.notes == tuple(f"{Path(name).name}: {line}" for name, line in wanted.items())
-    assert not any("### Response" in row.instruction or "###eos" in row.output for row in loaded.rows)

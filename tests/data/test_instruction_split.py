@@ -157,10 +157,10 @@ def test_what_is_left_out_is_said() -> None:
     other_output = dataclasses.replace(given_[4], output="no")
     splits = split([*given_, given_[3], near_copy, other_output, silent, blank], 0)
     assert splits.notes == (
-        "1 of 55 rows have no instruction and no input and are left out.",
-        "1 of 55 rows have no output and are left out.",
+        "1 of 55 rows has no instruction and no input and is left out.",
+        "1 of 55 rows has no output and is left out.",
         "2 of 53 rows are exact copies of others and are left out (1 of them with another output, which is lost).",
-        "1 of 53 rows are near copies of others and are left out.",
+        "1 of 53 rows is a near copy of another and is left out.",
     )
     assert sum(len(splits.part(name)) for name in PARTS) == 50
 

@@ -125,8 +125,8 @@ def test_rows_by_any_usual_name_are_the_same_rows(tmp_path: Path, name: str, nam
 def test_order_and_case_of_columns_do_not_matter(order: list[str], input_: str, output: str, case: type[str]) -> None:
     names = {"instruction": "instruction", "input": input_, "output": output}
     texts = {"instruction": "Add.", "input": "1 2", "output": "3"}
-    found, _ = columns.read({case(names[key]): texts[key] for key in order}, "here")
-    assert found == texts
+    read, _ = columns.read({case(names[key]): texts[key] for key in order}, "here")
+    assert read == {**texts, "system": ""}
 
 
 WHOLE = f"{WITH_INPUT} b".format(instruction="a", input="c")  # as the column `text` of tatsu-lab/alpaca
@@ -160,8 +160,8 @@ def test_what_is_read_of_a_row(tmp_path: Path, row: dict[str, object], wanted: t
         ({"Text": "Ada"}, "column Text is not read"),
         ({"docText": "Ada"}, "column docText is not read"),
         ({"choices": ["a", "b"]}, "column choices is not read"),
-        ({"history": [["a", "b"]]}, "column history is not read"),
-        ({"system": "Be brief."}, "column system is not read"),
+        ({"transcript": [["a", "b"]], "dialogue": [["a", "b"]]}, "column dialogue is not read"),
+        ({"system_message": "Be brief."}, "column system_message is not read"),
         ({"zusatz": "Ada was there at noon."}, "column zusatz is not read"),
         ({"inputs": "Ada"}, "column inputs is not read"),
         ({"input": "one", "context": "other"}, "input and context both hold text, and a row has one input"),

@@ -15,7 +15,7 @@ from tests.wheel import ROOT, Environment, build, install, once
 
 PLUGIN = ROOT / "examples" / "plugin"
 LONGEST = 59  # lines of a part's file
-TUNE = ("--sizes", "24,8,8", "--budget", "3", "--set", "batch=8", "--set", "epochs=1", "--no-merge")
+TUNE = ("--sizes", "24,8,8", "--budget", "4", "--set", "batch=8", "--set", "epochs=1", "--no-merge")
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,9 @@ def test_the_command_reads_it(made: Plugged, db: Path) -> None:
 def test_the_optimizer_and_the_objective_make_a_study(made: Plugged) -> None:
     words = ("--model", "tiny", "--data", "sample", "--optimizer", "halton", "--objective", "norm:lora_B", *TUNE)
     study = json.loads(made.harness("tune", *words, "--db", made.folder / "t.duckdb", "--json"))
-    assert len(study["trials"]) == 3
+    assert len(study["trials"]) == 4
     assert all(trial["values"][0] > 0 for trial in study["trials"])
-    assert len({tuple(trial["values"]) for trial in study["trials"]}) == 3
+    assert len({tuple(trial["values"]) for trial in study["trials"]}) == 4
 
 
 @pytest.mark.full

@@ -73,7 +73,7 @@ def test_finalists_and_report(folder):
 
 def test_a_study_file_and_arguments_over_it(folder):
     (folder / "s.toml").write_text(
-        f'model = "tiny"\ndata = "{folder}/rows"\nbudget = 3\noptimizer = "list"\n'
+        f'model = "tiny"\ndata = "{folder}/rows"\nbudget = 4\noptimizer = "list"\n'
         f'no-merge = true\ndb = "{folder}/f.duckdb"\n'
         "[set]\nbatch = 2\nepochs = 1\n"
     )
@@ -81,7 +81,7 @@ def test_a_study_file_and_arguments_over_it(folder):
     assert {(t["hyperparameters"]["batch"], t["hyperparameters"]["epochs"]) for t in study.document["trials"]} == {
         (4, 1)
     }
-    assert (study.document["study"]["budget"], study.db) == (3, f"{folder}/f.duckdb")
+    assert (study.document["study"]["budget"], study.db) == (4, f"{folder}/f.duckdb")
 
 
 @pytest.mark.parametrize(

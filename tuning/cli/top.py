@@ -47,7 +47,9 @@ def top(
     options = options.replace(model=row.model, add_bos=bool(row.config.get("add_bos")))
     with shown() as progress:
         outcome = finalist_evaluation.top(options, row.id, k, spread, seeds, against or (), progress)
-        merged = finalist_evaluation.merge_all(outcome, store.study_folder(row.id) / "merged") if merge else []
+        merged = (
+            finalist_evaluation.merge_all(outcome, store.study_folder(row.id) / "merged", progress) if merge else []
+        )
         runs = finalist_evaluation.run_all(outcome, options, tasks, progress) if run else []
     document = finalists.document(outcome.measured, outcome.compared)
     if json:
@@ -59,7 +61,7 @@ def top(
     for path in merged:
         console.print(f"merged: {path}", markup=False, soft_wrap=True)
     for measured in runs:
-        scores = ", ".join(f"{s['task']} {100 * s['value']:.1f}" for s in measured["scores"])
+        scores = finalist_evaluation.score_text(measured["scores"])
         console.print(f"{measured['name']}: {scores}", markup=False, soft_wrap=True)
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from harness import registry
 from harness.errors import IncompleteError, ModelError, UsageError
+from harness.progress.named import Named
 from harness.tasks import parse
 from tuning.objectives.win_rate_objective import WinRate
 from tuning.types import Measured, Objective, ObjectiveFactory, Surroundings, TrialError
@@ -78,7 +79,8 @@ class Slice:
             tags=(self.tag,),
         )
         try:
-            scores = run(options).scores
+            with Named(where.progress, self.word) as progress:
+                scores = run(options, progress).scores
         except (ModelError, IncompleteError) as error:
             raise TrialError(f"{self.task}: {error}") from error
         overall = [score for score in scores if score.group == "all"]

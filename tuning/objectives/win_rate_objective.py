@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ModelError, UsageError
+from harness.progress import Progress
+from harness.progress.named import Named
 from tuning.types import TrialError
 
 if TYPE_CHECKING:
@@ -66,30 +68,33 @@ class WinRate:
             "backend": "transformers",
             "add_bos": where.add_bos,
         }
-        base = answer(AnswerOptions(model=where.model, **common)).answers
-        adapter = measured.trained.adapter
-        name = f"{adapter.parent.name} {adapter.name}"
-        try:
-            made = answer(AnswerOptions(model=str(adapter), base=where.model, name=name, **common)).answers
-        except ModelError as error:
-            raise TrialError(f"its answers: {error}") from error
-        store = Store(where.db)
-        compared = contest(store, [made.id], base.id)
-        outcome = self._judged(store, compared, where.judge_url)
+        with Named(where.progress, self.word) as progress:
+            base = answer(AnswerOptions(model=where.model, **common), progress).answers
+            adapter = measured.trained.adapter
+            name = f"{adapter.parent.name} {adapter.name}"
+            try:
+                made = answer(
+                    AnswerOptions(model=str(adapter), base=where.model, name=name, **common), progress
+                ).answers
+            except ModelError as error:
+                raise TrialError(f"its answers: {error}") from error
+            store = Store(where.db)
+            compared = contest(store, [made.id], base.id)
+            outcome = self._judged(store, compared, where.judge_url, progress)
         reliable([outcome])
         return 1 - _share(store, outcome.judge.id, made.id, base.id)
 
-    def _judged(self, store: Store, compared: Contest, judge_url: str) -> Outcome:
+    def _judged(self, store: Store, compared: Contest, judge_url: str, progress: Progress) -> Outcome:
         from harness.backends.endpoint.client import Remote
         from judges.judging import installed, model_judge, session
         from judges.judging import prompts as judging_prompts
 
         if installed.has(self.judge):
-            return installed.judge(store, compared, self.judge)
+            return installed.judge(store, compared, self.judge, None, progress)
         spec = model_judge.Spec(self.judge, judging_prompts.ours(), None, 0.0, JUDGING)
         with store.lease(spec.id()[:16]):
             return session.judge(
-                store, model_judge.plan(store, compared, spec, None), Remote(base_url=judge_url), None, None
+                store, model_judge.plan(store, compared, spec, None), Remote(base_url=judge_url), None, None, progress
             )
 
 

@@ -14,7 +14,7 @@ from tuning.pipeline.study_file import StudyFile
 from tuning.pipeline.verdict import Verdict, verdict
 
 if TYPE_CHECKING:
-    from harness.evaluation.answering import Progress
+    from harness.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

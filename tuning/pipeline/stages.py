@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import UsageError
 from harness.evaluation.identity import digest
+from harness.progress.named import Named
 from tuning.pipeline import configurations
 from tuning.pipeline.configurations import Searched, adapters, title
 from tuning.pipeline.study_file import StudyFile
@@ -18,8 +19,8 @@ from tuning.store.rows import BASE
 from tuning.study.finalists import Finalist
 
 if TYPE_CHECKING:
-    from harness.evaluation.answering import Progress
     from harness.options import RunOptions
+    from harness.progress import Progress
     from harness.results import RunRow
 
 Name = Literal["search", "finalists", "benchmarks", "answers", "judges"]
@@ -126,7 +127,8 @@ def _search(study: WholeStudy, progress: Progress) -> None:
     from tuning.study import session
 
     for optimizer, seed in study.searches:
-        result = session.run(study.file.search(optimizer, seed), _under(progress, f"{optimizer} seed {seed}"))
+        with Named(progress, f"{optimizer} seed {seed}") as own:
+            result = session.run(study.file.search(optimizer, seed), own)
         require_a_trial(study_document(result.row, result.ledger, result.merged))
         if result.row.status != "finished":
             raise KeyboardInterrupt(f"Stopped in the search of {optimizer}, seed {seed}; the same command goes on.")
@@ -164,7 +166,8 @@ def _benchmark(study: WholeStudy, progress: Progress) -> None:
     for model in study.models():
         for tag, options in study.runs(model):
             if tag not in finished:
-                run(options, _under(progress, model.name))
+                with Named(progress, model.name) as own:
+                    run(options, own)
 
 
 def _answers(study: WholeStudy) -> list[Any]:
@@ -238,11 +241,3 @@ STAGES: Sequence[Stage] = (
 def stages_of(file: StudyFile) -> list[Stage]:
     """The stages that the file asks for."""
     return [stage for stage in STAGES if stage.wanted(file)]
-
-
-def _under(progress: Progress, name: str) -> Progress:
-    return partial(_named, progress, name)
-
-
-def _named(progress: Progress, name: str, task: str, done: int, total: int) -> None:
-    progress(f"{name}: {task}", done, total)

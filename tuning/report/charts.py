@@ -60,7 +60,7 @@ def best_so_far(views: Sequence[StudyView]) -> Chart:
 def differing(view: StudyView) -> list[str]:
     """The hyperparameters in which the ranked trials differ."""
     trials = view.ranked
-    return [name for name in view.searched if len({getattr(t.hyperparameters, name) for t in trials}) > 1]
+    return [name for name in view.searched if len({t.hyperparameters.value_of(name) for t in trials}) > 1]
 
 
 def parallel(view: StudyView) -> Chart:
@@ -69,7 +69,7 @@ def parallel(view: StudyView) -> Chart:
     names = differing(view)
     own = labels([*names, view.objectives[0]])
     columns = [*features([t.hyperparameters for t in trials], names).T.tolist(), [t.first for t in trials]]
-    written = [*([_short(getattr(t.hyperparameters, name)) for t in trials] for name in names)]
+    written = [*([_short(t.hyperparameters.value_of(name)) for t in trials] for name in names)]
     written.append([f"{trial.first:.4g}" for trial in trials])
     rows, ends = [], []
     for place, (label, codes, shown) in enumerate(zip(own.values(), columns, written, strict=True)):

@@ -11,6 +11,7 @@ from tuning.report.views import StudyView, TrialView
 from tuning.store import Store, StudyRow, TrialRow
 from tuning.store.rows import BASE, TrialState
 from tuning.study.ledger import Ledger, hyper_of
+from tuning.types import MIX
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -214,8 +215,12 @@ def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str
 
 
 def hyper_text(hyper: Mapping[str, Any]) -> str:
-    """ "rank 8, alpha 16, dropout 0.05, lr 0.0002"."""
-    return ", ".join(f"{name} {hyper[name]:.4g}" for name in ("rank", "alpha", "dropout", "lr"))
+    """ "rank 8, alpha 16, dropout 0.05, lr 0.0002", and "mix:alpaca 0.3" where a share is searched."""
+    return ", ".join(f"{name} {hyper[name]:.4g}" for name in ("rank", "alpha", "dropout", "lr", *_shares(hyper)))
+
+
+def _shares(hyper: Mapping[str, Any]) -> list[str]:
+    return [name for name in hyper if name.startswith(MIX)]
 
 
 def print_study(console: Console, document: Mapping[str, Any], most: int = 10) -> None:
@@ -225,7 +230,8 @@ def print_study(console: Console, document: Mapping[str, Any], most: int = 10) -
     study, trials = document["study"], document["trials"]
     known = sorted((t for t in trials if t["value"] is not None), key=lambda t: t["value"])
     shown = known[:most] + [t for t in known[most:] if t["label"]]
-    columns = ("trial", "from", "value", "rows", "s", "rank", "alpha", "drop", "lr")
+    shares = list(dict.fromkeys(name for trial in trials for name in _shares(trial["hyperparameters"])))
+    columns = ("trial", "from", "value", "rows", "s", "rank", "alpha", "drop", "lr", *shares)
     made = table(", ".join(study["objectives"]), columns, right=columns)
     best = document["best"] and document["best"]["number"]
     for trial in shown:
@@ -236,7 +242,7 @@ def print_study(console: Console, document: Mapping[str, Any], most: int = 10) -
             f"{'≈ ' if trial['estimated'] else ''}{trial['value']:.4f}",
             f"{trial['rung']:.0%}",
             f"{trial['seconds']:.0f}",
-            *(f"{hyper[name]:.4g}" for name in ("rank", "alpha", "dropout", "lr")),
+            *(f"{hyper[name]:.4g}" for name in ("rank", "alpha", "dropout", "lr", *shares)),
         ]
         made.add_row(*map(plain, cells), style="bold" if trial["number"] == best else "")
     states = [t["state"] for t in trials]
@@ -262,6 +268,7 @@ def print_study(console: Console, document: Mapping[str, Any], most: int = 10) -
     if document["best"]:
         best = document["best"]
         console.print(plain(f"best: trial {best['number']} ({hyper_text(best['hyperparameters'])})"))
+        console.print(plain(f"LoRA on: {', '.join(best['hyperparameters']['target_modules'])}"))
         for part in ("adapter", "merged"):
             if best[part]:
                 console.print(plain(f"{part}: {best[part]}"), soft_wrap=True)

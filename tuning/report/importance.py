@@ -36,7 +36,7 @@ def importance(view: StudyView, seed: int = 0) -> Importance | None:
     from sklearn.model_selection import KFold
 
     trials = view.ranked
-    names = [name for name in view.searched if len({getattr(t.hyperparameters, name) for t in trials}) > 1]
+    names = [name for name in view.searched if len({t.hyperparameters.value_of(name) for t in trials}) > 1]
     losses = np.array([trial.first for trial in trials])
     if len(trials) < FEWEST or not names or losses.std() == 0:
         return None
@@ -70,7 +70,7 @@ def features(hypers: Sequence[Hyperparameters], names: Sequence[str]):  # type: 
 
     columns = []
     for name in names:
-        values = [getattr(hyper, name) for hyper in hypers]
+        values = [hyper.value_of(name) for hyper in hypers]
         if name in LOGARITHMIC:
             columns.append([math.log10(value) for value in values])
         elif isinstance(values[0], tuple):

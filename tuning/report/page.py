@@ -134,7 +134,7 @@ def cells(results: Findings, trial: TrialView) -> list[str]:
         trial.state,
         *(_number(value) for value in values),
         "" if trial.rung is None else f"{100 * trial.rung:g}%",
-        *(_value(getattr(trial.hyperparameters, name)) for name in results.view.searched),
+        *(_value(trial.hyperparameters.value_of(name)) for name in results.view.searched),
         _number(trial.train_loss),
         f"{trial.seconds:.0f}",
         *(_number(trial.scores.get(name)) for name in scores),

@@ -12,6 +12,8 @@ import logging
 import shutil
 import socket
 import tempfile
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,17 +27,20 @@ from tuning.search.workers import (
     Job,
     Local,
     NoRoomError,
-    OnStep,
+    OnPhase,
+    OnProgress,
     Reply,
     Setup,
     Worker,
     WorkerDiedError,
     cannot_begin,
 )
-from tuning.types import Step
+from tuning.types import Phase, Step
 
 ROOM = 60.0  # seconds that a worker may wait for a node with room; a cluster that grows by itself needs them
-Sent = tuple[list[Reply], list[tuple[Job, Step]], list[dict[str, bytes]]]  # with the files of each adapter
+LOOK = 1.0  # seconds between two looks for how far a worker is
+Message = tuple[Job | None, Step | Phase]  # without a job: of a base that is loaded before any
+Sent = tuple[list[Reply], list[Message], list[dict[str, bytes]]]  # with the files of each adapter
 
 
 class _Remote:
@@ -43,20 +48,34 @@ class _Remote:
 
     def __init__(self, setup: Setup) -> None:
         self._local = Local(setup)
+        self._messages: list[Message] = []
+        self._lock = threading.Lock()
 
     def begun(self) -> None:
         """Answered once the actor is there."""
 
     def begin(self) -> Reply:
-        return self._local.begin()
+        return self._local.begin(lambda phase: self._tell(None, phase))
+
+    def messages(self) -> list[Message]:
+        """What is new; asked beside `begin` and `run`."""
+        with self._lock:
+            messages, self._messages = self._messages, []
+        return messages
+
+    def _tell(self, job: Job | None, news: Step | Phase) -> None:
+        """Every step is kept, and the last phase of each job."""
+        with self._lock:
+            if isinstance(news, Phase):
+                self._messages = [(of, old) for of, old in self._messages if of != job or isinstance(old, Step)]
+            self._messages.append((job, news))
 
     def run(self, jobs: Batch) -> Sent:
-        steps: list[tuple[Job, Step]] = []
         replies: list[Reply] = []
         files: list[dict[str, bytes]] = []
         with tempfile.TemporaryDirectory() as folder:
             here = {replace(job, to=Path(folder) / str(place)): job for place, job in enumerate(jobs)}
-            local = self._local.run(list(here), lambda job, step: steps.append((here[job], step)))
+            local = self._local.run(list(here), lambda job, news: self._tell(here[job], news))
             for job, reply in zip(jobs, local, strict=True):
                 if reply.trained is None:
                     replies.append(reply)
@@ -64,7 +83,7 @@ class _Remote:
                     continue
                 files.append({p.name: p.read_bytes() for p in reply.trained.adapter.iterdir() if p.is_file()})
                 replies.append(replace(reply, trained=replace(reply.trained, adapter=job.to)))
-        return replies, steps, files
+        return replies, self.messages(), files
 
 
 class RayWorker:
@@ -84,18 +103,35 @@ class RayWorker:
         except ray.exceptions.RayError as error:
             raise cannot_begin(f"{type(error).__name__} ({_last_line(error)})") from error
 
-    def begin(self) -> Reply:
-        reply: Reply = self._answer(self._actor.begin.remote())
+    def begin(self, on_phase: OnPhase) -> Reply:
+        def on_progress(_: Job | None, news: Step | Phase) -> None:
+            if isinstance(news, Phase):
+                on_phase(news)
+
+        reply: Reply = self._awaited(self._actor.begin.remote(), on_progress)
         return reply
 
-    def run(self, jobs: Batch, on_step: OnStep) -> list[Reply]:
-        replies, steps, files = self._answer(self._actor.run.remote(jobs))
-        for job, step in steps:
-            on_step(job, step)
+    def run(self, jobs: Batch, on_progress: OnProgress) -> list[Reply]:
+        def on_message(job: Job | None, news: Step | Phase) -> None:
+            if job is not None:
+                on_progress(job, news)
+
+        replies, messages, files = self._awaited(self._actor.run.remote(jobs), on_message)
+        for message in messages:
+            on_message(*message)
         for job, content in zip(jobs, files, strict=True):
             if content:
                 _write(job.to, content)
         return list(replies)
+
+    def _awaited(self, asked: Any, on_message: Callable[[Job | None, Step | Phase], None]) -> Any:
+        """What was asked for; meanwhile what the actor tells."""
+        import ray
+
+        while not ray.wait([asked], timeout=LOOK)[0]:
+            for message in self._answer(self._actor.messages.remote()):
+                on_message(*message)
+        return self._answer(asked)
 
     def _answer(self, asked: Any) -> Any:
         import ray
@@ -126,7 +162,7 @@ def ray_pool(setup: Setup, address: str, parallel: int, device: str) -> WorkerPo
     resources = {"num_gpus": 1} if device.startswith("cuda") else {"num_cpus": 1}
 
     def make(_: int) -> Worker:
-        return RayWorker(setup, {**resources, "max_restarts": 0})
+        return RayWorker(setup, {**resources, "max_restarts": 0, "max_concurrency": 2})
 
     return WorkerPool(make, parallel)
 

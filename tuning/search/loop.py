@@ -11,25 +11,25 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.errors import IncompleteError, StoreError, UsageError
 from tuning.objectives.objectives import Measure
 from tuning.search import failures, rungs
+from tuning.search.search_progress import SearchProgress
 from tuning.search.worker_pool import WorkerPool
 from tuning.search.workers import Batch, Job, Reply, reply_to
 from tuning.store import AttemptRow, TrialRow
 from tuning.store.rows import Source
 from tuning.study.ledger import Ledger
-from tuning.types import Hyperparameters, Measured, Optimizer, Point
+from tuning.types import Hyperparameters, Measured, Optimizer, Phase, Point, Step
 
 if TYPE_CHECKING:
     from tuning.study.space import Space
 
 Ending = Literal["budget", "optimizer", "halted"]
-ProgressCallback = Callable[[TrialRow], None]
 LOOK = 0.5  # seconds between two looks for what people ask of a running study
 
 
@@ -54,7 +54,9 @@ class Search:
     keep: int = 5  # adapters
     packed: int = 1  # trials of a block trained together over one pass through the base
     may_start: Callable[[], bool] = lambda: True
-    settled: ProgressCallback = lambda trial: None
+    settled: Callable[[TrialRow], None] = lambda trial: None
+    progress: SearchProgress = field(default_factory=SearchProgress)
+    names: Sequence[str] = ()  # of the objectives, for people
     _looked: float = -math.inf
 
     def run(self) -> Ending:
@@ -158,13 +160,20 @@ class Search:
         def on_reply(job: Job, reply: Reply) -> None:
             left.discard(job)
             if (job.trial, job.purpose, job.fraction, job.seed) not in self.ledger.attempts:
-                record(self.ledger, job, reply, self.objectives, self.constraints)
+                self.progress.measuring(job)
+                attempt = record(self.ledger, job, reply, self.objectives, self.constraints)
+                self.progress.ended(job, attempt, self.names)
                 self._stop_if_all_fail()
 
         note = lambda text: self.ledger.store.note(self.ledger.study, text)  # noqa: E731
-        self.pool.run(batches, self.ledger.step, on_reply, self.may_start, note)
+        self.pool.run(batches, self._on_progress, on_reply, self.may_start, note)
         if left:
             raise Halted
+
+    def _on_progress(self, job: Job, message: Step | Phase) -> None:
+        if isinstance(message, Step):
+            self.ledger.step(job, message)
+        self.progress.follow(job, message)
 
 
 def record(

@@ -10,7 +10,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from tuning.search.workers import Batch, Child, Job, Local, NoRoomError, OnStep, Reply, Setup, Worker, WorkerDiedError
+from tuning.search.workers import (
+    Batch,
+    Child,
+    Job,
+    Local,
+    NoRoomError,
+    OnPhase,
+    OnProgress,
+    Reply,
+    Setup,
+    Worker,
+    WorkerDiedError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +43,12 @@ class WorkerPool:
         self._workers: dict[int, Worker] = {}
         self._closed = False
 
-    def begin(self) -> None:
+    def begin(self, on_phase: OnPhase) -> None:
         """Have a worker load its base before any trial. Raises what refuses every trial; a worker that dies of it is
         met again by the trials, which say so."""
         worker = self._worker(0)
         try:
-            refusal = worker.begin().stop
+            refusal = worker.begin(on_phase).stop
         except WorkerDiedError:
             self._workers.pop(0, worker).close()
             return
@@ -46,7 +58,7 @@ class WorkerPool:
     def run(
         self,
         batches: Sequence[Batch],
-        on_step: OnStep,
+        on_progress: OnProgress,
         on_reply: Callable[[Job, Reply], None],
         may_start: Callable[[], bool],
         note: Callable[[str], None],
@@ -79,7 +91,7 @@ class WorkerPool:
 
         def work(number: int, task: _Task) -> None:
             try:
-                how = self._try(number, task.jobs, lambda job, step: events.put(partial(on_step, job, step)))
+                how = self._try(number, task.jobs, lambda job, news: events.put(partial(on_progress, job, news)))
             except BaseException as error:  # carried to the caller's thread
                 stop = error if isinstance(error, Exception) else RuntimeError(repr(error))
                 how = [Reply(stop=stop)] * len(task.jobs)
@@ -94,7 +106,7 @@ class WorkerPool:
             while waiting and free and may_start():
                 number, task = free.popleft(), waiting.popleft()
                 if self.size == 1:
-                    ended(number, task, self._try(number, task.jobs, on_step))
+                    ended(number, task, self._try(number, task.jobs, on_progress))
                     continue
                 busy += 1
                 threading.Thread(target=work, args=(number, task), daemon=True).start()
@@ -102,7 +114,7 @@ class WorkerPool:
                 return
             events.get()()
 
-    def _try(self, number: int, jobs: Batch, on_step: OnStep) -> _Ended:
+    def _try(self, number: int, jobs: Batch, on_progress: OnProgress) -> _Ended:
         if self._closed:
             raise RuntimeError("the workers were ended")
         try:
@@ -110,7 +122,7 @@ class WorkerPool:
         except NoRoomError as error:
             return error
         try:
-            return worker.run(jobs, on_step)
+            return worker.run(jobs, on_progress)
         except WorkerDiedError as error:
             self._workers.pop(number, worker).close()
             return error

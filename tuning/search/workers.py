@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from data.sources import DataError
 from harness import signals
 from harness.errors import HarnessError, MissingError
-from tuning.types import Hyperparameters, Likelihood, Step, Trained, TrialError
+from tuning.types import Hyperparameters, Likelihood, Phase, Step, Trained, TrialError
 
 if TYPE_CHECKING:
     from tuning.store.rows import Purpose
@@ -57,7 +57,8 @@ class Reply:
     stop: Exception | None = None  # why no trial can: the study stops with this error
 
 
-OnStep = Callable[[Job, Step], None]
+OnProgress = Callable[[Job, Step | Phase], None]
+OnPhase = Callable[[Phase], None]
 
 
 class WorkerDiedError(Exception):
@@ -81,24 +82,25 @@ Batch = Sequence[Job]  # of one purpose and fraction
 
 
 class Worker(Protocol):
-    def begin(self) -> Reply:
+    def begin(self, on_phase: OnPhase) -> Reply:
         """Load the base and look at the rows. `stop` says what refuses every trial; what else failed is met again by
         the trials."""
         ...
 
-    def run(self, jobs: Batch, on_step: OnStep) -> list[Reply]:
+    def run(self, jobs: Batch, on_progress: OnProgress) -> list[Reply]:
         """A reply a job, in their order. WorkerDiedError when the worker is no more."""
         ...
 
     def close(self) -> None: ...
 
 
-def perform(trainer: Trainer, jobs: Batch, on_step: OnStep) -> list[Reply]:
+def perform(trainer: Trainer, jobs: Batch, on_progress: OnProgress) -> list[Reply]:
     """Do a batch with a trainer; every error becomes a reply."""
     if len(jobs) == 1:
-        return [_guarded(lambda: _one(trainer, jobs[0], on_step))]
+        return [_guarded(lambda: _one(trainer, jobs[0], on_progress))]
     for job in jobs:
         _clear(job)
+    trainer.on_phase = partial(_phase_of, jobs, on_progress)
     hypers = [job.hyper for job in jobs if job.hyper is not None]
     try:
         trained = trainer.train_packed(
@@ -106,19 +108,25 @@ def perform(trainer: Trainer, jobs: Batch, on_step: OnStep) -> list[Reply]:
             jobs[0].fraction,
             [job.seed for job in jobs],
             [job.to for job in jobs],
-            lambda place, step: on_step(jobs[place], step),
+            lambda place, step: on_progress(jobs[place], step),
         )
     except Exception:  # whoever of them it was: alone, each has its own reply
-        return [_guarded(partial(_one, trainer, job, on_step)) for job in jobs]
-    return [_guarded(partial(_measured, trainer, *pair)) for pair in zip(jobs, trained, strict=True)]
+        return [_guarded(partial(_one, trainer, job, on_progress)) for job in jobs]
+    return [_guarded(partial(_measured, trainer, *pair, on_progress)) for pair in zip(jobs, trained, strict=True)]
 
 
-def _one(trainer: Trainer, job: Job, on_step: OnStep) -> Reply:
+def _phase_of(jobs: Batch, on_progress: OnProgress, phase: Phase) -> None:
+    for job in jobs if phase.place is None else [jobs[phase.place]]:
+        on_progress(job, phase)
+
+
+def _one(trainer: Trainer, job: Job, on_progress: OnProgress) -> Reply:
+    trainer.on_phase = partial(_phase_of, [job], on_progress)
     if job.hyper is None:
         return Reply(test=trainer.evaluate(None, "test"))
     _clear(job)
-    trained = trainer.train(job.hyper, job.fraction, job.seed, job.to, lambda step: on_step(job, step))
-    return _measured(trainer, job, trained)
+    trained = trainer.train(job.hyper, job.fraction, job.seed, job.to, lambda step: on_progress(job, step))
+    return _measured(trainer, job, trained, on_progress)
 
 
 def _clear(job: Job) -> None:
@@ -126,9 +134,10 @@ def _clear(job: Job) -> None:
     job.to.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _measured(trainer: Trainer, job: Job, trained: Trained | TrialError) -> Reply:
+def _measured(trainer: Trainer, job: Job, trained: Trained | TrialError, on_progress: OnProgress) -> Reply:
     if isinstance(trained, TrialError):
         return Reply(failed=str(trained))
+    trainer.on_phase = partial(_phase_of, [job], on_progress)
     test = trainer.evaluate(trained.adapter, "test") if job.test else None
     size = sum(file.stat().st_size for file in trained.adapter.glob("*.safetensors"))
     return Reply(trained, test, size)
@@ -161,20 +170,21 @@ class Local:
         self._setup = setup
         self._trainer: Trainer | None = None
 
-    def begin(self) -> Reply:
+    def begin(self, on_phase: OnPhase) -> Reply:
         def begun() -> Reply:
             self._trainer = self._trainer or self._setup()
+            self._trainer.on_phase = on_phase
             self._trainer.require()
             return Reply()
 
         return _guarded(begun)
 
-    def run(self, jobs: Batch, on_step: OnStep) -> list[Reply]:
+    def run(self, jobs: Batch, on_progress: OnProgress) -> list[Reply]:
         try:
             self._trainer = self._trainer or self._setup()
         except (HarnessError, DataError) as error:
             return [Reply(stop=error)] * len(jobs)
-        return perform(self._trainer, jobs, on_step)
+        return perform(self._trainer, jobs, on_progress)
 
     def close(self) -> None:
         if self._trainer is not None:
@@ -208,17 +218,19 @@ class Child:
     def pid(self) -> int:
         return self._process.pid
 
-    def begin(self) -> Reply:
+    def begin(self, on_phase: OnPhase) -> Reply:
         with self._alive():
             self._pipe.send(())
-            reply: Reply = self._pipe.recv()
+            while isinstance(message := self._pipe.recv(), Phase):
+                on_phase(message)
+            reply: Reply = message
             return reply
 
-    def run(self, jobs: Batch, on_step: OnStep) -> list[Reply]:
+    def run(self, jobs: Batch, on_progress: OnProgress) -> list[Reply]:
         with self._alive():
             self._pipe.send(jobs)
             while not isinstance(message := self._pipe.recv(), list):
-                on_step(*message)
+                on_progress(*message)
             return message
 
     @contextmanager
@@ -249,7 +261,7 @@ def serve(descriptor: int) -> None:
         pipe.send(None)  # it could begin
         while True:
             jobs = pipe.recv()
-            pipe.send(worker.run(jobs, lambda job, step: pipe.send((job, step))) if jobs else worker.begin())
+            pipe.send(worker.run(jobs, lambda *message: pipe.send(message)) if jobs else worker.begin(pipe.send))
 
 
 if __name__ == "__main__":

@@ -8,23 +8,24 @@ session to the next.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.evaluation.identity import digest
 from harness.options import OptionError, about, not_given
+from harness.options.row_columns import columns_of
 from tuning import optimizers
 from tuning.objectives import objectives
 from tuning.search import rungs
+from tuning.study import mix_share
 from tuning.study.options import Options
-from tuning.study.presets import fixed_points, preset
-from tuning.study.row_options import columns_of, load_rows, mix_of, sizes_of
-from tuning.study.space import Space, held_values
-from tuning.training import targets
-from tuning.types import Hyperparameters, Surroundings
+from tuning.study.presets import FORMER, preset
+from tuning.study.row_options import load_rows, mix_of, sizes_of
+from tuning.study.space import Space
+from tuning.study.starting_points import StartingPoints, starting_points
+from tuning.types import MIX, Hyperparameters, Surroundings
 
 if TYPE_CHECKING:
     from data.instruction_split import Splits
@@ -84,8 +85,8 @@ class Study:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for the store and the identity."""
         plain = {one.name: getattr(self, one.name) for one in fields(self)}
-        start = [[label, asdict(hyper)] for label, hyper in self.start]
-        plain.update(space=self.space.to_dict(), defaults=asdict(self.defaults), start=start)
+        start = [[label, hyper.to_dict()] for label, hyper in self.start]
+        plain.update(space=self.space.to_dict(), defaults=self.defaults.to_dict(), start=start)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
 
     @staticmethod
@@ -135,16 +136,9 @@ def plan(options: Options) -> Plan:
         raise not_given("model", "a folder, a hub id, or tiny")
     chosen = preset(options.preset, options.as_published)
     space = Space.from_dict(options.space) if options.space else chosen.space
-    held = dict(options.set)
-    if searched := {name: value for name, value in held.items() if name in space.names}:
+    if searched := {name: value for name, value in options.set.items() if name in space.names}:
         text = f" must be of what the space does not search, and it searches {', '.join(space.names)}."
         raise OptionError("set", searched, text)
-    defaults = _held(chosen.defaults, held)
-    start = _start(space, defaults, _held(chosen.first, held), _warm(options))
-    budget = options.budget or chosen.budget
-    if budget < len(start):
-        names = ", ".join(label for label, _ in start)
-        raise OptionError("budget", budget, f" must be {len(start)} or more: so many points come first ({names}).")
     goals = objectives.words_of(options.objective)
     where = surroundings(options)
     _check_optimizer(options, len(goals))
@@ -154,15 +148,18 @@ def plan(options: Options) -> Plan:
         raise OptionError(
             "model", options.model, " is a LoRA adapter: merge it first (harness merge), or give its base."
         )
-    with _about_targets(options):
-        on, notes = targets.settle(checkpoint, space, defaults, start, named="target_modules" in held)
-    if on != defaults.target_modules:
-        held = {**held, "target_modules": ",".join(on)}
-        defaults = _held(chosen.defaults, held)
-        start = _start(space, defaults, _held(chosen.first, held), _warm(options))
+    warm = _warm(options)
+    points = starting_points(options, chosen, space, checkpoint, warm)
+    once = _former_points(options, space, checkpoint, warm)
+    budget = options.budget or chosen.budget
+    if budget < len(points.start) and (once is None or budget < len(once.start)):
+        raise _too_small(budget, points.start)
     device = find_device(options.device)
     mix, columns, sizes = mix_of(options.mix), columns_of(options.columns), sizes_of(options.sizes)
     splits = load_rows(options.data, mix, columns, sizes, options.split, options.data_seed)
+    with about("space", {name: table for name, table in options.space.items() if name.startswith(MIX)}):
+        shares = mix_share.check(splits, space, options.split)
+    points = points.mixed(mix_share.own_share(splits, space))
     study = Study(
         model=options.model,
         revision=options.revision,
@@ -172,10 +169,10 @@ def plan(options: Options) -> Plan:
         sizes=sizes,
         split=options.split,
         data_seed=options.data_seed,
-        data_digests=splits.digests,
-        space=space,
-        defaults=defaults,
-        start=start,
+        data_digests=mix_share.data_digests(splits, space),
+        space=points.space,
+        defaults=points.defaults,
+        start=points.start,
         optimizer=options.optimizer,
         seed=options.seed,
         block=options.block or options.parallel * options.packed,
@@ -190,7 +187,38 @@ def plan(options: Options) -> Plan:
         add_bos=options.add_bos,
         columns=columns,
     )
-    return Plan(study, checkpoint, splits, budget, notes)
+    notes = points.notes
+    if once is not None:
+        once = once.mixed(mix_share.own_share(splits, space))
+        former = replace(study, space=once.space, defaults=once.defaults, start=once.start)
+        if _is_begun(options.db, former) and not _is_begun(options.db, study):
+            study, notes = former, once.notes
+    if budget < len(study.start):
+        raise _too_small(budget, study.start)
+    return Plan(study, checkpoint, splits, budget, (*notes, *shares))
+
+
+def _former_points(
+    options: Options, space: Space, checkpoint: Checkpoint, warm: Sequence[Hyperparameters]
+) -> StartingPoints | None:
+    """Where the options began a search when their preset was another."""
+    if options.preset not in FORMER:
+        return None
+    try:
+        return starting_points(options, FORMER[options.preset], space, checkpoint, warm)
+    except UsageError:  # no study was begun with it
+        return None
+
+
+def _is_begun(db: str, study: Study) -> bool:
+    from tuning.store import Store
+
+    return Store(db).find_study(study.identity) is not None
+
+
+def _too_small(budget: int, start: Sequence[tuple[str, Hyperparameters]]) -> OptionError:
+    names = ", ".join(label for label, _ in start)
+    return OptionError("budget", budget, f" must be {len(start)} or more: so many points come first ({names}).")
 
 
 def again(study: Study) -> tuple[Checkpoint, Splits]:
@@ -201,7 +229,7 @@ def again(study: Study) -> tuple[Checkpoint, Splits]:
     splits = load_rows(study.data, study.mix, study.columns, study.sizes, study.split, study.data_seed)
     if checkpoint.digest != study.base_digest:
         raise UsageError(f"{study.model} is another model than the one that the study was made with.")
-    if dict(splits.digests) != dict(study.data_digests):
+    if dict(mix_share.data_digests(splits, study.space)) != dict(study.data_digests):
         raise UsageError(f"The rows of {study.data or 'the hub'} are others than those of the study.")
     return checkpoint, splits
 
@@ -223,30 +251,6 @@ def _check_optimizer(options: Options, goals: int) -> None:
         optimizers.check(options.optimizer, 1, goals)
     with about("constraint", options.constraint):
         optimizers.check(options.optimizer, 1, 1, len(options.constraint))
-
-
-def _about_targets(options: Options) -> AbstractContextManager[None]:
-    """Where the names of target modules come from."""
-    source = "set" if "target_modules" in options.set else "space"
-    return about(source, {"target_modules": getattr(options, source).get("target_modules")})
-
-
-def _held(hyper: Hyperparameters, values: Mapping[str, Any]) -> Hyperparameters:
-    return replace(hyper, **held_values(values))
-
-
-def _start(
-    space: Space, defaults: Hyperparameters, first: Hyperparameters, warm: Sequence[Hyperparameters]
-) -> tuple[tuple[str, Hyperparameters], ...]:
-    """The fixed points, the preset's first point and those of another study, each once, under its first name."""
-    from tuning.study.ledger import key_of
-
-    named = [*fixed_points(defaults).items(), ("first", first)]
-    named += [(f"warm-{n}", hyper) for n, hyper in enumerate(warm, 1) if space.point(hyper, defaults) is not None]
-    distinct: dict[str, tuple[str, Hyperparameters]] = {}
-    for label, hyper in named:
-        distinct.setdefault(key_of(hyper), (label, hyper))
-    return tuple(distinct.values())
 
 
 def _warm(options: Options) -> list[Hyperparameters]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.errors import UsageError
 from harness.models.loading import require_device
 from harness.options import OptionError
+from harness.progress import Progress
+from harness.progress.named import Named
 from tuning.objectives import objectives
 from tuning.report.trial_scores import headlines, tag_of
 from tuning.search.workers import Setup
@@ -21,9 +22,6 @@ from tuning.study.definition import Plan, Study, again, ledger_of, surroundings
 from tuning.study.finalists import Comparison, Finalist, Measurement
 from tuning.study.options import Options
 from tuning.study.session import make_pool, setup_of
-
-if TYPE_CHECKING:
-    from harness.evaluation.answering import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,8 @@ def train_finalists(
     store = Store(options.db)
     row = chosen[0].study
     study = Study.from_dict(row.config)
-    checkpoint, splits = again(study)
+    with progress.step("reading the rows"):
+        checkpoint, splits = again(study)
     if not splits.test:
         raise UsageError(f"The study {row.name} has no test rows: there is nothing to measure on.")
     made = Plan(study, checkpoint, splits, row.budget)
@@ -95,13 +94,13 @@ def train_finalists(
                 pool,
                 lambda study: store.study_folder(study.id),
                 [objectives.measure_of(name, where) for name in ("validation",)],
-                lambda done, total: progress("finalists", done, total),
+                progress,
             )
         finally:
             pool.close()
 
 
-def merge_all(outcome: Top, folder: Path) -> list[Path]:
+def merge_all(outcome: Top, folder: Path, progress: Progress) -> list[Path]:
     """Each finalist's first adapter on its base, as a checkpoint; those that are there stay."""
     from harness.models.adapter import merge
 
@@ -110,7 +109,8 @@ def merge_all(outcome: Top, folder: Path) -> list[Path]:
         out = folder / f"{finalist.study.id[:12]}-trial-{finalist.trial:04d}"
         if not out.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            merge(adapter, out, base=finalist.study.model)
+            with progress.step(f"merging {finalist.name}"):
+                merge(adapter, out, base=finalist.study.model)
         made.append(out)
     return made
 
@@ -128,28 +128,23 @@ def run_all(outcome: Top, options: Options, tasks: str, progress: Progress) -> l
         name = (
             f"{outcome.row.name} {finalist.name if finalist else 'base'} {Path(model).name if finalist else ''}".strip()
         )
-        result = run(
-            RunOptions(
-                model=model,
-                base=outcome.row.model if finalist else None,
-                tasks=tasks,
-                db=options.db,
-                data=options.bench_data,
-                device=options.device,
-                add_bos=options.add_bos,
-                name=name,
-                tags=(tag_of(outcome.row, trial),),
-            ),
-            partial(_named, progress, name),
+        options_of_run = RunOptions(
+            model=model,
+            base=outcome.row.model if finalist else None,
+            tasks=tasks,
+            db=options.db,
+            data=options.bench_data,
+            device=options.device,
+            add_bos=options.add_bos,
+            name=name,
+            tags=(tag_of(outcome.row, trial),),
         )
-        runs.append(
-            {"trial": trial, "name": name, "run": result.run.id, "scores": headlines(store, outcome.row, result.run.id)}
-        )
+        with Named(progress, name) as progress_of_run:
+            result = run(options_of_run, progress_of_run)
+        scores = headlines(store, outcome.row, result.run.id)
+        progress.end(name, score_text(scores))
+        runs.append({"trial": trial, "name": name, "run": result.run.id, "scores": scores})
     return runs
-
-
-def _named(progress: Progress, name: str, task: str, done: int, total: int) -> None:
-    progress(f"{name}: {task}", done, total)
 
 
 def _adapters(outcome: Top, first_only: bool) -> list[tuple[Finalist, str]]:
@@ -176,6 +171,11 @@ def _other(store: Store, row: StudyRow, word: str) -> Finalist:
     if ledger.best is None:
         raise UsageError(f"No trial of the study {other.name} ended well.")
     return Finalist(other, ledger, ledger.best.number, f"best of {other.name}")
+
+
+def score_text(scores: Sequence[Mapping[str, Any]]) -> str:
+    """ "mmlu 45.1, drop 30.2"."""
+    return ", ".join(f"{score['task']} {100 * score['value']:.1f}" for score in scores)
 
 
 def print_top(console: Any, outcome: Top) -> None:

@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
+from harness.progress import SILENT, Progress
 from harness.stats.intervals import Interval, moments, score_interval
 from tuning.objectives.objectives import Measure
 from tuning.search.loop import Halted, record
+from tuning.search.search_progress import SearchProgress
 from tuning.search.worker_pool import WorkerPool
 from tuning.search.workers import Job, Reply
 from tuning.store import StudyRow
 from tuning.store.rows import BASE
 from tuning.study.ledger import Ledger, hyper_of
+from tuning.types import Phase, Step
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,7 +114,7 @@ def train(
     pool: WorkerPool,
     folder: Callable[[StudyRow], Path],
     objectives: Sequence[Measure],
-    tell: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = SILENT,
 ) -> None:
     """Train each over `seeds` new seeds on all rows, and measure on test. What is there already is not done again."""
     jobs: dict[Job, Ledger] = {}
@@ -123,18 +126,25 @@ def train(
                 continue
             to = folder(finalist.study) / f"trial-{finalist.trial:04d}" / f"final-1-seed{seed}"
             jobs[Job(finalist.trial, hyper, ledger.fractions[-1], seed, to, "final", test=True)] = ledger
-    done = 0
+    shown, done = SearchProgress(progress, "finalists"), 0
 
     def on_reply(job: Job, reply: Reply) -> None:
         nonlocal done
-        record(jobs[job], job, reply, objectives, ())
+        attempt = record(jobs[job], job, reply, objectives, ())
         done += 1
-        tell(done, len(jobs))
+        shown.ended(job, attempt, ())
+        shown.overall(done, len(jobs))
 
-    tell(0, len(jobs))
+    def on_progress(job: Job, message: Step | Phase) -> None:
+        if isinstance(message, Step):
+            jobs[job].step(job, message)
+        shown.follow(job, message)
+
+    shown.expect(len(jobs), (1.0,), pool.size, (), "final")
+    shown.overall(0, len(jobs))
     pool.run(
         [[job] for job in jobs],
-        lambda job, step: jobs[job].step(job, step),
+        on_progress,
         on_reply,
         lambda: True,
         lambda text: finalists[0].ledger.store.note(finalists[0].study.id, text),

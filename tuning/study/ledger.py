@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,13 @@ FLUSH = 2.0  # seconds between writes of a loss curve
 
 def key_of(hyper: Hyperparameters) -> str:
     """The same for hyperparameters that train the same: numbers are compared as real numbers."""
-    numbers = {k: float(v) if isinstance(v, int) and not isinstance(v, bool) else v for k, v in asdict(hyper).items()}
-    return digest(numbers)
+    values = hyper.to_dict().items()
+    return digest({k: float(v) if isinstance(v, int) and not isinstance(v, bool) else v for k, v in values})
 
 
 def hyper_of(written: Mapping[str, Any]) -> Hyperparameters:
     """Hyperparameters as the store wrote them."""
-    return Hyperparameters(**{**written, "target_modules": tuple(written["target_modules"])})
+    return Hyperparameters.from_dict(written)
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ class Ledger:
                     digest=key_of(hyper),
                     source=source,
                     label=label,
-                    hyperparameters=asdict(hyper),
+                    hyperparameters=hyper.to_dict(),
                     point=dict(point),
                     state="running",
                     created=datetime.now(UTC),
@@ -199,6 +199,14 @@ class Ledger:
         values = {trial.number: self.value(trial.number) for trial in self.trials if trial.state != "running"}
         broken = {trial.number for trial in self.trials if any(c > 0 for c in trial.constraints)}
         return sorted((n for n, v in values.items() if v), key=lambda n: (n in broken, (values[n] or (0.0,))[0], n))
+
+    @property
+    def leading(self) -> tuple[int, float, bool] | None:
+        """The best trial so far, its first objective, and whether that is an estimate."""
+        value = None
+        for number in self.ranked()[:1]:
+            value = self.value(number)
+        return value and (number, *value)
 
     @property
     def best(self) -> TrialRow | None:

@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 
 from harness.errors import UsageError
 from harness.options.declaration import COUNT, SEED, option
+from harness.options.row_columns import columns_of
 from harness.options.run_options import ALLOWED_DEVICES, DEVICES, Stored
 from harness.options.toml import read_toml
 from tuning import optimizers
 from tuning.objectives import objectives
 from tuning.study.presets import PRESETS
-from tuning.study.row_options import columns_of, mix_of, sizes_of
+from tuning.study.row_options import mix_of, sizes_of
 from tuning.study.space import Space, held_values
 
 MODEL, ROWS, SEARCH, COMPUTE, KEEP = "Model", "Rows", "Search", "Computing", "Store"
@@ -69,9 +70,9 @@ class TuneOptions(Stored):
     revision: str | None = option(None, "A hub model's revision.", panel=MODEL, allowed="a hub model's revision")
     data: str | None = option(
         None,
-        "Instruction rows: files (my.jsonl,more.csv), a folder, sample, or hub (the default).",
+        "Instruction rows: files (my.jsonl,more.csv), a folder, sample, hub (the default), or hub:ID.",
         panel=ROWS,
-        allowed="files, a folder, sample or hub",
+        allowed="files, a folder, sample, hub or hub:ID",
     )
     columns: str = option(
         "",

@@ -27,7 +27,8 @@ def mix_of(text: str) -> dict[str, float] | None:
         name, share = (side.strip() for side in (part.rpartition("=") if "=" in part else (part, "", ""))[::2])
         if not is_a_name(name):
             raise UsageError(
-                f"There are rows of {', '.join(SETS)} and files (as my.jsonl), not of {name!r}.{suggest(name, SETS)}"
+                f"There are rows of {', '.join(SETS)}, files (as my.jsonl) and hub data sets (hub:OWNER/NAME), not of "
+                f"{name!r}.{suggest(name, SETS)}"
             )
         if name in shares:
             raise UsageError(f"It names {name} twice.")
@@ -38,23 +39,6 @@ def mix_of(text: str) -> dict[str, float] | None:
     if abs(total - 1) > 1e-3:
         raise UsageError(f"Shares add up to 1, as in alpaca=0.7,dolly=0.3, and these to {total:g}.")
     return shares
-
-
-def columns_of(text: str) -> dict[str, str]:
-    """ "instruction=frage,output=antwort": the columns of a row's parts. UsageError where these are none."""
-    from data.instruction_rows.columns import MEANINGS
-
-    columns: dict[str, str] = {}
-    for part in text.split(",") if text else ():
-        meaning, _, column = (side.strip() for side in part.partition("="))
-        if meaning not in MEANINGS:
-            raise UsageError(f"A row has {', '.join(MEANINGS)}, not {meaning!r}.{suggest(meaning, MEANINGS)}")
-        if not column:
-            raise UsageError(f"It names no column for {meaning}: write {meaning}=COLUMN.")
-        if meaning in columns or column in columns.values():
-            raise UsageError(f"It names {meaning if meaning in columns else column} twice.")
-        columns[meaning] = column
-    return columns
 
 
 def sizes_of(text: str) -> tuple[float, float, float]:

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 from data.sources import DataError
 from harness.errors import ModelError, StoreError, UsageError
 from harness.models.loading import check_loads, require_device
+from harness.progress import SILENT, Progress
 from tuning.objectives import objectives
 from tuning.search.loop import LOOK, Search
+from tuning.search.search_progress import SearchProgress
 from tuning.search.worker_pool import WorkerPool, local_pool
 from tuning.search.workers import Setup
 from tuning.store import Store, StudyRow, TrialRow
@@ -29,7 +31,6 @@ from tuning.study.options import Options, seconds
 
 if TYPE_CHECKING:
     from data.instruction_split import Splits
-    from harness.evaluation.answering import Progress
     from harness.models.checkpoint import Checkpoint
     from tuning.objectives.objectives import Measure
     from tuning.training.train import Trainer
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from tuning.types import Optimizer
 
 REFUSALS = (UsageError, ModelError, DataError)  # of a study that cannot work as it was asked for
-
-
-def _silent(task: str, done: int, total: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +61,14 @@ def setup_of(made: Plan, options: Options) -> Setup:
 
 def run(
     options: Options,
-    progress: Progress = _silent,
+    progress: Progress = SILENT,
     command: Sequence[str] = (),
     setup: Callable[[Plan, Options], Setup] = setup_of,
 ) -> Result:
     """Search until the budget is spent. Raises HarnessError, DataError, or KeyboardInterrupt; whatever was trained is
     stored. `setup` says how a worker gets its trainer."""
-    made = plan(options)
+    with progress.step("reading the rows"):
+        made = plan(options)
     store = Store(options.db)
     known = store.find_study(made.study.identity)
     if known is None or known.status != "finished":
@@ -83,10 +82,13 @@ def run(
             if _is_answered(store, row, options):
                 row = store.update_study(row.id, name=options.name or row.name)
                 return Result(row, ledger_of(store, row), computed=False)
-        with _tools(made, options, setup) as tools:  # what refuses does so before the store has anything of it
+        with _tools(
+            made, options, setup, progress
+        ) as tools:  # what refuses does so before the store has anything of it
             if known is None:
-                progress("trials", 0, row.budget)  # seen while the base is loaded
-                tools.pool.begin()
+                tools.progress.overall(0, row.budget)  # seen while the base is loaded
+                with tools.progress.preparing() as on_phase:
+                    tools.pool.begin(on_phase)
                 store.create_study(row)
             else:
                 columns: dict[str, Any] = {"budget": options.budget or row.budget, "name": options.name or row.name}
@@ -111,14 +113,17 @@ class _Tools:
     objectives: list[Measure]
     constraints: list[Measure]
     may_start: Callable[[Store, str], Callable[[], bool]]
+    progress: SearchProgress
 
 
 @contextmanager
-def _tools(made: Plan, options: Options, setup: Callable[[Plan, Options], Setup]) -> Iterator[_Tools]:
+def _tools(
+    made: Plan, options: Options, setup: Callable[[Plan, Options], Setup], progress: Progress
+) -> Iterator[_Tools]:
     """Raises what refuses a study: its optimizer, objectives, time limit, cluster."""
     from tuning.optimizers import make
 
-    study, where = made.study, surroundings(options)
+    study, where = made.study, replace(surroundings(options), progress=progress)
     held = [study.space.point(hyper, study.defaults) for _, hyper in study.start]
     with ExitStack() as stack:
         optimizer = make(
@@ -139,6 +144,7 @@ def _tools(made: Plan, options: Options, setup: Callable[[Plan, Options], Setup]
             [objectives.measure_of(word, where) for word in study.objectives],
             [objectives.constraint_of(word, where) for word in study.constraints],
             partial(_permission, limit=math.inf if options.timeout is None else seconds(options.timeout)),
+            SearchProgress(progress),
         )
 
 
@@ -152,7 +158,7 @@ def _session(
 
     def settled(trial: TrialRow) -> None:
         done.add(trial.number)
-        progress("trials", len(done), row.budget)
+        tools.progress.overall(len(done), row.budget, ledger.leading)
 
     search = Search(
         space=study.space,
@@ -169,12 +175,18 @@ def _session(
         packed=study.packed,
         may_start=tools.may_start(store, row.id),
         settled=settled,
+        progress=tools.progress,
+        names=study.objectives,
     )
     try:
-        if not new:
-            progress("trials", len(done), row.budget)
+        tools.progress.expect(row.budget, ledger.fractions, tools.pool.size, list(ledger.attempts.values()))
+        tools.progress.overall(len(done), row.budget, ledger.leading)
         ending = search.run()
-        merged = None if ending == "halted" or options.no_merge else _merge_best(store, row, ledger, study)
+        tools.progress.over(ledger.leading)
+        merged = None
+        if ending != "halted" and not options.no_merge:
+            with progress.step("merging the best adapter"):
+                merged = _merge_best(store, row, ledger, study)
     except BaseException as error:
         with suppress(StoreError):  # a full disk has its own sentence
             if new and not ledger.attempts and isinstance(error, REFUSALS):

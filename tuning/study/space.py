@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from functools import cached_property
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, suggest
 from tuning.study.parameters import Parameter, Real, Stepped, from_dict
-from tuning.types import Hyperparameters, Point, Value
+from tuning.types import MIX, Hyperparameters, Point, Value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 WHOLE = ("rank", "batch")
 # Alpha is absolute or follows the rank; a space has one of the three at most.
 OVER_RANK = {"alpha_over_rank": 1.0, "alpha_over_sqrt_rank": 0.5}  # alpha = value x rank ** power
-NAMES = (*(field.name for field in fields(Hyperparameters)), *OVER_RANK)
+WORDS = ("auto", "attention", "mlp")  # target modules by what they are: tuning/training/targets.py makes names of them
+HELD = tuple(field.name for field in fields(Hyperparameters) if field.name != "mix")
+NAMES = (*HELD, *OVER_RANK)  # and MIX with a source
 
 
 class Space:
@@ -30,7 +33,7 @@ class Space:
         self.parameters = tuple(parameters)
         names = [p.name for p in self.parameters]
         for name in names:
-            if name not in NAMES:
+            if name not in NAMES and (not name.startswith(MIX) or name == MIX):
                 raise UsageError(
                     f"{name!r} is not a hyperparameter.{suggest(name, NAMES)} They are {', '.join(NAMES)}."
                 )
@@ -38,6 +41,10 @@ class Space:
             raise UsageError(f"A parameter stands twice in the space: {', '.join(names)}.")
         if len({"alpha", *OVER_RANK} & set(names)) > 1:
             raise UsageError("A space has one of alpha, alpha_over_rank and alpha_over_sqrt_rank, not several.")
+        if sum(name.startswith(MIX) for name in names) > 1:
+            raise UsageError(
+                "A space has the share of one source (mix:SOURCE), not of several: the others share the rest."
+            )
         if not names:
             raise UsageError("A space needs at least one parameter.")
         for parameter in self.parameters:
@@ -46,6 +53,11 @@ class Space:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(p.name for p in self.parameters)
+
+    @property
+    def source(self) -> str | None:
+        """The source of rows whose share is searched."""
+        return next((name.removeprefix(MIX) for name in self.names if name.startswith(MIX)), None)
 
     @cached_property
     def size(self) -> int | None:
@@ -109,6 +121,8 @@ class Space:
                 values["alpha"] = values.pop(name) * rank**power
         if "target_modules" in values:
             values["target_modules"] = modules(values["target_modules"])
+        if self.source is not None:
+            values["mix"] = (self.source, float(values.pop(MIX + self.source)))
         for name in values:
             if name in WHOLE:
                 values[name] = int(values[name])  # the steps of a stepped range are floats
@@ -118,12 +132,12 @@ class Space:
 
     def point(self, hyperparameters: Hyperparameters, defaults: Hyperparameters) -> dict[str, Value] | None:
         """The point that means these hyperparameters, or None when the space has none that does."""
-        known: dict[str, Any] = asdict(hyperparameters)
+        known: dict[str, Any] = hyperparameters.to_dict()
         known["target_modules"] = ",".join(hyperparameters.target_modules)
         for name, power in OVER_RANK.items():
             known[name] = float(f"{hyperparameters.alpha / hyperparameters.rank**power:.12g}")
         try:
-            point = self.canonical({name: known[name] for name in self.names})
+            point = self.canonical({name: known[name] for name in self.names if name in known})
         except UsageError:
             return None
         return point if same(self.hyperparameters(point, defaults), hyperparameters) else None
@@ -151,10 +165,10 @@ class Space:
 
 
 def modules(text: str) -> tuple[str, ...]:
-    """ "q_proj,v_proj" as names. UsageError when there is none."""
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    """ "q_proj,v_proj" or "attention+lm_head" as names and WORDS. UsageError when there is none."""
+    names = tuple(name.strip() for name in re.split("[,+]", text) if name.strip())
     if not names:
-        raise UsageError(f"target_modules = {text!r} names no module; write q_proj,v_proj.")
+        raise UsageError(f"target_modules = {text!r} names no module; write {', '.join(WORDS)}, or q_proj,v_proj.")
     return names
 
 
@@ -181,7 +195,6 @@ _MEANING: dict[str, tuple[float, bool, float]] = {
     "warmup": (0, True, 1),
     "lora_plus": (0, False, 1e6),
 }
-HELD = tuple(field.name for field in fields(Hyperparameters))
 
 
 def held_values(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -222,7 +235,7 @@ def _check_value(name: str, value: Any) -> None:
         if not isinstance(value, bool):
             raise UsageError(f"{name} takes true and false alone, not {value!r}.")
         return
-    low, included, high = _MEANING[name]
+    low, included, high = (0, True, 1) if name.startswith(MIX) else _MEANING[name]
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
     if not (low <= number if included else low < number) or not number <= high:
         least = f"{'at least' if included else 'above'} {low:g} and at most {high:,.10g}"

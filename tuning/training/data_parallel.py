@@ -14,11 +14,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuning.types import Compute, Hyperparameters, Likelihood, Step, Trained, TrialError
+from tuning.types import Compute, Hyperparameters, Likelihood, Phase, Step, Trained, TrialError
 
 if TYPE_CHECKING:
     from data.instruction_split import Splits
@@ -38,14 +38,16 @@ def launch(
     seed: int,
     to: Path,
     on_step: Callable[[Step], None] | None = None,
+    on_phase: Callable[[Phase], None] = lambda phase: None,
 ) -> Trained:
     """`Trainer.train` on `settings.processes` processes, which load the base for themselves. TrialError where
     one of them says so, or dies."""
+    mixed = replace(splits.mixed(hyper.mix), pool={})
     job = {
         "model": [checkpoint.given, checkpoint.revision or None, checkpoint.remote_code],
-        "splits": asdict(splits),
+        "splits": asdict(mixed),
         "settings": asdict(settings),
-        "hyper": asdict(hyper),
+        "hyper": replace(hyper, mix=None).to_dict(),
         "fraction": fraction,
         "seed": seed,
         "to": str(to.absolute()),
@@ -66,7 +68,7 @@ def launch(
             ) as child,
         ):
             try:
-                result = _follow(child, to, on_step)
+                result = _follow(child, to, on_step, on_phase)
             finally:
                 _end(child)
         if result is None:
@@ -78,7 +80,10 @@ def launch(
 
 
 def _follow(
-    child: subprocess.Popen[str], to: Path, on_step: Callable[[Step], None] | None
+    child: subprocess.Popen[str],
+    to: Path,
+    on_step: Callable[[Step], None] | None,
+    on_phase: Callable[[Phase], None],
 ) -> Trained | TrialError | None:
     """Read what the first process says, to its end."""
     assert child.stdout is not None
@@ -91,6 +96,8 @@ def _follow(
             continue  # a library's own word
         if kind == "step" and on_step is not None:
             on_step(Step(**value))
+        elif kind == "phase":
+            on_phase(Phase(**value))
         elif kind == "failed":
             result = TrialError(value)
         elif kind == "trained":

@@ -26,7 +26,8 @@ def main(file: str) -> None:
     settings = TrainSettings(**job["settings"])
     workers = PartialState(cpu=settings.device.startswith("cpu"))
     parts = {name: tuple(from_dict(row) for row in job["splits"][name]) for name in ("train", "validation", "test")}
-    splits = Splits(**parts, digests=job["splits"]["digests"], notes=tuple(job["splits"]["notes"]))
+    about = (job["splits"]["digests"], tuple(job["splits"]["notes"]))
+    splits = Splits(parts["train"], parts["validation"], parts["test"], *about)
     given, revision, remote_code = job["model"]
     trainer = Trainer(
         resolve(given, revision=revision, trust_remote_code=remote_code),
@@ -34,12 +35,14 @@ def main(file: str) -> None:
         replace(settings, device=str(workers.device), processes=1),
         workers,
     )
-    hyper = Hyperparameters(**{**job["hyper"], "target_modules": tuple(job["hyper"]["target_modules"])})
+    hyper = Hyperparameters.from_dict(job["hyper"])
 
     def step(done: Step) -> None:
         _say("step", asdict(done))
 
     first = workers.is_main_process
+    if first:
+        trainer.on_phase = lambda phase: _say("phase", asdict(phase))
     try:
         trained = trainer.train(hyper, job["fraction"], job["seed"], Path(job["to"]), step if first else None)
     except TrialError as error:

@@ -7,7 +7,7 @@ vocabulary of 128,000 the others are most of the memory and, in a small model, o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tuning.training.encoded import ALIKE, Batch, Tokens, batch, by_length
@@ -40,16 +40,20 @@ def response_nll(model: Any, rows: Batch) -> Tensor:
 
 
 def likelihood(
-    model: Any, rows: Sequence[Tokens], micro_batch: int = 16, packed: bool = False
+    model: Any,
+    rows: Sequence[Tokens],
+    micro_batch: int = 16,
+    packed: bool = False,
+    on_rows: Callable[[int, int], None] = lambda done, tokens: None,
 ) -> tuple[Likelihood, int, int]:
     """Of the responses under `model` (in evaluation mode), with tokens that went through it and padding.
 
     `micro_batch` rows at a time, fewer where memory does not suffice; sums are in double precision.
-    A row without a response token counts (0, 0)."""
+    A row without a response token counts (0, 0). `on_rows` is told how many others are done, and their tokens."""
     import torch
 
     nats = torch.zeros(len(rows), dtype=torch.float64)
-    device, tokens, padding = str(model.device), 0, 0
+    device, done, tokens, padding = str(model.device), 0, 0, 0
 
     def run(at: Sequence[int]) -> tuple[Tensor, Batch]:
         made = batch([rows[index] for index in at], packed, device)
@@ -61,6 +65,8 @@ def likelihood(
             nats[at] = torch.zeros(len(at), dtype=torch.float64).index_add(0, made.row.cpu(), losses.cpu())
             tokens += made.tokens
             padding += made.padding
+            done += len(at)
+            on_rows(done, tokens)
     by_row = tuple((value, row.responses) for value, row in zip(nats.tolist(), rows, strict=True))
     return Likelihood(float(nats.sum()), sum(row.responses for row in rows), by_row), tokens, padding
 

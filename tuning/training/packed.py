@@ -21,8 +21,8 @@ _A, _B = ".lora_A.weight", ".lora_B.weight"
 
 
 def packable(a: Hyperparameters, b: Hyperparameters) -> bool:
-    """May the two go through the base together? They must have the same steps and the same places."""
-    same = (a.epochs, a.batch, set(a.target_modules)) == (b.epochs, b.batch, set(b.target_modules))
+    """May the two go through the base together? They must have the same steps, rows and places."""
+    same = (a.epochs, a.batch, a.mix, set(a.target_modules)) == (b.epochs, b.batch, b.mix, set(b.target_modules))
     return same and not (a.dora or b.dora)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from data.instruction_split import POOL
 from harness.models import bos
 from tuning.training.row_limits import encode_within, none_left, require_responses
 
@@ -23,12 +24,20 @@ class PartRows:
         self._warnings: dict[str, list[str]] = {}
 
     def part(self, part: str) -> list[Tokens]:
-        """Of train, validation or test."""
+        """Of train, validation or test; or of a source's pool."""
         if part not in self._encoded:
             self._encoded[part], self._warnings[part] = encode_within(
                 self._tokenizer, self._splits.part(part), self._settings.max_tokens, *self._positions
             )
         return self._encoded[part]
+
+    def trained(self, mix: tuple[str, float] | None, fraction: float) -> list[Tokens]:
+        """The first `fraction` of the train rows: in the study's mix (None), or where a source has another share."""
+        if mix is None:
+            rows = self.part("train")
+        else:
+            rows = [self.part(POOL + source)[place] for source, place in self._splits.drawn(*mix)]
+        return rows[: max(1, round(fraction * len(rows)))]
 
     def require(self, part: str) -> None:
         """UsageError where no trial could learn from the rows of a part, or be measured on them."""

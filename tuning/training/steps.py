@@ -13,7 +13,7 @@ from tuning.training.likelihood import response_nll
 from tuning.training.memory import fits, too_much
 from tuning.training.packed import Stack
 from tuning.training.training_schedule import TrainingSchedule
-from tuning.types import Step, TrialError
+from tuning.types import Phase, Step, TrialError
 
 if TYPE_CHECKING:
     from accelerate import PartialState
@@ -27,6 +27,7 @@ class Steps:
     micro_batch: int
     packed_rows: bool
     workers: PartialState | None = None
+    on_phase: Callable[[Phase], None] = lambda phase: None
 
     def run(
         self,
@@ -37,17 +38,24 @@ class Steps:
         on_step: Callable[[int, Step], None] | None,
     ) -> int:
         """All steps of all courses. The micro-batch that was left."""
-        micro, steps = self.micro_batch, len(schedules[0].batches)
+        micro, steps, gone = self.micro_batch, len(schedules[0].batches), [0.0] * len(schedules)
+
+        def passed(share: float, tokens: Sequence[float]) -> None:
+            for k, schedule in enumerate(schedules):
+                if not schedule.error:
+                    self.on_phase(Phase("training", step + share, steps, int(gone[k] + tokens[k]), k))
+
         for step in range(steps):
             if all(schedule.error for schedule in schedules):
                 break
             groups = [[rows[at] for at in schedule.batches[step]] for schedule in schedules]
-            while not self._agreed(own_sums := fits(partial(self.gradients, model, groups, micro))):
+            while not self._agreed(own_sums := fits(partial(self.gradients, model, groups, micro, passed))):
                 adapters.clear_gradients()
                 if micro <= len(schedules):
                     raise TrialError(too_much(micro, rank=max(schedule.hyper.rank for schedule in schedules)))
                 micro = max(1, micro // 2)
             sums = self._added(own_sums, adapters)
+            gone = [before + added[1] for before, added in zip(gone, sums, strict=True)]
             for k, schedule in enumerate(schedules):
                 if not schedule.error:
                     schedule.passed(*sums[k][1:])
@@ -61,9 +69,16 @@ class Steps:
             adapters.clear_gradients()
         return micro
 
-    def gradients(self, model: Any, groups: Sequence[Sequence[Tokens]], micro: int) -> Tensor:
+    def gradients(
+        self,
+        model: Any,
+        groups: Sequence[Sequence[Tokens]],
+        micro: int,
+        passed: Callable[[float, Sequence[float]], None] = lambda share, tokens: None,
+    ) -> Tensor:
         """Of one step, `micro` rows at a time: gradients where the adapters hold them, and for each group of rows
-        [loss, tokens, padding]. In a process of several, this process's part of all that."""
+        [loss, tokens, padding]. In a process of several, this process's part of all that. `passed` is told after each
+        pass the share of the step that is done, and of each group the tokens."""
         import torch
 
         device = str(model.device)
@@ -75,9 +90,10 @@ class Steps:
         # packed trials go through together, so their micro-batches are cut by number alone
         alike = 0.0 if len(groups) > 1 or self.packed_rows else ALIKE
         chunks = list(zip(*(by_length(group, own, alike) for group in groups), strict=True))
-        for chunk in (
-            chunks if self.workers is None else chunks[self.workers.process_index :: self.workers.num_processes]
-        ):
+        if self.workers is not None:
+            chunks = chunks[self.workers.process_index :: self.workers.num_processes]
+        processes = 1 if self.workers is None else self.workers.num_processes
+        for number, chunk in enumerate(chunks, 1):
             parts = [[group[at] for at in part] for group, part in zip(groups, chunk, strict=True)]
             made = batch([row for part in parts for row in part], self.packed_rows and len(groups) == 1, device)
             nats = response_nll(model, made)
@@ -90,6 +106,7 @@ class Steps:
             sums[:, 0] += losses.detach()[:, 0].double().cpu()
             sums[:, 1] += tokens
             sums[:, 2] += made.ids.numel() / len(groups) - tokens
+            passed(number / len(chunks), (sums[:, 1] * processes).tolist())
         return sums
 
     def _agreed(self, sums: Tensor | None) -> bool:

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,12 +22,13 @@ from harness.models.checkpoint import Checkpoint, resolve
 from tuning.training.adapters import One, adapted, detach, lora_config, write
 from tuning.training.encoded import Tokens
 from tuning.training.likelihood import likelihood, packs
+from tuning.training.memory import peak, reset_peak
 from tuning.training.packed import Stack, packable
 from tuning.training.part_rows import PartRows
 from tuning.training.steps import Steps
 from tuning.training.train_settings import TrainSettings
 from tuning.training.training_schedule import TrainingSchedule
-from tuning.types import Hyperparameters, Likelihood, Step, Trained, TrialError
+from tuning.types import Hyperparameters, Likelihood, Phase, Step, Trained, TrialError
 
 if TYPE_CHECKING:
     from accelerate import PartialState
@@ -54,12 +56,15 @@ class Trainer:
             raise UsageError(f"{checkpoint.given} is a LoRA adapter. Merge it first (harness merge), or give its base.")
         self.checkpoint, self.splits, self.settings = checkpoint, splits, settings
         self._workers = workers
+        self.on_phase: Callable[[Phase], None] = lambda phase: None  # whoever watches puts their own here
         self.rows = PartRows(checkpoint, splits, settings)
 
     def require(self) -> None:
         """Load the base. UsageError or ModelError where no trial could be trained on it, or measured."""
+        self.on_phase(Phase("encoding the rows"))
         self.rows.require("train")
         self.rows.require("validation")
+        self.on_phase(Phase("loading the base"))
         _ = self.model
         if self.settings.processes > 1:
             self.close()  # each of a trial's processes loads its own
@@ -78,11 +83,13 @@ class Trainer:
         on the same rows, and small rungs would spend most on validation. The cosine ends with the last row. An
         exception of `on_step` (to stop early) ends the training, with nothing written. TrialError where the trial
         cannot end well."""
+        self.on_phase(Phase("encoding the rows"))
         self.rows.require("train")
         if self.settings.processes > 1:
             from tuning.training.data_parallel import launch
 
-            return launch(self.checkpoint, self.splits, self.settings, hyper, fraction, seed, to, on_step)
+            job = (hyper, fraction, seed, to)
+            return launch(self.checkpoint, self.splits, self.settings, *job, on_step, self.on_phase)
         tell = None if on_step is None else lambda _, step: on_step(step)
         (result,) = self._train([hyper], fraction, [seed], [to], tell)
         if isinstance(result, TrialError):
@@ -101,6 +108,7 @@ class Trainer:
 
         What cannot be packed together (other batch, epochs or target modules; DoRA) is packed with its like or
         trained alone. `seconds` is each trial's share of the time."""
+        self.on_phase(Phase("encoding the rows"))
         self.rows.require("train")
         results: dict[int, Trained | TrialError] = {}
         left = list(range(len(hypers)))
@@ -108,9 +116,8 @@ class Trainer:
             first = left[0]
             group = [k for k in left if k == first or packable(hypers[first], hypers[k])]
             left = [k for k in left if k not in group]
-            tell = None if on_step is None else _renumbered(on_step, group)
             trained = self._train(
-                [hypers[k] for k in group], fraction, [seeds[k] for k in group], [to[k] for k in group], tell
+                [hypers[k] for k in group], fraction, [seeds[k] for k in group], [to[k] for k in group], on_step, group
             )
             results |= zip(group, trained, strict=True)
         return [results[k] for k in range(len(hypers))]
@@ -123,10 +130,10 @@ class Trainer:
         self.rows.require(part)
         rows = self.rows.part(part)
         if adapter is None:
-            return self._likelihood(self.model, rows)[0]
+            return self._likelihood(self.model, rows, part)[0]
         resolved = resolve(str(adapter), str(self.checkpoint.path))
         try:
-            return self._likelihood(attach(self.model, resolved, resize=False), rows)[0]
+            return self._likelihood(attach(self.model, resolved, resize=False), rows, part)[0]
         finally:
             detach(self.model)
 
@@ -160,12 +167,17 @@ class Trainer:
         """Whether rows go through this base one after the other: where that was asked for and changes nothing."""
         return self.settings.packed_rows and packs(self.model, self.rows.part("train") or self.rows.part("validation"))
 
-    @property
-    def _steps(self) -> Steps:
-        return Steps(self.settings.micro_batch, self._packed_rows, self._workers)
+    def _steps(self, places: Sequence[int] = (0,)) -> Steps:
+        tell = lambda phase: self.on_phase(replace(phase, place=places[phase.place]))  # noqa: E731
+        return Steps(self.settings.micro_batch, self._packed_rows, self._workers, tell)
 
-    def _likelihood(self, model: Any, rows: Sequence[Tokens]) -> tuple[Likelihood, int, int]:
-        return likelihood(model, rows, self.settings.micro_batch, self._packed_rows)
+    def _likelihood(
+        self, model: Any, rows: Sequence[Tokens], part: Part, place: int | None = None
+    ) -> tuple[Likelihood, int, int]:
+        total = sum(row.responses > 0 for row in rows)
+        tell = lambda done, tokens: self.on_phase(Phase(part, done, total, tokens, place))  # noqa: E731
+        tell(0, 0)
+        return likelihood(model, rows, self.settings.micro_batch, self._packed_rows, tell)
 
     def _train(
         self,
@@ -174,24 +186,29 @@ class Trainer:
         seeds: Sequence[int],
         to: Sequence[Path],
         on_step: Callable[[int, Step], None] | None,
+        places: Sequence[int] = (0,),
     ) -> list[Trained | TrialError]:
-        """One trial as peft has it, or several packed. A trial that fails does not stop the others."""
+        """One trial as peft has it, or several packed. A trial that fails does not stop the others. `places` are
+        theirs among all that the caller has."""
         began = time.perf_counter()
-        part = self.rows.part("train")[: len(self.splits.subset(fraction).train)]
+        part = self.rows.trained(hypers[0].mix, fraction)
         rows = [row for row in part if row.responses]
+        self.on_phase(Phase("loading the base"))
         guess = math.log(self.model.get_input_embeddings().weight.shape[0])
-        _reset_peak(self.settings.device)
+        reset_peak(self.settings.device)
         try:
             if not rows:
                 raise TrialError(self.rows.none_left("train", part))
             schedules = [
                 TrainingSchedule(hyper, seed, len(rows), guess) for hyper, seed in zip(hypers, seeds, strict=True)
             ]
-            steps = self._steps  # before adapters are on: it may ask the bare base
+            steps = self._steps(places)  # before adapters are on: it may ask the bare base
+            self.on_phase(Phase("attaching the adapter"))
             with self._carried(hypers, seeds) as (model, adapters):
                 for k, schedule in enumerate(schedules):
                     schedule.begin(*adapters.parameters(k))
-                micro = steps.run(model, adapters, schedules, rows, on_step)
+                tell = None if on_step is None else lambda k, step: on_step(places[k], step)
+                micro = steps.run(model, adapters, schedules, rows, tell)
                 states = [
                     {name: t.detach().clone() for name, t in adapters.state(k).items()} for k in range(len(hypers))
                 ]
@@ -199,8 +216,8 @@ class Trainer:
             return [error] * len(hypers)
         share = (time.perf_counter() - began) / len(hypers)
         return [
-            schedule.error or self._finish(schedule, state, folder, share, micro, fraction)
-            for schedule, state, folder in zip(schedules, states, to, strict=True)
+            schedule.error or self._finish(schedule, state, folder, share, micro, fraction, place)
+            for schedule, state, folder, place in zip(schedules, states, to, places, strict=True)
         ]
 
     @contextmanager
@@ -245,6 +262,7 @@ class Trainer:
         seconds: float,
         micro: int,
         fraction: float,
+        place: int,
     ) -> Trained | TrialError:
         """Validate and write what was trained."""
         from peft import set_peft_model_state_dict
@@ -255,7 +273,7 @@ class Trainer:
         try:
             with adapted(self.model, schedule.hyper, self.checkpoint, 0) as model:
                 set_peft_model_state_dict(model, state)
-                validation, tokens, padding = self._likelihood(model.eval(), rows)
+                validation, tokens, padding = self._likelihood(model.eval(), rows, "validation", place)
         except TrialError as error:
             return error
         if not math.isfinite(validation.total):
@@ -275,26 +293,8 @@ class Trainer:
             train_loss=schedule.train_loss,
             compute=schedule.compute(tokens, padding),
             seconds=seconds + time.perf_counter() - began,
-            peak_bytes=_peak(self.settings.device),
+            peak_bytes=peak(self.settings.device),
             steps=len(schedule.batches),
             micro_batch=micro,
             warnings=tuple(warnings),
         )
-
-
-def _renumbered(tell: Callable[[int, Step], None], group: Sequence[int]) -> Callable[[int, Step], None]:
-    return lambda k, step: tell(group[k], step)
-
-
-def _reset_peak(device: str) -> None:
-    import torch
-
-    if device.startswith("cuda"):
-        torch.cuda.reset_peak_memory_stats(device)
-
-
-def _peak(device: str) -> int:
-    """Most bytes in use at once since the reset; 0 on a CPU, where other work is in the same process."""
-    import torch
-
-    return torch.cuda.max_memory_allocated(device) if device.startswith("cuda") else 0

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from example_plugin import backend, command, judge, objective, optimizer, page, task
+from example_plugin import backend, command, grader, judge, objective, optimizer, page, task
 
 from harness.models.checkpoint import resolve
 from harness.models.loading import load_model, load_tokenizer
-from harness.testing import BackendContract, CommandContract, TaskContract
+from harness.testing import BackendContract, CommandContract, GraderContract, TaskContract
+from harness.types import GradeRequest
 from judges.testing import JudgeContract, pair
 from leaderboard.testing import PageContract
 from tuning.testing import ObjectiveContract, OptimizerContract
@@ -55,6 +56,18 @@ class TestShorter(JudgeContract):
     make = judge.Shorter
     registered = "shorter"
     better = (pair("Four.", "It is four, I think."), pair("", "4"))
+
+
+def request(answer: str) -> GradeRequest:
+    return GradeRequest("What is 2 + 2?", answer, "Is it brief?", ("1", "2", "3"))
+
+
+class TestBrief(GraderContract):
+    make = grader.Brief
+    registered = "brief"
+    settings = {"words": 2}  # noqa: RUF012
+    bad_settings = ({"word": 2}, {"words": 0})
+    better = ((request("Four."), request("It is four, I think.")),)
 
 
 class TestNorm(ObjectiveContract):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from harness.errors import UsageError
 from harness.tasks.file_tasks import answer_readings, declaration, shapes
 from harness.tasks.file_tasks.declaration import TestFile
 from harness.tasks.file_tasks.questions import Contents, Question
-from harness.tasks.file_tasks.rows import LETTERS, Row, names_of
+from harness.tasks.file_tasks.rows import LETTERS, OF_RUBRICS, Row, names_of
 from harness.tasks.file_tasks.shapes import Parts, Shape
 from harness.tasks.file_tasks.text_scores import number_in
 
@@ -28,7 +28,7 @@ def contents_of(file: Path, options: TestFile) -> Contents:
     names = names_of(raw, options.columns, beside)
     rows = [Row(record, names) for record in raw]
     labels_file = _labels_file(file, options, names)
-    shape = shapes.recognise(rows, labels_file is not None)
+    shape = shapes.recognise(rows, labels_file is not None, _is_rubric(names, options))
     labels = _labels(labels_file, rows) if labels_file else None
     parts = [shape.parts(row) for row in rows]
     if labels is not None:
@@ -38,6 +38,8 @@ def contents_of(file: Path, options: TestFile) -> Contents:
         _rights(rows, parts, options, beside) if shape.kind in ("choices", "blank") else ([0] * len(rows), "")
     )
     _check_declared(shape, options, beside)
+    if shape.kind == "rubric":
+        _check_rubric(names, options, beside)
     questions = [
         _question(number, row, one, right, shape, options)
         for number, (row, one, right) in enumerate(zip(rows, parts, rights, strict=True), 1)
@@ -46,8 +48,9 @@ def contents_of(file: Path, options: TestFile) -> Contents:
     numeric = shape.numeric or options.metric == "numeric" or options.tolerance is not None
     if numeric and shape.kind == "answer":
         _check_numbers(questions)
-    if all(question.is_shot for question in questions):
-        raise DataError(f"{file}: every row is an example (column split), and none is left to ask.")
+    if all(question.is_shot or question.human for question in questions):
+        graded = " or graded by people (column human)" if any(question.human for question in questions) else ""
+        raise DataError(f"{file}: every row is an example (column split){graded}, and none is left to ask.")
     return Contents(
         kind=shape.kind,
         shape=shape.words,
@@ -61,6 +64,17 @@ def contents_of(file: Path, options: TestFile) -> Contents:
         unused=_unused(rows, shape, options),
         labels_file=labels_file,
     )
+
+
+def _is_rubric(names: dict[str, str], options: TestFile) -> bool:
+    """Where it is declared, or rows have a rubric and nothing else that answers are scored by but an answer."""
+    declared = options.rubric is not None or options.judge is not None
+    return declared or ("rubric" in names and not {"choices", "continuation"} & names.keys())
+
+
+def _check_rubric(names: dict[str, str], options: TestFile, beside: str) -> None:
+    if options.rubric is None and "rubric" not in names:
+        raise UsageError(f"{beside}: [judge] grades by a rubric: write rubric = …, or give the rows a column rubric.")
 
 
 def _labels_file(file: Path, options: TestFile, names: dict[str, str]) -> Path | None:
@@ -95,15 +109,19 @@ def _check_declared(shape: Shape, options: TestFile, beside: str) -> None:
         "blank": ("acc",),
         "continuation": ("acc",),
         "answer": ("exact_match", "f1", "contains", "numeric"),
+        "rubric": (),
     }[shape.kind]
     if options.metric is not None and options.metric not in metrics:
-        raise UsageError(f"{beside}: metric = {options.metric!r}, and {shape.words} has {', '.join(metrics)}.")
-    of_answers = {"extract", "tolerance", "stop", "max_tokens"} if shape.kind != "answer" else set()
+        has = ", ".join(metrics) or "no metric to choose"
+        raise UsageError(f"{beside}: metric = {options.metric!r}, and {shape.words} has {has}.")
+    of_answers = {"extract", "tolerance"} if shape.kind != "answer" else set()
+    of_texts = {"stop", "max_tokens"} if shape.kind not in ("answer", "rubric") else set()
+    of_rubrics = {"scale"} if shape.kind != "rubric" else set()
     of_choices = {"scoring"} if shape.kind != "choices" else set()
     of_both = {"answers"} if shape.kind not in ("choices", "blank") else set()
     of_prompts = {"prompt"} if shape.kind == "blank" or shape.is_chat else set()
     given = options.model_fields_set
-    for key in sorted(given & (of_answers | of_choices | of_both | of_prompts)):
+    for key in sorted(given & (of_answers | of_texts | of_rubrics | of_choices | of_both | of_prompts)):
         raise UsageError(f"{beside}: {key} has no meaning for {shape.words}. Remove it.")
     if options.prompt is not None and options.scoring == "letters" and "{choices}" not in options.prompt:
         raise UsageError(f'{beside}: scoring = "letters" wants {{choices}} in prompt, where they are listed.')
@@ -139,11 +157,34 @@ def _question(number: int, row: Row, parts: Parts, right: int, shape: Shape, opt
         answers=parts.answers,
         continuation=parts.continuation,
         shown=parts.shown or _shown(parts, right, options),
-        stop=row.stop() if shape.kind == "answer" else None,
+        stop=row.stop() if shape.kind in ("answer", "rubric") else None,
+        **(_of_rubric(row, fields, options) if shape.kind == "rubric" else {}),
     )
 
 
+def _of_rubric(row: Row, fields: Mapping[str, str], options: TestFile) -> dict[str, Any]:
+    """The rubric that counts for a row, and what people said of its response."""
+    if row.value("rubric") is not None:
+        rubric = row.text("rubric")
+    elif options.rubric is not None:
+        rubric = row.fill(options.rubric, fields, "rubric")
+    else:
+        raise row.wrong("rubric", "is missing or empty, and the declaration has none for all rows")
+    human = row.human_grades(options.scale)
+    if row.is_shot() and not human and row.value("answer") is None and row.value("messages") is None:
+        raise row.wrong("answer", "is missing, and the row is an example (column split), which shows its answer")
+    if "human" in row.names and "response" not in row.names:
+        raise row.wrong("human", "has people's grades, and there is no column response with what they graded")
+    if not human and "human" in row.names and row.value("response") is not None:
+        raise row.wrong(
+            "human", "is empty, and the row has a response: a row with a response is one that people graded"
+        )
+    return {"rubric": rubric, "human": human, "response": row.text("response") if human else ""}
+
+
 def _shown(parts: Parts, right: int, options: TestFile) -> str:
+    if not parts.choices:
+        return ""
     return LETTERS[right] if options.scoring == "letters" else parts.choices[right] + parts.after
 
 
@@ -179,9 +220,13 @@ def _clustered(questions: Sequence[Question], parts: Sequence[Parts]) -> list[Qu
 
 
 def _unused(rows: Sequence[Row], shape: Shape, options: TestFile) -> tuple[str, ...]:
-    used: set[Any] = {*rows[0].names.values(), *shape.needs, *shapes.lettered_columns(rows[0])}
+    names = rows[0].names
+    known = {theirs for ours, theirs in names.items() if shape.kind == "rubric" or ours not in OF_RUBRICS}
+    if "human" not in names:
+        known.discard(names.get("response", ""))
+    used: set[Any] = {*known, *shape.needs, *shapes.lettered_columns(rows[0])}
     return tuple(
         column
         for column in rows[0].record.values
-        if column not in used and f"{{{column}}}" not in (options.prompt or "")
+        if column not in used and f"{{{column}}}" not in (options.prompt or "") + (options.rubric or "")
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from harness.errors import UsageError
 from harness.options.declaration import Declaration, option
 from harness.options.toml import read_toml
+from harness.tasks.file_tasks.scales import DEFAULT_SCALE, check_scale, scale_of
 
 SCORINGS = ("texts", "letters")
 READINGS = ("label", "index", "text")
@@ -51,6 +53,15 @@ class TestFile(Declaration):
     )
     max_tokens: int | None = option(None, "Of an answer.", ge=1)
     shots: int | None = option(None, "Examples before each question.", ge=0)
+    rubric: str | None = option(None, "By what a judge grades answers.", allowed="a text")
+    scale: tuple[str, ...] = option(
+        DEFAULT_SCALE,
+        "The grades, from the worst to the best.",
+        allowed='a list of grades, or two whole numbers as "1-10"',
+        convert=scale_of,
+        reader=check_scale,
+    )
+    judge: Mapping[str, Any] | None = option(None, "Who grades.", allowed="a table")
 
 
 def path_of(file: Path) -> Path:

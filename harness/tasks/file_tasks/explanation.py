@@ -10,8 +10,9 @@ from typing import Any
 
 from data import records
 from harness.prompting.chat_templates import conversation
-from harness.tasks.file_tasks.declaration import declared_for
-from harness.tasks.file_tasks.questions import Question
+from harness.tasks.file_tasks.contents import contents_of
+from harness.tasks.file_tasks.declaration import TestFile, declared_for
+from harness.tasks.file_tasks.questions import Contents, Question
 from harness.tasks.file_tasks.tasks import FileTask
 from harness.types import Choice, Generate, Loglikelihood, Request
 
@@ -31,6 +32,7 @@ class Explanation:
     repeated_prompts: int
     longest: list[tuple[str, int]]
     asked: list[dict[str, Any]]
+    grading: dict[str, Any] | None  # of a test with a rubric: scale, judge, rubrics, people's grades by grade
 
     @property
     def document(self) -> dict[str, Any]:
@@ -50,6 +52,7 @@ class Explanation:
             "settings": dict(task.settings),
             "notes": list(task.warnings),
             "asked": self.asked,
+            **({"grading": self.grading} if self.grading else {}),
         }
 
 
@@ -57,9 +60,8 @@ def explain(path: str) -> Explanation:
     """The errors of `FileTask.load`."""
     file = records.existing(Path(path).expanduser())
     options = declared_for(file)
-    task = FileTask(file, options, None, chat=False)
-    if task.contents.is_chat:
-        task = FileTask(file, options, None, chat=True)
+    contents = contents_of(file, options)
+    task = FileTask(file, options, contents, None, chat=contents.is_chat)
     items = task.items()
     questions = [task.question(item) for item in items]
     prompts = {
@@ -70,7 +72,7 @@ def explain(path: str) -> Explanation:
     return Explanation(
         task,
         items=len(items),
-        examples=len(task.contents.questions) - len(items),
+        examples=sum(question.is_shot and not question.human for question in contents.questions),
         groups=dict(Counter(item.group for item in items)),
         answers=_answers(questions),
         repeated_prompts=len(items) - len(set(zip(prompts.values(), (q.choices for q in questions), strict=True))),
@@ -80,17 +82,30 @@ def explain(path: str) -> Explanation:
                 "item": item.id,
                 "requests": [_shown(request) for request in task.requests(item)],
                 "expected": _expected(question),
+                **({"rubric": question.rubric} if question.rubric else {}),
             }
             for item, question in list(zip(items, questions, strict=True))[:SHOWN]
         ],
+        grading=_grading(contents, options) if contents.kind == "rubric" else None,
     )
+
+
+def _grading(contents: Contents, options: TestFile) -> dict[str, Any]:
+    given = Counter(grade for question in contents.questions for grade in question.human)
+    return {
+        "scale": list(options.scale),
+        "judge": None if options.judge is None else dict(options.judge),
+        "rubrics": len({question.rubric for question in contents.questions}),
+        "answers_by_people": sum(bool(question.human) for question in contents.questions),
+        "grades_of_people": {grade: given[grade] for grade in options.scale},
+    }
 
 
 def _answers(questions: Sequence[Question]) -> dict[str, int]:
     if questions[0].choices:
         places = Counter(question.right for question in questions)
         return {f"choice {place + 1}": places[place] for place in sorted(places)}
-    if questions[0].answers:
+    if questions[0].answers and not questions[0].rubric:
         return dict(Counter(question.answers[0] for question in questions).most_common(MOST_COMMON))
     return {}
 

@@ -8,14 +8,14 @@ from typing import Literal
 
 from harness.tasks.file_tasks.rows import Row
 
-Kind = Literal["choices", "blank", "answer", "continuation"]
+Kind = Literal["choices", "blank", "answer", "continuation", "rubric"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """`prompt` is asked, without examples. Of the rest each kind has what it needs: choices with the right one;
-    a blank's `after`, which follows the choice; accepted answers; a continuation. `shown` is the answer as an example
-    shows it."""
+    a blank's `after`, which follows the choice; accepted answers; a continuation; a rubric. `shown` is the answer as
+    an example shows it. A `response` that people graded, `human`, is not asked again."""
 
     row: Row
     id: str
@@ -33,6 +33,9 @@ class Question:
     continuation: str = ""
     shown: str = ""
     stop: tuple[str, ...] | None = None
+    rubric: str = ""
+    response: str = ""
+    human: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 from data.folder_rows import parse_json
 from data.records import Record
 from data.sources import DataError, near
+from harness.tasks.file_tasks.scales import grade_in
 
 ALIASES = {  # our name of a column: what files call it, the first that is there counts
     "question": ("question", "query", "goal"),
@@ -24,7 +25,11 @@ ALIASES = {  # our name of a column: what files call it, the first that is there
     "id": ("id", "qID", "ind", "idx", "query_id", "question_id", "task_id"),
     "split": ("split",),
     "stop": ("stop",),
+    "rubric": ("rubric",),
+    "response": ("response",),
+    "human": ("human",),
 }
+OF_RUBRICS = ("rubric", "response", "human")  # columns that mean something where answers are graded, and only there
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SHOT_SPLITS, TEST_SPLITS = ("fewshot", "dev", "train"), ("", "test", "validation", "val")
 _NAME = re.compile(r"\{(\w+)\}")
@@ -122,6 +127,15 @@ class Row:
             raise self.wrong("answer", "is an empty list; there must be one accepted answer at least")
         return tuple(dict.fromkeys(texts))
 
+    def human_grades(self, scale: Sequence[str]) -> tuple[str, ...]:
+        """What people gave the row's response: a grade, or a list of them, one a person; () where nobody graded it."""
+        value = self.value("human")
+        grades = value if isinstance(value, list) else [] if value is None else [value]
+        read = [grade_in(str(grade), scale) for grade in grades if not isinstance(grade, bool)]
+        if None in read or len(read) < len(grades):
+            raise self.wrong("human", f"has a grade that is not one of {', '.join(scale)}: it is {value!r}")
+        return tuple(grade for grade in read if grade is not None)
+
     def stop(self) -> tuple[str, ...] | None:
         """Of this row alone; white space may be one."""
         value = self.record.values.get(self.names.get("stop", ""))
@@ -142,8 +156,8 @@ class Row:
             )
         return split in SHOT_SPLITS
 
-    def fill(self, template: str, fields: Mapping[str, str]) -> str:
-        """The template with the row's values in its {column}s."""
+    def fill(self, template: str, fields: Mapping[str, str], called: str = "prompt") -> str:
+        """The template with the row's values in its {column}s. `called`: what it is."""
 
         def value(match: re.Match[str]) -> str:
             name = match[1]
@@ -153,7 +167,7 @@ class Row:
             if isinstance(own, bool) or not isinstance(own, str | int | float):
                 known = [key for key, held in self.record.values.items() if isinstance(held, str | int | float)]
                 raise DataError(
-                    f"{self.where}: the prompt has {{{name}}}, and the row has no such text."
+                    f"{self.where}: the {called} has {{{name}}}, and the row has no such text."
                     f"{near(name, (*fields, *known))} It has {', '.join(dict.fromkeys((*fields, *known)))}."
                 )
             return str(own)

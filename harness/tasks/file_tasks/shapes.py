@@ -9,12 +9,14 @@ from typing import Any
 
 from data.sources import DataError
 from harness.tasks.file_tasks.questions import Kind
-from harness.tasks.file_tasks.rows import LETTERS, Row
+from harness.tasks.file_tasks.rows import ALIASES, LETTERS, Row
+from harness.tasks.file_tasks.scales import GRADE_NORM
 from harness.tasks.file_tasks.text_scores import number_in
 
 ASKED = "Question: {question}\nAnswer:"
 WITH_CONTEXT = "{context}\n" + ASKED
 LISTED = "{question}\n{choices}\nAnswer:"
+PROGRAMS = {"entry_point", "test_list"}  # HumanEval's and MBPP's own columns
 FINAL = "#### "  # what stands before the result, behind the working
 
 
@@ -50,16 +52,23 @@ class Shape:
     stop: tuple[str, ...] = ("\n",)
 
 
-def recognise(rows: Sequence[Row], has_labels: bool) -> Shape:
+def recognise(rows: Sequence[Row], has_labels: bool, has_rubric: bool) -> Shape:
     """DataError, which says what is allowed, where no shape fits."""
-    there = {*rows[0].names, *rows[0].record.values}
+    there = {*rows[0].names, *(column for column in rows[0].record.values if column not in ALIASES)}
     if has_labels:
         there.add("answer")
-    for shape in SHAPES:
+    for shape in RUBRIC_SHAPES if has_rubric else SHAPES:
         if there.issuperset(shape.needs) and shape.holds(rows):
             return shape
     own = ", ".join(rows[0].record.values)
+    if has_rubric:
+        raise DataError(
+            f"{rows[0].where}: the columns {own} make no test with a rubric. Such a test has question, prompt or "
+            "messages; [columns] in the file's .toml gives other names (docs/own_tests.md)."
+        )
     lacking = " It has no answers." if "answer" not in there and "continuation" not in there else ""
+    if PROGRAMS & there:
+        lacking = " Its answers are programs, which no test file runs; HumanEval is the task humaneval."
     raise DataError(
         f"{rows[0].where}: the columns {own} make no test.{lacking} A test has {ALLOWED}; [columns] in the file's "
         ".toml gives other names (docs/own_tests.md)."
@@ -67,8 +76,8 @@ def recognise(rows: Sequence[Row], has_labels: bool) -> Shape:
 
 
 ALLOWED = (
-    "question, choices and answer; question (or prompt) and answer; prompt (or context) and continuation; or messages "
-    "and answer"
+    "question, choices and answer; question (or prompt) and answer; prompt (or context) and continuation; messages "
+    "and answer; or a rubric and what is asked"
 )
 
 
@@ -199,7 +208,22 @@ def _is_worked(rows: Sequence[Row]) -> bool:
 
 
 def _messages(row: Row) -> Parts:
-    """A conversation that ends with the user's turn. Without an answer column, the last turn is the answer."""
+    parts = _conversation(row)
+    if not parts.answers:
+        raise row.wrong("messages", "has no answer: add a column answer, or the assistant's last turn")
+    return parts
+
+
+def _graded(row: Row) -> Parts:
+    """A question whose answer is graded; one that is right may stand beside it."""
+    parts = _question(row)
+    parts.answers = row.answers() if row.value("answer") is not None else ()
+    parts.shown = parts.answers[0] if parts.answers else ""
+    return parts
+
+
+def _conversation(row: Row) -> Parts:
+    """What ends with the user's turn. Without an answer column, an assistant's last turn is the answer."""
     turns = row.value("messages")
     if not isinstance(turns, list) or not turns:
         raise row.wrong("messages", "must be a list of objects with role and content")
@@ -212,14 +236,19 @@ def _messages(row: Row) -> Parts:
     answers = row.answers() if row.value("answer") is not None else ()
     if not answers and roles[-1:] == ["assistant"]:
         answers, turns, roles = (turns[-1]["content"],), turns[:-1], roles[:-1]
-    if not answers:
-        raise row.wrong("messages", "has no answer: add a column answer, or the assistant's last turn")
     if len(roles) % 2 == 0 or roles != ["user", "assistant"] * (len(roles) // 2) + ["user"]:
         raise row.wrong(
             "messages", "must be turns of user and assistant, one after the other, up to the user's question"
         )
     *earlier, last = (turn["content"] for turn in turns)
-    return Parts({"prompt": last}, "{prompt}", answers=answers, shown=answers[0], earlier=tuple(earlier), system=system)
+    return Parts(
+        {"prompt": last},
+        "{prompt}",
+        answers=answers,
+        shown=answers[0] if answers else "",
+        earlier=tuple(earlier),
+        system=system,
+    )
 
 
 def _question_is_object(rows: Sequence[Row]) -> bool:
@@ -256,4 +285,10 @@ SHAPES = (
     ),
     Shape("question + answer", "answer", ("question", "answer"), _answer, metric="exact_match"),
     Shape("prompt + answer", "answer", ("prompt", "answer"), _answer, metric="exact_match"),
+)
+_GRADED: dict[str, Any] = {"kind": "rubric", "metric": GRADE_NORM, "max_tokens": 512}  # more than a word
+RUBRIC_SHAPES = (
+    Shape("messages + rubric", needs=("messages",), parts=_conversation, is_chat=True, stop=(), **_GRADED),
+    Shape("question + rubric", needs=("question",), parts=_graded, stop=("\nQuestion:",), **_GRADED),
+    Shape("prompt + rubric", needs=("prompt",), parts=_graded, stop=(), **_GRADED),
 )

@@ -16,9 +16,10 @@ from harness.tasks.file_tasks.contents import contents_of
 from harness.tasks.file_tasks.declaration import TestFile, declared_for
 from harness.tasks.file_tasks.questions import Contents, Question
 from harness.tasks.file_tasks.rows import SHOT_SPLITS
+from harness.tasks.file_tasks.rubrics import RubricAnswers, RubricGrading, grader_of
 from harness.tasks.file_tasks.text_questions import Continuations, WrittenAnswers
 from harness.tasks.protocol import check_shots, few_shot
-from harness.types import Item, Request, Response, Sample, Score
+from harness.types import Grader, Grading, Item, Request, Response, Sample, Score
 
 PREFIX = "file:"
 SHOTS = 5  # where the file has as many examples
@@ -41,13 +42,22 @@ class FileTask:
         if protocol != cls.protocol:
             text = f": {PREFIX}{file.name} is asked as its file says, and has no such protocol."
             raise OptionError("protocol", protocol, text)
-        task = cls(file, declared_for(file), shots, chat)
+        options = declared_for(file)
+        contents = contents_of(file, options)
+        task = cls(file, options, contents, shots, chat, grader_of(file, contents, options))
         if task.contents.is_chat and not chat:
             raise not_given("chat", f"{PREFIX}{file.name} has messages, which are asked in a chat template")
         return task
 
-    def __init__(self, file: Path, options: TestFile, shots: int | None, chat: bool) -> None:
-        contents = contents_of(file, options)
+    def __init__(
+        self,
+        file: Path,
+        options: TestFile,
+        contents: Contents,
+        shots: int | None,
+        chat: bool,
+        grader: Grader | None = None,
+    ) -> None:
         self.contents = contents
         # a name is a word of --tasks, and a part of a file's name in exports
         self.name = PREFIX + re.sub(r"[\s,:/]", "_", options.name or records.stem_of(file))
@@ -57,8 +67,9 @@ class FileTask:
         self._delimiter = "" if chat else options.delimiter  # behind a chat template's header the answer comes first
         self._asking, asked_how = _asking(contents, options, self._delimiter, chat)
 
-        pool = [question for question in contents.questions if question.is_shot]
-        asked = [question for question in contents.questions if not question.is_shot]
+        rows = [question for question in contents.questions if not question.human]
+        pool = [question for question in rows if question.is_shot]
+        asked = [question for question in rows if not question.is_shot]
         examples = {
             group: [shot for shot in pool if shot.group in ("", group)]
             for group in dict.fromkeys(question.group for question in asked)
@@ -83,11 +94,15 @@ class FileTask:
         self._without_figure: list[str] = []
         self.settings: Mapping[str, Any] = {
             "shape": contents.shape,
-            **options.model_dump(exclude={"name", "shots"}, exclude_unset=True, mode="json"),
+            **options.model_dump(exclude={"name", "shots", "judge"}, exclude_unset=True, mode="json"),
             **asked_how,
             "delimiter": self._delimiter,
             **({"answers": contents.reading} if contents.reading else {}),
         }
+        self.grading: Grading | None = None
+        if grader is not None:
+            self.grading = RubricGrading(grader, options.scale, self._asking.metrics, contents.questions)
+            self.settings = {**self.settings, "scale": list(options.scale), "judge": dict(grader.identity)}
 
     def _example(self, question: Question) -> str:
         return question.prompt + joined(question.prompt, question.shown, self._delimiter or " ") + "\n\n"
@@ -124,7 +139,7 @@ class FileTask:
         by_group = len({item.group for item in self._items}) > 1
         for metric in self._asking.metrics:
             missing = sum(metric not in sample.metrics for sample in samples)
-            if missing:
+            if missing and self.contents.kind != "rubric":  # of grades the runner says what is missing
                 sentence = f"no figure for {metric}: {missing} of {len(samples)} answers have no number for it"
                 self._without_figure = [*dict.fromkeys([*self._without_figure, sentence])]
                 continue
@@ -137,7 +152,7 @@ class FileTask:
 
 def _asking(
     contents: Contents, options: TestFile, delimiter: str, chat: bool
-) -> tuple[ChoiceQuestions | WrittenAnswers | Continuations, dict[str, Any]]:
+) -> tuple[ChoiceQuestions | WrittenAnswers | RubricAnswers | Continuations, dict[str, Any]]:
     """How questions of its kind are asked, and the settings of that."""
     if contents.kind == "choices":
         return ChoiceQuestions("letters" if options.scoring == "letters" else "texts", delimiter), {}
@@ -147,8 +162,10 @@ def _asking(
         return Continuations(delimiter), {}
     stop = options.stop if options.stop is not None else () if chat else contents.stop
     max_tokens = options.max_tokens or (max(CHAT_TOKENS, contents.max_tokens) if chat else contents.max_tokens)
-    asking = WrittenAnswers(stop, max_tokens, options.extract, options.tolerance, contents.numeric)
-    return asking, {"stop": list(stop), "max_tokens": max_tokens}
+    asked_how = {"stop": list(stop), "max_tokens": max_tokens}
+    if contents.kind == "rubric":
+        return RubricAnswers(stop, max_tokens, options.scale), asked_how
+    return WrittenAnswers(stop, max_tokens, options.extract, options.tolerance, contents.numeric), asked_how
 
 
 def _notes(file: Path, contents: Contents, items: Sequence[Item], examples: int) -> list[str]:
@@ -156,6 +173,9 @@ def _notes(file: Path, contents: Contents, items: Sequence[Item], examples: int)
     parts = [contents.shape, _counted(len(items), "item"), _counted(groups, "group")]
     if examples:
         parts.append(f"{_counted(examples, 'example')} to show")
+    if contents.kind == "rubric":
+        by_people = sum(bool(question.human) for question in contents.questions)
+        parts.append(f"{_counted(by_people, 'answer')} that people graded")
     if contents.reading:
         parts.append(f"the answer is the choice's {contents.reading}")
     notes = [f"file {file.name}: {', '.join(parts)}"]

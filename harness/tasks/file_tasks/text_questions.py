@@ -12,20 +12,29 @@ from harness.tasks.file_tasks.questions import Question
 from harness.types import Generate, Item, Loglikelihood, Prompt, Request, Response, Sample
 
 
-class WrittenAnswers:
-    """Each response is scored in every way that makes sense; which figure is shown first is declared."""
+class GeneratedAnswers:
+    """The model writes."""
 
-    def __init__(
-        self, stop: tuple[str, ...], max_tokens: int, extract: str | None, tolerance: float | None, numeric: bool
-    ) -> None:
-        self._stop, self._max_tokens, self._extract = stop, max_tokens, extract
-        self._tolerance, self._numeric = tolerance or 0.0, numeric
-        self.metrics = ("exact_match", "f1", "contains", *(("numeric",) if numeric else ()))
+    def __init__(self, stop: tuple[str, ...], max_tokens: int) -> None:
+        self._stop, self._max_tokens = stop, max_tokens
+        self.metrics: tuple[str, ...] = ()
 
     def requests(self, question: Question, shared: str, cuts: tuple[int, ...]) -> Sequence[Request]:
         stop = self._stop if question.stop is None else question.stop
         prompt = Prompt(shared, question.prompt, cuts, earlier=question.earlier, system=question.system)
         return [Generate(prompt, stop, self._max_tokens)]
+
+
+class WrittenAnswers(GeneratedAnswers):
+    """Each response is scored in every way that makes sense; which figure is shown first is declared."""
+
+    def __init__(
+        self, stop: tuple[str, ...], max_tokens: int, extract: str | None, tolerance: float | None, numeric: bool
+    ) -> None:
+        super().__init__(stop, max_tokens)
+        self._extract = extract
+        self._tolerance, self._numeric = tolerance or 0.0, numeric
+        self.metrics = ("exact_match", "f1", "contains", *(("numeric",) if numeric else ()))
 
     def score(self, question: Question, item: Item, responses: Sequence[Response]) -> Sample:
         expected = " | ".join(question.answers)

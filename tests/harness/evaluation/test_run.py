@@ -16,6 +16,7 @@ from data.sources import SAMPLE
 from harness.errors import IncompleteError, ModelError, StoreError, UsageError
 from harness.evaluation.planning import Options, Plan
 from harness.evaluation.run import Result, run
+from harness.progress import Progress
 from harness.prompting.thinking import SCORED, UNFINISHED
 from harness.results import Store
 from harness.types import Request, Response
@@ -44,14 +45,22 @@ def scripted(backend: Scripted | None = None) -> Callable[[Plan], tuple[Scripted
     return lambda plan: (backend or Scripted(), [])
 
 
+class Recorded(Progress):
+    def __init__(self) -> None:
+        self.updates: list[tuple[str, float, int]] = []
+
+    def update(self, task: str, done: float = 0, total: int = 0, **figures: Any) -> None:
+        self.updates.append((task, done, total))
+
+
 def never(plan: Plan) -> Any:
     raise AssertionError("a model is loaded")
 
 
 def test_all_of_a_run_is_stored(model, store):
-    told: list[tuple[str, int, int]] = []
+    progress = Recorded()
     settings = options(model, store, tasks="mmlu,drop", tags=("a", "b"), seed=3)
-    result = run(settings, lambda *words: told.append(words), command=["harness", "run"], make=scripted())
+    result = run(settings, progress, command=["harness", "run"], make=scripted())
     (found,) = store.runs()
     assert found == result.run
     assert (found.status, found.partial, found.model, found.name) == ("finished", True, str(model), "random")
@@ -70,8 +79,9 @@ def test_all_of_a_run_is_stored(model, store):
     assert result.scores
     assert set(result.scores) == set(store.scores(found.id))
     assert (result.resumed, result.computed) == (0, True)
-    assert told[0] == ("mmlu", 0, ITEMS)
-    assert told[-1] == ("drop", 2, 2)
+    counted = [update for update in progress.updates if update[2]]
+    assert counted[0] == ("mmlu", 0, ITEMS)
+    assert counted[-1] == ("drop", 2, 2)
     tokens = found.totals["tokens"]
     assert tokens["asked"] == sum(r.asked for task in ("mmlu", "drop") for r in store.responses(found.id, task)) > 0
     assert {"planning", "loading", "model", "scoring", "store", "waiting", "total"} <= set(found.totals["seconds"])

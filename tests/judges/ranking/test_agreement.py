@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from judges.ranking.agreement import CHOICES, Estimate, Opinion, cohen, krippendorff, quality
+from harness.stats.jackknife import Estimate
+from judges.ranking.agreement import CHOICES, Opinion, cohen, krippendorff, quality
 from tests.judges import simulate
 
 

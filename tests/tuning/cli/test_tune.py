@@ -65,7 +65,7 @@ def test_a_study_and_what_is_asked_of_it(folder: Path) -> None:
 
 def test_a_file_and_flags_over_it(folder: Path) -> None:
     (folder / "s.toml").write_text(
-        f'model = "tiny"\ndata = "{folder}/rows"\nbudget = 3\noptimizer = "list"\nno-merge = true\n'
+        f'model = "tiny"\ndata = "{folder}/rows"\nbudget = 4\noptimizer = "list"\nno-merge = true\n'
     )
     words = ["--study", folder / "s.toml", "--db", folder / "s.duckdb", "--set", "batch=4"]
     document = json_of("tune", *words, "--no-rungs")
@@ -74,7 +74,7 @@ def test_a_file_and_flags_over_it(folder: Path) -> None:
 
 
 def test_a_sweep_of_validation_sizes_is_a_study_each(folder: Path) -> None:
-    words = tune(folder, "--budget", 3, "--no-rungs", "--sizes", "20,5,5", "--sweep-validation", "4,8")
+    words = tune(folder, "--budget", 4, "--no-rungs", "--sizes", "20,5,5", "--sweep-validation", "4,8")
     studies = json_of(*words)["studies"]
     digests = [study["study"]["data_digests"] for study in studies]
     assert digests[0]["validation"] != digests[1]["validation"]
@@ -94,7 +94,7 @@ def test_a_sweep_of_validation_sizes_is_a_study_each(folder: Path) -> None:
 )
 def test_mistakes_are_sentences(words: list[object], code: int, says: str, folder: Path) -> None:
     Store(folder / "s.duckdb").create_study(_study())
-    found, _, errors = cli(*tune(folder, "--budget", 3, *words))
+    found, _, errors = cli(*tune(folder, "--budget", 4, *words))
     assert found == code, errors
     assert says in errors
     assert "Traceback" not in errors
@@ -112,7 +112,7 @@ def _study() -> Any:
 
 
 def test_rm_gc_and_merge_know_studies(folder: Path) -> None:
-    first = json_of(*tune(folder, "--budget", 3))
+    first = json_of(*tune(folder, "--budget", 4))
     other = folder / "other.duckdb"
     words = tune(folder, "--budget", 4, "--seed", 3)
     words[words.index("--db") + 1] = other
@@ -129,5 +129,5 @@ def test_rm_gc_and_merge_know_studies(folder: Path) -> None:
     assert store.attempts(second["study"]["id"]) == []
     assert not store.study_folder(second["study"]["id"]).exists()
     store.gc()
-    assert len(store.trials(first["study"]["id"])) == 3
+    assert len(store.trials(first["study"]["id"])) == 4
     assert json.loads(json.dumps(store.info()))["studies"] == 1

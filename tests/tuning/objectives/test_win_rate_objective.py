@@ -53,7 +53,7 @@ def test_the_objective_is_what_the_verdicts_come_to(tmp_path: Path) -> None:
     texts = {name: [row.text for row in store.answers_of(id_)] for name, id_ in sets.items()}
     base = texts.pop("tiny")
     assert len(base) >= COUNT
-    assert len(texts) == len(found["trials"]) == 3
+    assert len(texts) == len(found["trials"]) == 4
     for trial in found["trials"]:
         (mine,) = [text for name, text in texts.items() if name.startswith(f"trial-{trial['number']:04d} ")]
         won = [0.5 if a == b else float(a > b) for a, b in zip(mine, base, strict=True)]

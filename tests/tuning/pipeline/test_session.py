@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
+from harness.progress import SILENT
 from tuning.pipeline import session
 from tuning.pipeline.stages import Stage
 from tuning.pipeline.study_file import StudyFile, read

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from harness.errors import UsageError
+from harness.progress import Progress
 from tests.tuning import fakes
 from tests.tuning.child import ROOT
 from tuning.search import cluster
 from tuning.search.workers import Job, Reply
 from tuning.study import session
-from tuning.types import Hyperparameters
+from tuning.types import Hyperparameters, Step
 
 CLUSTERS: dict[str, Any] = {}  # by address
 
@@ -76,12 +77,13 @@ def test_a_node_that_goes_leaves_the_study_to_the_others(
     monkeypatch.setattr(cluster, "ROOM", 20.0)  # that an actor starts in, on a busy machine too
     node = CLUSTERS[address].add_node(num_cpus=1)
 
-    def leave(task: str, done: int, total: int) -> None:
-        if done == 6 and node in CLUSTERS[address].worker_nodes:
-            CLUSTERS[address].remove_node(node)
+    class Leave(Progress):
+        def update(self, task: str, done: float = 0, total: int = 0, **_: Any) -> None:
+            if task == "trials" and done == 6 and node in CLUSTERS[address].worker_nodes:
+                CLUSTERS[address].remove_node(node)
 
     options = fakes.options(tmp_path, ray=address, parallel=4, block=4, budget=14, no_rungs=True)
-    found = session.run(options, leave, setup=fakes.setup())
+    found = session.run(options, Leave(), setup=fakes.setup())
     assert [trial.state for trial in found.ledger.trials] == ["finished"] * 14
     notes = [note for _, note in found.ledger.store.study_notes(found.row.id)]
     assert any("goes on with 3" in note for note in notes)
@@ -98,12 +100,12 @@ def job(to: Path) -> Job:
 def test_what_an_actor_sends_is_written_whole(tmp_path: Path) -> None:
     """The actor's own code, here in this process: nothing of its folder stays, and all comes back."""
     actor: Any = cluster._Remote(FAKE)
-    (reply,), steps, (files,) = actor.run([job(tmp_path / "a" / "b")])
+    (reply,), messages, (files,) = actor.run([job(tmp_path / "a" / "b")])
     assert isinstance(reply, Reply)
     assert reply.trained
     assert reply.trained.adapter == tmp_path / "a" / "b"
     assert not reply.trained.adapter.exists()
-    assert [(each.trial, step.step) for each, step in steps] == [(1, 1), (1, 2), (1, 3)]
+    assert [(each.trial, step.step) for each, step in messages if isinstance(step, Step)] == [(1, 1), (1, 2), (1, 3)]
     cluster._write(reply.trained.adapter, files)
     assert sorted(os.listdir(tmp_path / "a" / "b")) == ["adapter_config.json", "adapter_model.safetensors"]
     assert os.listdir(tmp_path / "a") == ["b"]

@@ -72,8 +72,8 @@ def test_put_right_it_tries_them_again_and_ends_as_if_nothing_had_been(tmp_path:
 
 
 def test_one_reason_to_the_end_of_a_small_budget(tmp_path: Path) -> None:
-    with pytest.raises(IncompleteError, match="All of the first 3 trials"):
-        fakes.run(tmp_path, dict.fromkeys(ALL, "raise"), budget=3)
+    with pytest.raises(IncompleteError, match="All of the first 4 trials"):
+        fakes.run(tmp_path, dict.fromkeys(ALL, "raise"), budget=4)
     assert study(tmp_path).status == "stopped"
 
 

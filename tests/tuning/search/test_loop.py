@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.errors import StoreError, UsageError
+from harness.progress import Progress
 from tests.tuning import fakes
 from tests.tuning.fakes import run
 from tuning import optimizers
@@ -57,7 +57,7 @@ def test_a_seed_gives_one_study_whoever_trains_it(optimizer: str, tmp_path: Path
 
 
 def test_another_seed_gives_another(tmp_path: Path) -> None:
-    first, second = run(tmp_path, budget=4), run(tmp_path, budget=4, seed=1)
+    first, second = run(tmp_path, budget=5), run(tmp_path, budget=5, seed=1)
     assert first.row.id != second.row.id
     assert [t.digest for t in first.ledger.trials] != [t.digest for t in second.ledger.trials]
 
@@ -87,7 +87,7 @@ def test_duplicates_cost_nothing_and_are_told_the_same(tmp_path: Path, monkeypat
     monkeypatch.setattr("tuning.optimizers.make", lambda *_: made)
     log = tmp_path / "log"
     found = run(tmp_path, log=log, budget=20, no_rungs=True)
-    assert len(fakes.begun(log)) == found.ledger.started == 5  # three fixed points and two others
+    assert len(fakes.begun(log)) == found.ledger.started == 6  # four first points and two others
     assert len(made.told) == 5
     assert made.told[0] == made.told[4]
     assert made.told[0][0] == made.told[0][2] != made.told[0][1]
@@ -115,18 +115,17 @@ def test_a_rank_in_steps_is_trained_as_a_whole_number(tmp_path: Path) -> None:
     found = run(tmp_path, space=space, budget=9, no_rungs=True)
     ranks = [trial.hyperparameters["rank"] for trial in found.ledger.trials]
     assert all(isinstance(rank, int) for rank in ranks)
-    assert set(ranks) == {4, 8, 12, 16}
+    assert set(ranks) == {4, 8, 12, 16, 32}  # 32 is a first point's, outside the space
 
 
 def test_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: Iterator[int] = iter(range(9))
-
-    def interrupted(task: str, done: int, total: int) -> None:
-        if next(seen) == 4:
-            raise KeyboardInterrupt
+    class Interrupted(Progress):
+        def update(self, task: str, done: float = 0, total: int = 0, **_: Any) -> None:
+            if task == "trials" and done == 4:
+                raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt, match=r"Stopped\. 4 of 5 trials"):
-        session.run(fakes.options(tmp_path, budget=5), interrupted, setup=fakes.setup())
+        session.run(fakes.options(tmp_path, budget=5), Interrupted(), setup=fakes.setup())
     assert Store(tmp_path / "s.duckdb").studies()[0].status == "stopped"
     run(tmp_path, budget=5)
     (tmp_path / "whole").mkdir()
@@ -145,11 +144,12 @@ def test_stop_is_heeded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(session, "LOOK", -1.0)
     store = Store(tmp_path / "s.duckdb")
 
-    def ask(task: str, done: int, total: int) -> None:
-        if done == 4:
-            store.update_study(store.studies()[0].id, status="stopping")
+    class Ask(Progress):
+        def update(self, task: str, done: float = 0, total: int = 0, **_: Any) -> None:
+            if task == "trials" and done == 4:
+                store.update_study(store.studies()[0].id, status="stopping")
 
-    found = session.run(fakes.options(tmp_path, budget=6), ask, setup=fakes.setup())
+    found = session.run(fakes.options(tmp_path, budget=6), Ask(), setup=fakes.setup())
     assert found.row.status == "stopped"
     assert len([t for t in found.ledger.trials if t.state != "running"]) == 4
 
@@ -172,7 +172,7 @@ def test_a_warm_start_begins_with_the_best_of_another(tmp_path: Path) -> None:
     best = [first.ledger.trials[number - 1] for number in first.ledger.ranked()[:5]]
     expected = [(f"warm-{place}", trial.digest) for place, trial in enumerate(best, 1) if trial.source != "start"]
     assert 0 < len(expected) < 6
-    assert [(t.label, t.digest) for t in second.ledger.trials[3:] if t.source == "start"] == expected
+    assert [(t.label, t.digest) for t in second.ledger.trials[4:] if t.source == "start"] == expected
 
 
 def test_a_budget_below_the_start_points_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from unittest.mock import create_autospec
 import pytest
 
 from tuning.search.worker_pool import WorkerPool
-from tuning.search.workers import Batch, Child, Job, NoRoomError, OnStep, Reply, Worker, WorkerDiedError
+from tuning.search.workers import Batch, Child, Job, NoRoomError, OnPhase, OnProgress, Reply, Worker, WorkerDiedError
 from tuning.types import Hyperparameters
 
 HYPER = Hyperparameters(8, 16.0, 0.0, 1e-3)
@@ -21,10 +21,10 @@ class Fake:
     def __init__(self, work: Callable[[Batch], None] = lambda jobs: None) -> None:
         self.work = work
 
-    def begin(self) -> Reply:
+    def begin(self, on_phase: OnPhase) -> Reply:
         return Reply()
 
-    def run(self, jobs: Batch, on_step: OnStep) -> list[Reply]:
+    def run(self, jobs: Batch, on_progress: OnProgress) -> list[Reply]:
         self.work(jobs)
         return [Reply(adapter_bytes=job.trial) for job in jobs]
 

@@ -11,6 +11,7 @@ import pytest
 from data.sources import DataError
 from harness.errors import HarnessError, ModelError, UsageError
 from tests.tuning import fakes
+from tuning.study import presets
 from tuning.study.definition import Study, again, plan
 from tuning.study.options import Options, read_file, seconds
 from tuning.types import Hyperparameters
@@ -134,3 +135,40 @@ def test_times(text: str, value: float) -> None:
     assert seconds(text) == value
     with pytest.raises(UsageError):
         seconds(f"{text} or so")
+
+
+def test_a_study_that_was_begun_with_a_preset_as_it_was_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its own first points, and a budget that they fit in; another seed begins as the preset is now."""
+    with monkeypatch.context() as once:
+        once.setitem(presets.PRESETS, "modern", presets.FORMER["modern"])
+        begun = fakes.run(tmp_path, budget=3)
+    assert {tuple(t.hyperparameters["target_modules"]) for t in begun.ledger.trials} == {("q_proj", "v_proj")}
+    assert fakes.run(tmp_path, budget=3).computed is False
+    more = fakes.run(tmp_path, budget=5)
+    assert (more.row.id, more.ledger.started) == (begun.row.id, 5)
+    with pytest.raises(UsageError, match=r"must be 4 or more: .*without-regret"):
+        plan(fakes.options(tmp_path, budget=3, seed=1))
+    assert [label for label, _ in plan(fakes.options(tmp_path, seed=1)).study.start][-1] == "without-regret"
+
+
+@pytest.mark.parametrize(
+    ("kind", "width", "lr", "is_known"),
+    [
+        ("llama", 4096, 2.857e-4, True),  # 5e-4 x (2000 / 4096) ** 0.781
+        ("llama", 2048, 4.908e-4, True),
+        ("qwen3", 2560, 4.905e-4, True),  # 5e-4 x (2000 / 2560) ** 0.0775
+        ("qwen2_moe", 1024, 5.266e-4, True),
+        ("llama", 64, 2e-3, True),  # held to the range that is searched
+        ("gemma3_text", 640, 5e-4, False),
+        ("llama", None, 5e-4, False),
+    ],
+)
+def test_the_point_of_lora_without_regret(kind: str, width: int | None, lr: float, is_known: bool) -> None:
+    modern = presets.PRESETS["modern"]
+    point, notes = presets.without_regret(modern.defaults, kind, width)
+    assert (point.rank, point.alpha, point.dropout, point.target_modules) == (32, 32.0, 0.0, ("auto",))
+    assert point.lr == pytest.approx(lr, rel=1e-3)
+    assert bool(notes) is not is_known
+    assert modern.space.point(point, modern.defaults) is not None

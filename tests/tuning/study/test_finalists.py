@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from harness.errors import MissingError, UsageError
+from harness.progress import SILENT
 from tests.harness.runs import json_of
 from tests.tuning import fakes
 from tuning.store import Store
@@ -78,7 +79,7 @@ def test_top_trains_over_new_seeds_once(tmp_path: Path) -> None:
 
     def top() -> finalist_evaluation.Top:
         options = fakes.options(tmp_path)
-        return finalist_evaluation.top(options, found.row.id, 1, 0, 2, [other.row.id], lambda *_: None, setup)
+        return finalist_evaluation.top(options, found.row.id, 1, 0, 2, [other.row.id], SILENT, setup)
 
     first = top()
     begun = fakes.begun(log)
@@ -95,12 +96,10 @@ def test_top_trains_over_new_seeds_once(tmp_path: Path) -> None:
 
 
 def test_no_comparison_over_other_rows(tmp_path: Path) -> None:
-    found = study(tmp_path, budget=3)
-    other = study(tmp_path, budget=3, data_seed=1)
+    found = study(tmp_path, budget=4)
+    other = study(tmp_path, budget=4, data_seed=1)
     with pytest.raises(UsageError, match="other rows"):
-        finalist_evaluation.top(
-            fakes.options(tmp_path), found.row.id, 1, 0, 1, [other.row.id], lambda *_: None, fakes.setup()
-        )
+        finalist_evaluation.top(fakes.options(tmp_path), found.row.id, 1, 0, 1, [other.row.id], SILENT, fakes.setup())
 
 
 @pytest.mark.full
@@ -123,7 +122,7 @@ def test_the_whole_way_on_the_embedded_model(tmp_path: Path) -> None:
 
 
 def test_what_the_new_trainings_warned_of_is_said_once(tmp_path: Path) -> None:
-    found = study(tmp_path, budget=3)
+    found = study(tmp_path, budget=4, no_rungs=True)
     ledger = found.ledger
     chosen = finalists.choose(found.row, ledger, best=1)
     trained = [finalist for finalist in chosen if finalist.trial != BASE]

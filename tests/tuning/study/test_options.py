@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from data.sources import DataError
 from harness.errors import ModelError, UsageError
+from harness.options.row_columns import columns_of
 from tests.harness.runs import cli
 from tests.tuning import fakes
 from tuning.objectives.training_objectives import Validation
 from tuning.store import Store
 from tuning.study import session
 from tuning.study.options import Options, read_file
-from tuning.study.row_options import columns_of, mix_of, sizes_of
+from tuning.study.row_options import mix_of, sizes_of
 from tuning.study.space import HELD, Space, held_values
 
 COUNTS = ("block", "budget", "max_tokens", "micro_batch", "processes", "parallel", "packed")

@@ -96,6 +96,9 @@ def test_columns_by_flag_file_and_in_python(tmp_path: Path) -> None:
     assert "There is no column antwrt. Did you mean antwort?" in errors
     code, _, errors = cli("tune", *words, "--columns", "question=frage")
     assert code == 2
-    assert "--columns question=frage: A row has instruction, input, output, not 'question'." in errors
+    assert (
+        "--columns question=frage: A row has instruction, input, output, system, messages, text, not 'question'."
+        in errors
+    )
     with pytest.raises(DataError, match="There is no column antwrt"):
         harness.tune("tiny", data=path, columns="output=antwrt", db=tmp_path / "s.duckdb")

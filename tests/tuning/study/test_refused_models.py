@@ -68,7 +68,7 @@ def test_in_a_process_of_its_own(tmp_path: Path) -> None:
     made = plan(options)
     worker = Child(session.setup_of(made, options))
     try:
-        stop = worker.begin().stop
+        stop = worker.begin(lambda phase: None).stop
     finally:
         worker.close()
     assert isinstance(stop, ModelError)
@@ -87,7 +87,7 @@ def test_what_only_a_trial_shows_does_not_refuse() -> None:
     def setup() -> Any:
         raise RuntimeError("CUDA error: out of memory")
 
-    assert Local(setup).begin() == Reply(failed="RuntimeError: CUDA error: out of memory")
+    assert Local(setup).begin(lambda phase: None) == Reply(failed="RuntimeError: CUDA error: out of memory")
 
 
 @pytest.mark.parametrize("parallel", [1, 2])

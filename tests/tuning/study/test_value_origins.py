@@ -32,7 +32,7 @@ class Wrong(NamedTuple):
 
 RANKS = {"kind": "choice", "values": [4, 8]}
 CASES = {
-    "a budget below the first points": Wrong("budget", 1, " must be 3 or more: so many points come first (paper-def"),
+    "a budget below the first points": Wrong("budget", 1, " must be 4 or more: so many points come first (paper-def"),
     "a held parameter that is searched": Wrong(
         "set", {"rank": 3}, " must be of what the space does not search, and it searches rank,", {}, ("--set", "rank=3")
     ),
@@ -70,7 +70,7 @@ CASES = {
 @pytest.fixture
 def usual(tmp_path: Path) -> dict[str, Any]:
     """Options of a study that could be, on the embedded model; the store has one of another seed."""
-    fakes.run(tmp_path, budget=3, seed=1)
+    fakes.run(tmp_path, budget=4, seed=1)
     files = {"data": str(tmp_path / "rows"), "db": str(tmp_path / "s.duckdb")}
     return {"model": "tiny", **files, "optimizer": "random", "device": "cpu"}
 
@@ -133,8 +133,8 @@ def test_the_sentence_names_the_place_of_the_value(case: str, usual: dict[str, A
 def test_of_two_places_the_one_that_counts_is_named(usual: dict[str, Any], tmp_path: Path) -> None:
     study = tmp_path / "study.toml"
     study.write_text(toml_of({**usual, "budget": 9}))
-    assert "harness: --budget 1 must be 3 or more" in cli("tune", "--study", study, "--budget", 1)[2]
-    with pytest.raises(UsageError, match=r"^budget=1 must be 3 or more"):
+    assert "harness: --budget 1 must be 4 or more" in cli("tune", "--study", study, "--budget", 1)[2]
+    with pytest.raises(UsageError, match=r"^budget=1 must be 4 or more"):
         harness.tune(study=study, budget=1, progress=False)
 
     study.write_text(toml_of({**usual, "set": {"rank": 3}}))
@@ -164,13 +164,13 @@ def test_a_model_must_be_given() -> None:
 
 
 def test_a_number_of_finalists(usual: dict[str, Any], tmp_path: Path) -> None:
-    result = fakes.run(tmp_path, budget=3)
+    result = fakes.run(tmp_path, budget=4)
     for name, value in (("k", 0), ("spread", -1), ("seeds", 0)):
         code, _, errors = cli("tune", "top", result.row.id, f"--{name}", value, "--db", tmp_path / "s.duckdb")
         assert (code, f"harness: --{name} {value} must be a whole number from" in errors) == (2, True)
         wrong: dict[str, Any] = {name: value}
         with pytest.raises(UsageError, match=rf"^{name}={value} must be a whole number from"):
-            harness.tune(**dict(fakes.options(tmp_path, budget=3)), progress=False).finalists(**wrong)
+            harness.tune(**dict(fakes.options(tmp_path, budget=4)), progress=False).finalists(**wrong)
 
 
 def test_an_option_error_travels_whole() -> None:

@@ -53,12 +53,12 @@ def test_gradients_equal_those_of_separate_training(base: Checkpoint, dtype: str
     for name, pair in stack.layers.items():
         stack.layers[name] = tuple(t.detach().to(wide).requires_grad_() for t in pair)
     with stack.on(model):
-        sums = trainer._steps.gradients(model, groups, 8)
+        sums = trainer._steps().gradients(model, groups, 8)
     for k, (one, seed, state) in enumerate(zip(HYPERS, SEEDS, states, strict=True)):
         with adapted(model, one, base, seed) as live:
             set_peft_model_state_dict(live, state)
             live.to(wide)
-            alone = trainer._steps.gradients(live, [groups[k]], 32)
+            alone = trainer._steps().gradients(live, [groups[k]], 32)
             separate = {n: p.grad for n, p in live.named_parameters() if p.requires_grad}
         assert float(sums[k, 0]) == pytest.approx(float(alone[0, 0]), rel=1e-6)
         assert float(sums[k, 1]) == float(alone[0, 1])

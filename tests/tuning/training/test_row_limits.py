@@ -113,7 +113,7 @@ def tune(folder: Path, *words: object) -> list[object]:
         "--sizes",
         "12,6,6",
     ]
-    small = ["--set", "epochs=1", "--max-tokens", 200, "--optimizer", "list", "--budget", 3, "--no-rungs", "--no-merge"]
+    small = ["--set", "epochs=1", "--max-tokens", 200, "--optimizer", "list", "--budget", 4, "--no-rungs", "--no-merge"]
     return ["tune", *usual, *small, "--db", folder / "s.duckdb", *words]
 
 

@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.sources import DataError
 from harness.tasks.file_tasks.declaration import TestFile
 from harness.tasks.file_tasks.tasks import FileTask
-from harness.types import Choice, Generate, Item, Loglikelihood, Prompt
+from harness.types import Choice, Generate, GradeRequest, Item, Loglikelihood, Prompt
 
 FILES = Path(__file__).parent / "files"
 
@@ -198,18 +199,20 @@ def test_the_digest_is_the_files(tmp_path: Path) -> None:
 def test_the_examples_of_the_docs(tmp_path: Path) -> None:
     text = (Path(__file__).parents[4] / "docs/own_tests.md").read_text(encoding="utf-8")
     examples = re.findall(r"^```json\n(.*?)^```", text, flags=re.S | re.M)
-    (declaration,) = re.findall(r"^```toml\n(.*?)^```", text, flags=re.S | re.M)
+    declaration, rubric = re.findall(r"^```toml\n(.*?)^```", text, flags=re.S | re.M)
     shapes = []
     for number, rows in enumerate(examples):
         path = tmp_path / f"{number}.jsonl"
         path.write_text(rows, encoding="utf-8")
         (tmp_path / "1.jsonl.toml").write_text(declaration, encoding="utf-8")
+        (tmp_path / "3.jsonl.toml").write_text(rubric, encoding="utf-8")
         task = FileTask.load(str(path), chat=number == 2)
         shapes.append((task.name, task.contents.shape, len(task.items()), task.shots, task.metric))
     assert shapes == [
         ("file:0", "question + choices", 2, 0, "acc"),
         ("file:invoices", "prompt + answer", 1, 2, "numeric"),
         ("file:2", "messages + answer", 1, 0, "exact_match"),
+        ("file:3", "prompt + rubric", 2, 0, "grade_norm"),
     ]
     keys = set(re.findall(r"^\| `(\w+)`", text.partition("All keys:")[2], flags=re.M)) | {"tolerance", "max_tokens"}
     assert keys == set(TestFile.model_fields)
@@ -225,3 +228,33 @@ def test_answers_as_squad_has_them(tmp_path: Path) -> None:
 def test_all_right_choices_in_one_place_is_said(tmp_path: Path) -> None:
     rows = [{"question": f"{n}?", "choices": ["x", "y"], "answer": 0} for n in range(20)]
     assert any("every right choice is the first" in note for note in made(tmp_path, rows).warnings)
+
+
+def test_a_rubric_of_several_columns(tmp_path: Path) -> None:
+    """As in Feedback-Bench (prometheus-eval): the criterion and what each grade means stand in columns of their own."""
+    row: dict[str, Any] = {
+        "orig_instruction": "Say hello.",
+        "orig_criteria": "Polite?",
+        "orig_reference_answer": "Hello.",
+    }
+    row |= {f"orig_score{n}_description": f"grade {n}" for n in range(1, 6)} | {"messages": [], "input": "the whole"}
+    graded = {**row, "orig_response": "Hi.", "orig_score": "4"}
+    path = tmp_path / "bench.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in (row, graded)))
+    (tmp_path / "bench.jsonl.toml").write_text(
+        'rubric = "{orig_criteria}\\n1: {orig_score1_description}\\n5: {orig_score5_description}"\n'
+        '[columns]\nprompt = "orig_instruction"\nanswer = "orig_reference_answer"\nresponse = "orig_response"\n'
+        'human = "orig_score"\nmessages = ""\n[judge]\nmodel = "tiny"\n'
+    )
+    task = FileTask.load(str(path))
+    grading = task.grading
+    assert grading is not None
+    (item,), (by_people,) = task.items(), grading.by_people
+    assert grading.request(item, "Yo.") == GradeRequest(
+        "Say hello.", "Yo.", "Polite?\n1: grade 1\n5: grade 5", ("1", "2", "3", "4", "5"), "Hello."
+    )
+    assert (by_people.request.answer, by_people.grades) == ("Hi.", ("4",))
+    (tmp_path / "bench.jsonl.toml").write_text('rubric = "{orig_critera}"\n[judge]\nmodel = "tiny"\n')
+    path.write_text(json.dumps({"prompt": "a", "orig_criteria": "b"}))
+    with pytest.raises(DataError, match=r"the rubric has \{orig_critera\}.* Did you mean orig_criteria"):
+        FileTask.load(str(path))
