@@ -77,7 +77,8 @@ def test_one_seed_each_is_near_the_paired_test() -> None:
 def test_equal_answers_are_no_difference() -> None:
     answers = (np.random.default_rng(3).random((3, 100)) < 0.4).astype(float)
     difference = crossed_difference(answers, answers)
-    assert difference.interval.value == 0 and difference.p == 1
+    assert difference.interval.value == 0
+    assert difference.p == 1
     assert difference.interval.low < 0 < difference.interval.high
 
 

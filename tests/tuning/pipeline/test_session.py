@@ -62,14 +62,17 @@ def test_from_the_file_to_the_verdict(file: StudyFile, monkeypatch: pytest.Monke
         begun.append(stage.name)
 
     first = session.run(file, SILENT, "finalists", begin)
-    assert begun == ["search", "finalists"] and first.verdict is None
+    assert begun == ["search", "finalists"]
+    assert first.verdict is None
     assert [state.is_done for state in first.states] == [True, True, False, False, False]
     result = session.run(file, SILENT, None, begin)
     assert begun == ["search", "finalists", "benchmarks", "answers", "judges"]
     assert all(state.is_done for state in result.states)
-    assert result.verdict is not None and result.verdict.sentences[0].startswith("Chosen by validation loss: ")
+    assert result.verdict is not None
+    assert result.verdict.sentences[0].startswith("Chosen by validation loss: ")
     titles = [c.title for c in result.verdict.board.configurations]
-    assert titles[0] == "base" and {"paper-default", "peft-default", "common"} <= set(titles)
+    assert titles[0] == "base"
+    assert {"paper-default", "peft-default", "common"} <= set(titles)
     for configuration in result.verdict.board.configurations:
         assert configuration.values["mmlu"].shape[0] == (1 if configuration.is_base else 2)
     report = json.loads((file.path.parent / "report-whole" / "report.json").read_text("utf-8"))
@@ -77,4 +80,5 @@ def test_from_the_file_to_the_verdict(file: StudyFile, monkeypatch: pytest.Monke
     assert [table["title"] for table in report["tables"]][-1] == "Preference, by judges"
     again = session.run(file, SILENT, None, begin)
     assert len(begun) == 5, "nothing is left to do"
-    assert again.verdict is not None and again.verdict.sentences == result.verdict.sentences
+    assert again.verdict is not None
+    assert again.verdict.sentences == result.verdict.sentences
