@@ -91,13 +91,24 @@ class WholeStudy:
     def runs(self, model: Model) -> list[tuple[str, RunOptions]]:
         """Of each table of benchmarks: the tag that the run is found by, and its options."""
         base = None if model.seed is None else self.file.tune.model
+        name = f"{self.file.name} {model.name}"
         several = []
-        for options in self.file.runs(model=model.path, base=base, name=f"{self.file.name} {model.name}"):
+        for options in self.file.runs(self._chats(model), model=model.path, base=base, name=name):
             asked = {name: value for name, value in dict(options).items() if name not in ("db", "device", "tags")}
             own = f"{self.file.name}-{digest(asked)[:12]}"
             of_trial = tag_of(model.finalist.study, model.finalist.trial)
             several.append((own, options.replace(tags=(of_trial, own))))
         return several
+
+    def _chats(self, model: Model) -> bool:
+        """Whether a model is asked through its chat template: as it was trained, and the base if it has one."""
+        from harness.models.checkpoint import resolve
+        from harness.prompting import chat_templates
+
+        config = model.finalist.study.config
+        if config.get("template") != "chat" or model.seed is not None:
+            return bool(config.get("template") == "chat")
+        return bool(chat_templates.read(resolve(config["model"], None, config["revision"]).tokenizer))
 
     def finished_runs(self) -> dict[str, RunRow]:
         """By tag."""

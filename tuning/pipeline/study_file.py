@@ -67,11 +67,11 @@ class StudyFile:
         """The options of one of the searches."""
         return self.tune.replace(optimizer=optimizer, seed=seed, name=f"{self.name}-{optimizer}-{seed}", no_merge=True)
 
-    def runs(self, **changes: Any) -> list[RunOptions]:
-        """What a model is measured with: a run for each table."""
+    def runs(self, chat: bool = False, **changes: Any) -> list[RunOptions]:
+        """What a model is measured with: a run for each table; `chat` where the table does not say."""
         from harness.options import RunOptions
 
-        shared = {"db": self.tune.db, "device": self.tune.device, "add_bos": self.tune.add_bos}
+        shared = {"db": self.tune.db, "device": self.tune.device, "add_bos": self.tune.add_bos, "chat": chat}
         return [RunOptions(**{**shared, **table, **changes}) for table in self.benchmarks]
 
     def answer(self, **changes: Any) -> AnswerOptions:
