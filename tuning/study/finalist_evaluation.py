@@ -57,10 +57,31 @@ def top(
             raise OptionError(option, number, f" must be a whole number from {least} up.")
     store = Store(options.db)
     row = store.resolve_study(word)
-    study = Study.from_dict(row.config)
-    ledger = ledger_of(store, row)
-    chosen = finalists.choose(row, ledger, best, spread)
+    chosen = finalists.choose(row, ledger_of(store, row), best, spread)
     chosen += [_other(store, row, name) for name in against]
+    seen = train_finalists(options, chosen, seeds, progress, setup)
+    measured = finalists.measurements(chosen, seeds)
+    known = [m.finalist for m in measured]
+    first = next((f for f in known if f.why.startswith("best 1")), None)
+    if first is None:
+        raise UsageError(f"The best trial of {row.name} could not be trained with another seed; `harness tune show`.")
+    rivals = [f for f in known if f is not first and (f.study is not row or f.trial == BASE or f.label)]
+    compared = [finalists.compare(rival, first, seeds) for rival in rivals]
+    return Top(row, measured, compared, finalists.remarks(chosen, seeds), seen)
+
+
+def train_finalists(
+    options: Options,
+    chosen: Sequence[Finalist],
+    seeds: int,
+    progress: Progress,
+    setup: Callable[[Plan, Options], Setup] = setup_of,
+) -> tuple[Instruction, ...]:
+    """Train finalists, all on one base and the same rows, over new seeds, and measure them on the test rows. Gives the
+    rows that trainings may have seen."""
+    store = Store(options.db)
+    row = chosen[0].study
+    study = Study.from_dict(row.config)
     with progress.step("reading the rows"):
         checkpoint, splits = again(study)
     if not splits.test:
@@ -82,16 +103,9 @@ def top(
             )
         finally:
             pool.close()
-    measured = finalists.measurements(chosen, seeds)
-    known = [m.finalist for m in measured]
-    first = next((f for f in known if f.why.startswith("best 1")), None)
-    if first is None:
-        raise UsageError(f"The best trial of {row.name} could not be trained with another seed; `harness tune show`.")
-    rivals = [f for f in known if f is not first and (f.study is not row or f.trial == BASE or f.label)]
-    compared = [finalists.compare(rival, first, seeds) for rival in rivals]
     # a share that is searched draws from all that no other part holds
     train = splits.train if study.space.source is None else [one for rows in splits.pool.values() for one in rows]
-    return Top(row, measured, compared, finalists.remarks(chosen, seeds), (*train, *splits.validation))
+    return (*train, *splits.validation)
 
 
 def merge_all(outcome: Top, folder: Path, progress: Progress) -> list[Path]:
