@@ -15,9 +15,6 @@ from judges.answers.options import AnswerOptions
 from judges.judging.options import JudgeOptions
 
 if TYPE_CHECKING:
-    from harness.progress import Progress
-    from judges.judging.pairs import Contest
-    from judges.judging.session import Outcome
     from judges.ranking.report import Source
 
 RANKED = {
@@ -182,14 +179,14 @@ def judge(
 
     Raises harness.errors.HarnessError and data.sources.DataError, each with a sentence: UnreliableError where a judge
     failed too often to be believed, IncompleteError where some pairs have no verdict yet. What was judged is stored."""
-    from judges.judging.jury import outcome_document
+    from judges.judging.jury import compare, outcome_document
     from judges.judging.session import reliable
 
     baseline = against.id if isinstance(against, AnswerSet) else against
     compared_by = {"models": _words(models), "judge": _words(judge), "against": baseline}
     options = JudgeOptions(**{**compared_by, "db": default_db() if db is None else db, **given})
     with working(progress) as callback:
-        compared, outcomes = _compare(options, callback)
+        compared, outcomes = compare(options, callback)
     reliable(outcomes)
     document = {"judges": [outcome_document(outcome) for outcome in outcomes], "not_comparable": compared.missing}
     return Judged(options.db, {**document, "models": [answers.name for answers in compared.sets]})
@@ -217,21 +214,6 @@ def rank(
     source: Source | None = "people" if people else "judges" if judges else "both" if both else None
     evidence = gather(Store(default_db() if db is None else os.fspath(db)), prompts, tuple(_words(models)))
     return Ranking(ranking_report(evidence, source, style_control, "bootstrap" if bootstrap else "sandwich"))
-
-
-def _compare(options: JudgeOptions, progress: Progress) -> tuple[Contest, list[Outcome]]:
-    """The jury's work, as the command does it."""
-    from judges.judging.cost import prices
-    from judges.judging.jury import Jury
-    from judges.judging.pairs import contest
-    from judges.store import Store
-
-    if not options.judge or not options.models:
-        raise UsageError("Name the answer sets in models and who compares them in judge.")
-    rates = prices(options.price_in, options.price_out, options.max_cost)
-    store = Store(options.db)
-    compared = contest(store, options.models, options.against, options.prompts, options.repeats)
-    return compared, Jury(store, compared, rates, options).run(progress)
 
 
 def _words(given: str | AnswerSet | Sequence[str | AnswerSet]) -> Sequence[str]:

@@ -48,6 +48,11 @@ class Finalists(Shown):
         """With run=True: trial, name, run (its id) and scores of each."""
         return list(self.document["runs"])
 
+    @property
+    def audits(self) -> list[Mapping[str, Any]]:
+        """With run=True: the contamination audit of each task, with the scores without flagged items."""
+        return list(self.document["audits"])
+
     def frame(self, frame: Kind = "arrow") -> Any:
         """A row a finalist."""
         return made(self.document["finalists"], FINALISTS, frame)
@@ -146,8 +151,10 @@ class Tuned(Shown):
                 finalist_evaluation.merge_all(top, store.study_folder(row.id) / "merged", callback) if merge else []
             )
             runs = finalist_evaluation.run_all(top, options, names, callback) if run else []
+            audits = finalist_evaluation.audit_all(top, options, names, runs, callback) if run else []
         document = finalists.document(top.measured, top.compared)
-        return Finalists({"study": row.id, **document, "merged": list(map(str, merged)), "runs": runs})
+        parts = {"merged": list(map(str, merged)), "runs": runs, "audits": audits}
+        return Finalists({"study": row.id, **document, **parts})
 
     def report(self, out: str | os.PathLike[str] | None = None) -> list[Path]:
         """Write what the study found as HTML and Markdown with plots, as `harness tune report` does; gives the files.

@@ -162,6 +162,7 @@ class Surroundings:
     prompts: str | None
     judge_url: str
     add_bos: bool = False
+    template: str = "alpaca"  # of the study's rows: chat, alpaca or plain
     progress: Progress = SILENT  # where a measurement shows how far it is
 
 

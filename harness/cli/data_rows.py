@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import data_tokens
+from harness.cli.data_audit import audit
 from harness.cli.options import Json, print_json
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from data.benchmarks import Benchmark
     from data.instruction_rows.explanation import Explanation as RowsExplanation
     from data.sources import DataError
+    from harness.prompting.row_lengths import RowLengths
     from harness.tasks.file_tasks.explanation import Explanation
 
 SHARE_SHOWN = 0.001  # of all letters
@@ -25,6 +28,7 @@ SHARE_SHOWN = 0.001  # of all letters
 app = typer.Typer(
     help="Benchmark rows: what is cached, taking rows in, and what a file of your own holds.", no_args_is_help=True
 )
+app.command("audit")(audit)
 
 
 @app.command()
@@ -90,6 +94,10 @@ def show(
     columns: Annotated[
         str, typer.Option(help="Columns of instruction rows, as for tune: instruction=COLUMN,output=COLUMN.")
     ] = "",
+    model: data_tokens.Model = None,
+    template: data_tokens.Template = None,
+    max_tokens: data_tokens.MaxTokens = None,
+    add_bos: data_tokens.AddBos = False,
     json: Json = False,
 ) -> None:
     """Explain a file as a test, as instruction rows, or as both: its shape, what is in it, and its first rows as they
@@ -97,18 +105,21 @@ def show(
     from data.sources import DataError
 
     test, rows = _as_test(source), _as_rows(source, columns)
-    if isinstance(rows, DataError) and (columns or not _may_be_a_test(source)):
+    as_tokens = data_tokens.asked(model, template, max_tokens, add_bos)
+    if isinstance(rows, DataError) and (columns or as_tokens or not _may_be_a_test(source)):
         raise rows
     if isinstance(test, DataError) and isinstance(rows, DataError):
         raise test if str(test) == str(rows) else DataError(f"As a test: {test} As instruction rows: {rows}")
+    tokens = None if as_tokens is None or isinstance(rows, DataError) else as_tokens(rows.kept)
     if json:
         document = {} if isinstance(test, DataError) else test.document
-        print_json({**document, "instruction_rows": None if isinstance(rows, DataError) else rows.document})
+        document["instruction_rows"] = None if isinstance(rows, DataError) else rows.document
+        print_json({**document, **({"tokens": tokens.document} if tokens else {})})
         return
     if not isinstance(test, DataError):
         _print_explanation(test)
     if not isinstance(rows, DataError):
-        _print_rows(rows)
+        _print_rows(rows, tokens)
 
 
 def _may_be_a_test(source: str) -> bool:
@@ -147,7 +158,8 @@ def _as_rows(source: str, columns: str) -> RowsExplanation | DataError:
         return error
 
 
-def _print_rows(rows: RowsExplanation) -> None:
+def _print_rows(rows: RowsExplanation, tokens: RowLengths | None) -> None:
+    """With three examples, as `tokens` has them where a model was named."""
     from rich.console import Console
     from rich.rule import Rule
 
@@ -183,6 +195,9 @@ def _print_rows(rows: RowsExplanation) -> None:
     )
     if rows.scripts:
         console.print(plain(f"letters: {_shares(rows.scripts)}"))
+    if tokens is not None:
+        data_tokens.print_tokens(tokens)
+        return
     for number, row in enumerate(rows.document["examples"], 1):
         console.print(Rule(plain(f"training example {number}"), align="left"))
         for turn in row.get("messages", ()):

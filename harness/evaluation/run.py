@@ -17,6 +17,7 @@ from harness.evaluation import no_answer
 from harness.evaluation.answering import Clock, answer_task
 from harness.evaluation.grading import Graded, grade_task, grading_of
 from harness.evaluation.planning import Plan, make_plan
+from harness.models.training_record import chat_warnings
 from harness.progress import SILENT, Progress
 from harness.prompting import thinking
 from harness.results import RunRow, ScoreRow, Store, TaskRow
@@ -161,7 +162,7 @@ def create(store: Store, plan: Plan, backend: Backend, warnings: list[str], comm
 
     options, checkpoint = plan.options, plan.checkpoint
     run_id = uuid.uuid4().hex
-    noted = [*checkpoint.warnings, *warnings, *backend.warnings]
+    noted = [*checkpoint.warnings, *chat_warnings(checkpoint, options.chat), *warnings, *backend.warnings]
     for task in plan.tasks:
         prefix = f"{task.task.name}: "
         noted += [prefix + w.removeprefix(prefix) for w in (*task.warnings, *task.departures)]

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import ModelError, UsageError
 from harness.models.attach import attach, base_of
-from harness.models.checkpoint import BASE_DIGEST_FILE, Checkpoint, resolve, tokenizer_files
+from harness.models.checkpoint import Checkpoint, resolve, tokenizer_files
+from harness.models.training_record import MERGE_FILE, template_of
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -30,16 +31,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 TOLERANCE = {"float32": 1e-4, "float16": 0.1, "bfloat16": 0.5}
-
-
-def write_base_digest(folder: Path, digest: str) -> None:
-    """Record in an adapter's folder which base it was trained on."""
-    temporary = folder / f".{BASE_DIGEST_FILE}.{os.getpid()}"
-    try:
-        temporary.write_text(json.dumps({"base_digest": digest}) + "\n", "utf-8")
-        temporary.replace(folder / BASE_DIGEST_FILE)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def probe(model: PeftModel, adapter: Checkpoint) -> tuple[Tensor, float]:
@@ -187,10 +178,11 @@ def write_merged(adapter: Checkpoint, out: Path, dtype: str | None = None, devic
             "dtype": written.dtype,
             "largest_difference": check_merged(again, live, adapter)[0],
             "tolerance": TOLERANCE[written.dtype],
+            "template": template_of(adapter),
             "warnings": list(adapter.warnings),
             "versions": {name: version(name) for name in ("lora-harness", "peft", "torch", "transformers")},
         }
-        (temporary / "harness_merge.json").write_text(json.dumps(note, indent=2) + "\n", "utf-8")
+        (temporary / MERGE_FILE).write_text(json.dumps(note, indent=2) + "\n", "utf-8")
         recorded.write(temporary)
         temporary.replace(out)
     except (OSError, SafetensorError) as error:

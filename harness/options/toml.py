@@ -18,13 +18,21 @@ from harness.options.declaration import Declaration, OptionError, declared, erro
 def read_toml(model: type[Declaration], path: Path) -> dict[str, Any]:
     """The options that a file gives, by name, each as its type has it; others may be given beside it. The file's keys
     are written with - or _. UsageError, which names the file, for a key or a value that cannot be."""
-    word = model.file_word
+    return of_table(model, read_table(path, model.file_word), str(path))
+
+
+def read_table(path: Path, word: str) -> dict[str, Any]:
+    """What a TOML file holds; `word` is what such a file is called. UsageError where it cannot be read."""
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise UsageError(f"There is no {word} {path}.") from None
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} cannot be read as TOML: {error}.") from error
+
+
+def of_table(model: type[Declaration], content: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """`read_toml` of a table; `where` names its file, and the table where it is not the whole file."""
     keys: dict[str, str] = {}  # as the file writes them
     values: dict[str, Any] = {}
     fields, former = declared(model), former_names(model)
@@ -32,9 +40,9 @@ def read_toml(model: type[Declaration], path: Path) -> dict[str, Any]:
         name = key.replace("-", "_")
         name = former.get(name, name)
         if name not in fields:
-            raise UsageError(f"{path}: there is no option {key!r}.{suggest(name, fields)}")
+            raise UsageError(f"{where}: there is no option {key!r}.{suggest(name, fields)}")
         if name in values:
-            raise UsageError(f"{path}: {key} stands twice, as {keys[name]} too.")
+            raise UsageError(f"{where}: {key} stands twice, as {keys[name]} too.")
         keys[name] = key
         values[name] = option_of(fields[name]).taken(value, kind_of(fields[name].annotation))
     try:
@@ -43,7 +51,7 @@ def read_toml(model: type[Declaration], path: Path) -> dict[str, Any]:
         for wrong in errors_of(model, error):
             if wrong.key in values:
                 label = sentences.of_toml(keys[wrong.key], content[keys[wrong.key]])
-                raise UsageError(f"{path}: {label}{wrong.text}") from None
+                raise UsageError(f"{where}: {label}{wrong.text}") from None
     return values
 
 

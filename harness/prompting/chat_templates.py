@@ -20,6 +20,7 @@ from harness.options import OptionError, about, not_given
 DATE = "2024-07-26"  # Llama 3's templates write this day where they have no clock
 DEFAULT = "default"
 _CLOCK = re.compile(r"\bstrftime_now\b")
+_GENERATION = re.compile(r"{%-?\s*generation\s*-?%}")  # transformers' mark around what the model says
 
 
 def read(folder: Path) -> dict[str, str]:
@@ -67,6 +68,11 @@ def reads_clock(template: str) -> bool:
     return bool(_CLOCK.search(template))
 
 
+def marks_answers(template: str) -> bool:
+    """Whether it says itself which of its text is the model's."""
+    return bool(_GENERATION.search(template))
+
+
 def checked_date(text: str) -> str:
     """A day as 2024-07-26. OptionError for anything else."""
     try:
@@ -91,20 +97,36 @@ class ChatTemplate:
         self.date = checked_date(date or DATE)
         self._day = datetime.fromisoformat(self.date)
 
-    def render(self, messages: Sequence[dict[str, str]]) -> str:
-        """The conversation, up to where the model's answer begins."""
+    def render(self, messages: Sequence[dict[str, str]], ask: bool = True) -> str:
+        """The conversation, up to where the model's answer begins (`ask`), or as it stands."""
         try:
             return str(
                 self.tokenizer.apply_chat_template(
                     list(messages),
                     chat_template=self.source,
                     tokenize=False,
-                    add_generation_prompt=True,
+                    add_generation_prompt=ask,
                     strftime_now=self._day.strftime,  # in place of the clock that transformers offers
                 )
             )
         except Exception as error:  # whatever a template, which is a program, may raise
             raise self._refusal(messages, error) from error
+
+    def render_marked(self, messages: Sequence[dict[str, str]]) -> tuple[str, list[tuple[int, int]]]:
+        """The conversation as it stands, and where in it (characters) the template marks what the model says."""
+        from transformers.utils.chat_template_utils import render_jinja_template
+
+        try:
+            texts, spans = render_jinja_template(
+                [list(messages)],
+                chat_template=self.source,
+                return_assistant_tokens_mask=True,
+                strftime_now=self._day.strftime,
+                **self.tokenizer.special_tokens_map,
+            )
+        except Exception as error:
+            raise self._refusal(messages, error) from error
+        return texts[0], [(begin, end) for begin, end in spans[0]]
 
     def check(self, system: str | None = None, turns: int = 1) -> list[str]:
         """Render a conversation of so many turns of the user's, with a system text or without. Returns warnings."""

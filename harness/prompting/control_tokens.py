@@ -65,9 +65,18 @@ class ControlTokens:
         """The words of a text that are control tokens' names, each once."""
         return list(dict.fromkeys(self._name.findall(text)))
 
+    def name_at(self, text: str, at: int) -> str | None:
+        """The control token's name that begins at a place of a text."""
+        name = self._name.match(text, at)
+        return name and name[0]
+
     def count(self, text: str) -> int:
         """How many control tokens' names stand in a text."""
         return len(self._name.findall(text))
+
+    def named(self, text: str) -> list[int]:
+        """The control tokens whose names stand in a text of our own making, in their order."""
+        return [self.names[name] for name in self._name.findall(text) if name != self._unknown]
 
     def misread(self, text: str, ids: Sequence[int], expected: Sequence[int]) -> bool:
         """Whether ids, of a text whose own control tokens are `expected`, have others, which data put there."""

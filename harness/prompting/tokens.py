@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.errors import HarnessError
 from harness.prompting.chat_templates import ChatTemplate
 from harness.prompting.chat_templates import conversation as conversation_of
 from harness.prompting.control_tokens import ControlTokens
@@ -57,7 +58,7 @@ class Encoder:
         self.system = system
         self.template = (template or ChatTemplate(tokenizer)) if chat else None
         self._fast = tokenizer.backend_tokenizer
-        self.control = ControlTokens(tokenizer, self._skeleton(2, True) if chat else "")
+        self.control = ControlTokens(tokenizer, self._turns() if chat else "")
         self._expected: dict[tuple[int, bool], list[int]] = {}
         self._continuations: dict[tuple[str, str], tuple[list[int], list[int]]] = {}
         self._local = type(self._fast.model).__name__ == "BPE"  # joining is proved for it alone
@@ -153,6 +154,15 @@ class Encoder:
         if kind not in self._expected:
             self._expected[kind] = self.control.of(self.ids(self._skeleton(*kind)))
         return self._expected[kind]
+
+    def _turns(self) -> str:
+        """What the chat template writes around turns, and around a system text if it takes one."""
+        for earlier, system in ((2, True), (2, False)):
+            try:
+                return self._skeleton(earlier, system)
+            except HarnessError:
+                continue
+        return self._skeleton(0, False)
 
     def _skeleton(self, earlier: int, system: bool) -> str:
         """A conversation that says nothing, as the chat template writes it."""

@@ -1,4 +1,4 @@
--- Version 6 of the store: what `--plan` foretold, by the identity of the run or study that it is about. An estimate is
+-- Version 7 of the store: what `--plan` foretold, by the identity of the run or study that it is about. An estimate is
 -- made before there is a run or a study, and stays when it has ended, to be held against it.
 
 CREATE TABLE estimates (

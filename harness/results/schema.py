@@ -72,7 +72,7 @@ TABLES = Schema(
     steps={
         1: Path(__file__).with_name("schema.sql"),
         4: Path(__file__).with_name("group_column.sql"),
-        6: Path(__file__).with_name("estimates.sql"),
+        7: Path(__file__).with_name("estimates.sql"),
     },
     fields=FIELDS,
     take=_take,

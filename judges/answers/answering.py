@@ -217,7 +217,8 @@ def _create(store: Store, plan: Plan, backend: Backend, warnings: list[str]) -> 
     }
     if len(plan.chosen) < len(plan.prompts.prompts):
         config["asked"] = [prompt.id for prompt in plan.chosen]
-    noted = [*checkpoint.warnings, *warnings, *backend.warnings, *plan.prompts.notes]
+    differs = templates.warnings(plan.template, checkpoint)
+    noted = [*checkpoint.warnings, *differs, *warnings, *backend.warnings, *plan.prompts.notes]
     record = AnswerSetRow(
         id=uuid.uuid4().hex,
         identity=plan.identity,

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from data.instructions import WITHOUT_INPUT
 from harness.errors import UsageError, suggest
 from harness.models.checkpoint import Checkpoint
+from harness.models.training_record import template_of
 from harness.options import BackendSettings, OptionError
-from harness.prompting import chat_templates
+from harness.prompting import chat_templates, turn_words
 from harness.prompting.chat_templates import ChatTemplate
 from harness.types import Prompt
 from judges.answers.options import TEMPLATES
-
-_AGAIN = "\n\n### Instruction:\n{instruction}\n\n### Response:"  # the second turn, in the Alpaca template's own words
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +28,7 @@ class Template:
         before = [text for pair in zip(turns[:-1], answers, strict=True) for text in pair]
         if self.name == "chat":
             return Prompt("", turns[-1], earlier=tuple(before))
-        if self.name == "plain":
-            return Prompt("", "\n\n".join(text for text in [*before, turns[-1]] if text) + "\n\n")
-        text = WITHOUT_INPUT.format(instruction=turns[0])
-        for answer, turn in zip(answers, turns[1:], strict=True):
-            text += f" {answer}" + _AGAIN.format(instruction=turn)
-        return Prompt("", text)
+        return Prompt("", "".join(text for text, _ in turn_words.written(self.name, [*before, turns[-1]])))
 
     def shown(self, prompt: Prompt) -> str:
         """The prompt as the model is asked it, for the record."""
@@ -45,7 +38,8 @@ class Template:
 
 
 def choose(wanted: str, checkpoint: Checkpoint) -> str:
-    """ "auto" is chat where the checkpoint (or a server) has a template, and alpaca elsewhere. Nothing is loaded."""
+    """ "auto" is what the checkpoint was trained in, where that is recorded; else chat where it (or a server) has a
+    template, and alpaca elsewhere. Nothing is loaded."""
     if wanted not in TEMPLATES:
         raise UsageError(
             f"There is no template {wanted!r}.{suggest(wanted, TEMPLATES)} There are {', '.join(TEMPLATES)}."
@@ -53,7 +47,20 @@ def choose(wanted: str, checkpoint: Checkpoint) -> str:
     has = checkpoint.kind == "served" or bool(chat_templates.read(checkpoint.tokenizer))
     if wanted == "chat" and not has:
         raise OptionError("template", wanted, f": {checkpoint.given} has no chat template; alpaca and plain need none.")
-    return ("chat" if has else "alpaca") if wanted == "auto" else wanted
+    if wanted != "auto":
+        return wanted
+    return template_of(checkpoint) or ("chat" if has else "alpaca")
+
+
+def warnings(name: str, checkpoint: Checkpoint) -> list[str]:
+    """That a checkpoint answers in another template than it was trained in."""
+    trained = template_of(checkpoint)
+    if trained in (None, name):
+        return []
+    return [
+        f"{checkpoint.given} was trained in the template {trained} and answers in {name}; --template {trained} is its "
+        "own"
+    ]
 
 
 def make(name: str, checkpoint: Checkpoint, settings: BackendSettings | None = None, turns: int = 1) -> Template:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import UsageError
+
 if TYPE_CHECKING:
     from harness.progress import Progress
     from judges.judging.cost import Estimate, Prices
@@ -58,6 +60,21 @@ class Jury:
                 attempts=options.attempts,
             )
             return [session.judge(self.store, plan, remote, self.rates, options.max_cost, progress)]
+
+
+def compare(options: JudgeOptions, progress: Progress) -> tuple[Contest, list[Outcome]]:
+    """Have the judges of the options compare what they have not compared yet. UsageError where options name no models
+    or no judge."""
+    from judges.judging.cost import prices
+    from judges.judging.pairs import contest
+    from judges.store import Store
+
+    if not options.judge or not options.models:
+        raise UsageError("Name the answer sets in models and who compares them in judge.")
+    rates = prices(options.price_in, options.price_out, options.max_cost)
+    store = Store(options.db)
+    compared = contest(store, options.models, options.against, options.prompts, options.repeats)
+    return compared, Jury(store, compared, rates, options).run(progress)
 
 
 def outcome_document(outcome: Outcome) -> dict[str, Any]:

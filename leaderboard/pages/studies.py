@@ -86,7 +86,7 @@ def _all() -> None:
 def _some(rows: Sequence[StudyRow], known: Sequence[StudyRow]) -> None:
     import streamlit as st
 
-    from leaderboard.studies import study_charts, study_heading
+    from leaderboard.studies import audit_table, study_charts, study_heading
     from tuning.report.documents import view_of
 
     names = {row.id: f"{charts.one_line(row.name, 60)} · {row.id[:6]}" for row in known}
@@ -103,6 +103,8 @@ def _some(rows: Sequence[StudyRow], known: Sequence[StudyRow]) -> None:
     )
     if view == "scores":
         study_charts.prediction(rows, views)
+        for study in views:
+            audit_table.show(study)
     elif view == "search":
         study_charts.search(rows, views)
         study_charts.every(rows, views)

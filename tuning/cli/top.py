@@ -51,10 +51,12 @@ def top(
             finalist_evaluation.merge_all(outcome, store.study_folder(row.id) / "merged", progress) if merge else []
         )
         runs = finalist_evaluation.run_all(outcome, options, tasks, progress) if run else []
+        audits = finalist_evaluation.audit_all(outcome, options, tasks, runs, progress) if run else []
     document = finalists.document(outcome.measured, outcome.compared)
     if json:
         noted = list(outcome.warnings)
-        print_json({"study": row.id, **document, "warnings": noted, "merged": list(map(str, merged)), "runs": runs})
+        parts = {"warnings": noted, "merged": list(map(str, merged)), "runs": runs, "audits": audits}
+        print_json({"study": row.id, **document, **parts})
         return
     console = Console()
     finalist_evaluation.print_top(console, outcome)
@@ -63,6 +65,7 @@ def top(
     for measured in runs:
         scores = finalist_evaluation.score_text(measured["scores"])
         console.print(f"{measured['name']}: {scores}", markup=False, soft_wrap=True)
+    finalist_evaluation.print_audits(console, audits)
 
 
 def report(

@@ -27,6 +27,7 @@ from tuning.objectives.win_rate_objective import WinRate
 from tuning.types import Measured, Objective, ObjectiveFactory, Surroundings, TrialError
 
 if TYPE_CHECKING:
+    from harness.evaluation.compare import Answer
     from harness.types import Score
     from tuning.store import Store
 
@@ -76,6 +77,7 @@ class Slice:
             limit=self.limit,
             device=where.device,
             add_bos=where.add_bos,
+            chat=where.template == "chat",
             tags=(self.tag,),
         )
         try:
@@ -144,14 +146,23 @@ def constraint_of(text: str, where: Surroundings) -> Measure:
 
 def outside(store: Store, run: str, task: str, part: Slice) -> list[Score]:
     """A finished run's headline scores of a task over the items that the objective never saw."""
+    metric = next(row.metric for row in store.tasks(run) if row.task == task)
+    own = seen(store, task, part)
+    return scores_of([row for row in store.samples(run, task) if row.item not in own], metric)
+
+
+def seen(store: Store, task: str, part: Slice) -> set[str]:
+    """The items of a task that the objective was measured on."""
+    measured = [name for name, tags in store.tags().items() if part.tag in tags]
+    return {row.item for name in measured for row in store.samples(name, task)}
+
+
+def scores_of(rows: Sequence[Answer], metric: str) -> list[Score]:
+    """The headline score of these samples; [] where the metric is no mean over items."""
     from harness.stats import intervals
     from harness.types import Item, Sample
 
-    measured = [name for name, tags in store.tags().items() if part.tag in tags]
-    seen = {row.item for name in measured for row in store.samples(name, task)}
-    metric = next(row.metric for row in store.tasks(run) if row.task == task)
-    kept = [row for row in store.samples(run, task) if row.item not in seen]
-    samples = [Sample(Item(row.item, row.group, {}, row.cluster), row.metrics) for row in kept]
+    samples = [Sample(Item(row.item, row.group, {}, row.cluster), row.metrics) for row in rows]
     plain = metric.removesuffix("_macro")
     scores = intervals.scores(samples, plain, macro=metric != plain, by_group=False)
     return [score for score in scores if score.metric == metric]

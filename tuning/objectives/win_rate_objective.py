@@ -68,14 +68,15 @@ class WinRate:
             "backend": "transformers",
             "add_bos": where.add_bos,
         }
+        # a base that has no chat template of its own is asked in alpaca
+        of_base = "auto" if where.template == "chat" else where.template
         with Named(where.progress, self.word) as progress:
-            base = answer(AnswerOptions(model=where.model, **common), progress).answers
+            base = answer(AnswerOptions(model=where.model, template=of_base, **common), progress).answers
             adapter = measured.trained.adapter
             name = f"{adapter.parent.name} {adapter.name}"
+            own: dict[str, Any] = {"base": where.model, "name": name, "template": where.template}
             try:
-                made = answer(
-                    AnswerOptions(model=str(adapter), base=where.model, name=name, **common), progress
-                ).answers
+                made = answer(AnswerOptions(model=str(adapter), **own, **common), progress).answers
             except ModelError as error:
                 raise TrialError(f"its answers: {error}") from error
             store = Store(where.db)

@@ -221,6 +221,7 @@ def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str
             *remarks.failures(ledger),
         ),
         base={name: score.value for name, score in measured.get(BASE, {}).items()},
+        audits=tuple(ledger.store.audits(row.id)),
         rows=f"{row.base_digest} {row.data_digest}",
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness import html_templates
 from harness.errors import HarnessError
-from tuning.report import charts, drawing
+from tuning.report import audits, charts, drawing
 from tuning.report.findings import Findings, findings
 from tuning.report.inks import LIGHT, Inks
 from tuning.report.views import StudyView, TrialView
@@ -74,6 +74,7 @@ def html(results: Findings, plots: Sequence[Plot]) -> str:
             columns=columns(results),
             rows=[(trial, cells(results, trial)) for trial in in_order(results)],
             about=about(results.view),
+            audited={"sentences": audits.sentences(results.view.audits), "tables": _audit_tables(results.view)},
         )
     )
 
@@ -84,10 +85,24 @@ def markdown(results: Findings, plots: Sequence[Plot]) -> str:
     lines += [f"- {_md(sentence)}" for sentence in (*results.sentences, *(f"Note: {note}" for note in view.notes))]
     for plot in plots:
         lines += ["", f"## {_md(plot.title)}", "", f"![{_md(plot.title)}]({plot.file})"]
-    names = columns(results)
-    lines += ["", "## Trials", "", "| " + " | ".join(map(_md, names)) + " |", "|" + " --- |" * len(names)]
-    lines += ["| " + " | ".join(map(_md, cells(results, trial))) + " |" for trial in in_order(results)]
+    if view.audits:
+        lines += ["", "## Contamination audit", ""]
+        lines += [f"- {_md(sentence)}" for sentence in audits.sentences(view.audits)]
+        for heads, rows in _audit_tables(view):
+            lines += _md_table(heads, rows)
+    lines += ["", "## Trials", *_md_table(columns(results), [cells(results, trial) for trial in in_order(results)])]
     return "\n".join(lines) + "\n"
+
+
+def _audit_tables(view: StudyView) -> list[tuple[Sequence[str], Sequence[Sequence[str]]]]:
+    """Those that have rows: scores with and without the flagged items, and these items."""
+    both = [(audits.SCORES, audits.score_rows(view.audits)), (audits.FLAGGED, audits.flagged_rows(view.audits))]
+    return [(heads, rows) for heads, rows in both if rows]
+
+
+def _md_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = ["", "| " + " | ".join(map(_md, heads)) + " |", "|" + " --- |" * len(heads)]
+    return lines + ["| " + " | ".join(map(_md, row)) + " |" for row in rows]
 
 
 def about(view: StudyView) -> str:

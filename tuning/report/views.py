@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tuning.store.rows import TrialState
 from tuning.types import Hyperparameters
@@ -51,6 +52,7 @@ class StudyView:
     trials: tuple[TrialView, ...]
     notes: tuple[str, ...] = ()  # warnings that belong on every page
     base: Mapping[str, float] = field(default_factory=dict)  # the base's own scores, by benchmark or preference
+    audits: tuple[Mapping[str, Any], ...] = ()  # a document a task (tuning.report.audits)
     rows: str = ""  # a digest of base and rows: validation losses of two studies compare where it is the same
 
     @property

@@ -11,7 +11,7 @@ from tuning.store.fields import FIELDS
 if TYPE_CHECKING:
     import duckdb
 
-_PARTS = ("trials", "attempts", "steps", "enqueued", "study_notes")  # each has a column `study`
+_PARTS = ("trials", "attempts", "steps", "enqueued", "study_notes", "audits")  # each has a column `study`
 _ORPHANS = {part: f"DELETE FROM {part} WHERE study NOT IN (SELECT id FROM studies)" for part in _PARTS}  # noqa: S608
 _COPY = {
     table: f"INSERT INTO {table} BY NAME SELECT * FROM other_{table} WHERE {column} IN (SELECT id FROM new_studies)"  # noqa: S608
@@ -30,7 +30,11 @@ def _take(connection: duckdb.DuckDBPyConnection, behind: list[str]) -> Counts:
 
 
 TABLES = Schema(
-    steps={2: Path(__file__).with_name("schema.sql"), 7: Path(__file__).with_name("study_totals.sql")},
+    steps={
+        2: Path(__file__).with_name("schema.sql"),
+        6: Path(__file__).with_name("audits.sql"),
+        8: Path(__file__).with_name("study_totals.sql"),
+    },
     fields=FIELDS,
     take=_take,
     orphans=_ORPHANS,

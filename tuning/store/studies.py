@@ -199,6 +199,22 @@ class Studies(StoreConnection):
             query = "SELECT created, note FROM study_notes WHERE study = ? ORDER BY created"
             return [(row["created"], row["note"]) for row in FIELDS.records(connection.execute(query, [study_id]))]
 
+    def save_audits(self, study_id: str, documents: Mapping[str, Mapping[str, Any]]) -> None:
+        """Keep the contamination audits of these tasks, in place of those from before."""
+        with self.write() as connection:
+            _study(connection, study_id)
+            now = datetime.now(UTC).replace(tzinfo=None)
+            for task, document in documents.items():
+                connection.execute("DELETE FROM audits WHERE study = ? AND task = ?", [study_id, codec.encode(task)])
+                row = [study_id, codec.encode(task), codec.to_json(document), now]
+                connection.execute("INSERT INTO audits VALUES (?, ?, ?, ?)", row)
+
+    def audits(self, study_id: str) -> list[dict[str, Any]]:
+        """The contamination audit of each task, by its name."""
+        with self.read() as connection:
+            query = "SELECT document FROM audits WHERE study = ? ORDER BY task"
+            return [row["document"] for row in FIELDS.records(connection.execute(query, [study_id]))]
+
     def remove_studies(self, study_ids: Sequence[str]) -> dict[str, int]:
         """Delete studies and all that is theirs, their adapters too; gives the rows that went.
 

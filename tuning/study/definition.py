@@ -16,6 +16,7 @@ from harness.errors import UsageError
 from harness.evaluation.identity import digest
 from harness.options import OptionError, about, not_given
 from harness.options.row_columns import columns_of
+from harness.prompting import row_templates
 from tuning import optimizers
 from tuning.objectives import objectives
 from tuning.search import rungs
@@ -65,6 +66,8 @@ class Study:
     load_in_4bit: bool
     add_bos: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
+    template: str = "alpaca"  # of rows: chat, alpaca or plain
+    chat_template: str = ""  # the text of a file that stands for the tokenizer's own
 
     @cached_property
     def identity(self) -> str:
@@ -74,6 +77,10 @@ class Study:
             del content[place]
         if not self.add_bos:
             del content["add_bos"]  # identities from before it stay
+        if self.template == "alpaca":
+            del content["template"]  # and from before there were others
+        if not self.chat_template:
+            del content["chat_template"]
         if len(self.fractions) > 1:
             content["rungs"] = {"eta": rungs.ETA, "shrink": rungs.SHRINK, "whole": rungs.ALL_ROWS}
         return digest({**content, "version": VERSION})
@@ -112,6 +119,8 @@ class Study:
             max_tokens=self.max_tokens,
             load_in_4bit=self.load_in_4bit,
             add_bos=self.add_bos,
+            template=self.template,
+            chat_template=self.chat_template,
             micro_batch=options.micro_batch,
             gradient_checkpointing=options.gradient_checkpointing,
             processes=options.processes,
@@ -148,6 +157,7 @@ def plan(options: Options) -> Plan:
         raise OptionError(
             "model", options.model, " is a LoRA adapter: merge it first (harness merge), or give its base."
         )
+    template = row_templates.choose(options.template, checkpoint)
     warm = _warm(options)
     points = starting_points(options, chosen, space, checkpoint, warm)
     once = _former_points(options, space, checkpoint, warm)
@@ -186,13 +196,19 @@ def plan(options: Options) -> Plan:
         load_in_4bit=options.load_in_4bit,
         add_bos=options.add_bos,
         columns=columns,
+        template=template.name,
+        chat_template=template.chat_template,
     )
     notes = points.notes
+    before = replace(study, template="alpaca") if options.template == "auto" else study  # there was no other
+    studies = [(study, notes), (before, notes)]
     if once is not None:
         once = once.mixed(mix_share.own_share(splits, space))
-        former = replace(study, space=once.space, defaults=once.defaults, start=once.start)
-        if _is_begun(options.db, former) and not _is_begun(options.db, study):
-            study, notes = former, once.notes
+        studies.append((replace(before, space=once.space, defaults=once.defaults, start=once.start), once.notes))
+    study, notes = next((known for known in studies if _is_begun(options.db, known[0])), studies[0])
+    if options.template == "auto" and template.name == "chat":
+        of = f"the chat template of {options.model}" if study.template == "chat" else "alpaca, as it was begun"
+        notes = (*notes, f"rows are trained in {of} (template = auto)")
     if budget < len(study.start):
         raise _too_small(budget, study.start)
     return Plan(study, checkpoint, splits, budget, (*notes, *shares))
@@ -234,7 +250,8 @@ def again(study: Study) -> tuple[Checkpoint, Splits]:
     return checkpoint, splits
 
 
-def surroundings(options: Options) -> Surroundings:
+def surroundings(options: Options, template: str = "alpaca") -> Surroundings:
+    """`template`: of the study's rows."""
     return Surroundings(
         options.model,
         options.db,
@@ -243,6 +260,7 @@ def surroundings(options: Options) -> Surroundings:
         options.prompts,
         options.judge_url,
         options.add_bos,
+        template,
     )
 
 

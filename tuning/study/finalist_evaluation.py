@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.models.loading import require_device
@@ -23,6 +23,9 @@ from tuning.study.finalists import Comparison, Finalist, Measurement
 from tuning.study.options import Options
 from tuning.study.session import make_pool, setup_of
 
+if TYPE_CHECKING:
+    from data.instructions import Instruction
+
 
 @dataclass(frozen=True, slots=True)
 class Top:
@@ -30,6 +33,7 @@ class Top:
     measured: list[Measurement]
     compared: list[Comparison]  # the best by validation loss against the base, the fixed points and other studies' best
     warnings: Sequence[str] = ()  # of the trainings over new seeds
+    rows: Sequence[Instruction] = ()  # of train and validation: what a model learnt from, or was chosen by
 
     @property
     def best(self) -> Finalist:
@@ -53,16 +57,37 @@ def top(
             raise OptionError(option, number, f" must be a whole number from {least} up.")
     store = Store(options.db)
     row = store.resolve_study(word)
-    study = Study.from_dict(row.config)
-    ledger = ledger_of(store, row)
-    chosen = finalists.choose(row, ledger, best, spread)
+    chosen = finalists.choose(row, ledger_of(store, row), best, spread)
     chosen += [_other(store, row, name) for name in against]
+    seen = train_finalists(options, chosen, seeds, progress, setup)
+    measured = finalists.measurements(chosen, seeds)
+    known = [m.finalist for m in measured]
+    first = next((f for f in known if f.why.startswith("best 1")), None)
+    if first is None:
+        raise UsageError(f"The best trial of {row.name} could not be trained with another seed; `harness tune show`.")
+    rivals = [f for f in known if f is not first and (f.study is not row or f.trial == BASE or f.label)]
+    compared = [finalists.compare(rival, first, seeds) for rival in rivals]
+    return Top(row, measured, compared, finalists.remarks(chosen, seeds), seen)
+
+
+def train_finalists(
+    options: Options,
+    chosen: Sequence[Finalist],
+    seeds: int,
+    progress: Progress,
+    setup: Callable[[Plan, Options], Setup] = setup_of,
+) -> tuple[Instruction, ...]:
+    """Train finalists, all on one base and the same rows, over new seeds, and measure them on the test rows. Gives the
+    rows that trainings may have seen."""
+    store = Store(options.db)
+    row = chosen[0].study
+    study = Study.from_dict(row.config)
     with progress.step("reading the rows"):
         checkpoint, splits = again(study)
     if not splits.test:
         raise UsageError(f"The study {row.name} has no test rows: there is nothing to measure on.")
     made = Plan(study, checkpoint, splits, row.budget)
-    where, device = surroundings(options), study.settings(options).device
+    where, device = surroundings(options, study.template), study.settings(options).device
     if options.ray is None:
         require_device(device)
     with store.lease(row.id):
@@ -78,14 +103,9 @@ def top(
             )
         finally:
             pool.close()
-    measured = finalists.measurements(chosen, seeds)
-    known = [m.finalist for m in measured]
-    first = next((f for f in known if f.why.startswith("best 1")), None)
-    if first is None:
-        raise UsageError(f"The best trial of {row.name} could not be trained with another seed; `harness tune show`.")
-    rivals = [f for f in known if f is not first and (f.study is not row or f.trial == BASE or f.label)]
-    compared = [finalists.compare(rival, first, seeds) for rival in rivals]
-    return Top(row, measured, compared, finalists.remarks(chosen, seeds))
+    # a share that is searched draws from all that no other part holds
+    train = splits.train if study.space.source is None else [one for rows in splits.pool.values() for one in rows]
+    return (*train, *splits.validation)
 
 
 def merge_all(outcome: Top, folder: Path, progress: Progress) -> list[Path]:
@@ -104,12 +124,17 @@ def merge_all(outcome: Top, folder: Path, progress: Progress) -> list[Path]:
 
 
 def run_all(outcome: Top, options: Options, tasks: str, progress: Progress) -> list[dict[str, Any]]:
-    """`harness run` on the base and on every adapter of the finalists. Gives `trial`, `run` and `scores`; items that
-    the search's objective saw are left out of the scores."""
+    """`harness run` on the base and on every adapter of the finalists. Gives `study`, `trial`, `name`, `run` and
+    `scores`; items that the search's objective saw are left out of the scores."""
     from harness.evaluation.run import run
+    from harness.models.checkpoint import resolve
     from harness.options import RunOptions
+    from harness.prompting import chat_templates
 
     store = Store(options.db)
+    searched = Study.from_dict(outcome.row.config)
+    base = resolve(searched.model, None, searched.revision)
+    base_chats = searched.template == "chat" and bool(chat_templates.read(base.tokenizer))
     runs = []
     for finalist, model in [(None, outcome.row.model), *_adapters(outcome, first_only=False)]:
         trial = finalist.trial if finalist else BASE
@@ -124,6 +149,7 @@ def run_all(outcome: Top, options: Options, tasks: str, progress: Progress) -> l
             data=options.bench_data,
             device=options.device,
             add_bos=options.add_bos,
+            chat=finalist.study.config.get("template") == "chat" if finalist else base_chats,
             name=name,
             tags=(tag_of(outcome.row, trial),),
         )
@@ -131,8 +157,19 @@ def run_all(outcome: Top, options: Options, tasks: str, progress: Progress) -> l
             result = run(options_of_run, progress_of_run)
         scores = headlines(store, outcome.row, result.run.id)
         progress.end(name, score_text(scores))
-        runs.append({"trial": trial, "name": name, "run": result.run.id, "scores": scores})
+        study = finalist.study if finalist else outcome.row
+        runs.append({"study": study.id, "trial": trial, "name": name, "run": result.run.id, "scores": scores})
     return runs
+
+
+def audit_all(
+    outcome: Top, options: Options, tasks: str, runs: Sequence[Mapping[str, Any]], progress: Progress
+) -> list[dict[str, Any]]:
+    """The contamination audit of the items that `run_all` measured on, a document a task; it is stored."""
+    from tuning.study.row_audit import audit_finalists
+
+    with progress.step("comparing the training rows with the items"):
+        return audit_finalists(Store(options.db), outcome.row, outcome.rows, tasks, options.bench_data, runs)
 
 
 def _adapters(outcome: Top, first_only: bool) -> list[tuple[Finalist, str]]:
@@ -182,3 +219,20 @@ def print_top(console: Any, outcome: Top) -> None:
         console.print(plain(comparison.sentence), soft_wrap=True)
     for warning in outcome.warnings:
         console.print(plain(f"! {warning}"), style="yellow", soft_wrap=True)
+
+
+def print_audits(console: Any, audits: Sequence[Mapping[str, Any]]) -> None:
+    """What of the benchmarks stands in the study's rows, and the scores without it."""
+    from harness.cli.tables import plain, table
+    from tuning.report.audits import SCORES, score_rows, sentences
+
+    if audits:
+        console.print("contamination audit of the rows that were trained on", style="italic")
+    for sentence in sentences(audits):
+        console.print(plain(sentence), soft_wrap=True)
+    if rows := score_rows(audits):
+        made = table("", SCORES)
+        for row in rows:
+            made.add_row(*map(plain, row))
+        console.print(made)
+        console.print("The flagged items are in the study's report and on its page.", style="dim")

@@ -42,7 +42,9 @@ def check(splits: Splits, space: Space, way: str) -> list[str]:
     if source is None:
         return []
     if way == "paper":
-        raise UsageError("the paper's split draws rows with replacement, in one mix. Use --split disjoint.")
+        raise UsageError(
+            "the paper's split draws rows with replacement, in one mix. A share can be searched with `split` disjoint."
+        )
     sources = sorted(splits.pool)
     if source not in sources:
         raise UsageError(f"there are rows of {', '.join(sources)}, and none of {source}.{suggest(source, sources)}")

@@ -13,6 +13,7 @@ from harness.options.declaration import COUNT, SEED, option
 from harness.options.row_columns import columns_of
 from harness.options.run_options import ALLOWED_DEVICES, DEVICES, Stored
 from harness.options.toml import read_toml
+from harness.prompting.row_tokens import MAX_TOKENS
 from tuning import optimizers
 from tuning.objectives import objectives
 from tuning.study.presets import PRESETS
@@ -101,6 +102,12 @@ class TuneOptions(Stored):
     split: str = option(
         "disjoint", "disjoint, or paper (leaks, on purpose).", panel=ROWS, choices=("disjoint", "paper")
     )
+    template: str = option(
+        "auto",
+        "Of rows: auto (chat, else alpaca), chat, alpaca, plain, or a Jinja file.",
+        panel=ROWS,
+        allowed="auto, chat, alpaca, plain, or a file with a chat template",
+    )
     data_seed: int = option(0, "Of the split.", panel=ROWS, ge=0, le=SEED)
     preset: str = option("modern", f"{', '.join(PRESETS)}.", panel=SEARCH, choices=PRESETS)
     as_published: bool = option(
@@ -175,7 +182,7 @@ class TuneOptions(Stored):
         "auto", "auto, cpu, cuda, mps.", panel=COMPUTE, allowed=ALLOWED_DEVICES, pattern=f"^({DEVICES})$"
     )
     dtype: str | None = option(None, "Of the base: float32, bfloat16.", panel=COMPUTE, choices=DTYPES)
-    max_tokens: int = option(512, "Of prompt and response together.", panel=COMPUTE, ge=1, le=COUNT)
+    max_tokens: int = option(MAX_TOKENS, "Of prompt and response together.", panel=COMPUTE, ge=1, le=COUNT)
     add_bos: bool = option(
         False,
         "Put BOS before each text, if the tokenizer does not.",

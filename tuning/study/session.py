@@ -122,7 +122,8 @@ def tools_of(
     """Raises what refuses a study: its optimizer, objectives, time limit, cluster."""
     from tuning.optimizers import make
 
-    study, where = made.study, replace(surroundings(options), progress=progress)
+    study = made.study
+    where = replace(surroundings(options, study.template), progress=progress)
     held = [study.space.point(hyper, study.defaults) for _, hyper in study.start]
     with ExitStack() as stack:
         optimizer = make(

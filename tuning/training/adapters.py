@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.models.adapter import write_base_digest
 from harness.models.causal import pattern_beside_text
-from harness.models.checkpoint import Checkpoint
+from harness.models.checkpoint import Checkpoint, tokenizer_files
 from harness.models.loading import listed
+from harness.models.training_record import write_record
+from harness.prompting.row_templates import Choice
 from tuning.types import Hyperparameters, TrialError
 
 if TYPE_CHECKING:
@@ -106,9 +107,10 @@ class One:
         return get_peft_model_state_dict(self._model, save_embedding_layers=False)
 
 
-def write(config: LoraConfig, tensors: Mapping[str, Tensor], base: Checkpoint, to: Path) -> None:
-    """The adapter's folder as peft writes it, with the base's digest; whole or not at all. One that is there is
-    replaced. OSError and SafetensorError are the caller's."""
+def write(config: LoraConfig, tensors: Mapping[str, Tensor], base: Checkpoint, template: Choice, to: Path) -> None:
+    """The adapter's folder as peft writes it, with the base's digest and the rows' template (and the tokenizer with a
+    chat template of one's own, by which the adapter is then asked); whole or not at all. One that is there is replaced.
+    OSError and SafetensorError are the caller's."""
     from safetensors.torch import save_file
 
     part = to.absolute().with_name(f".{to.name}.{os.getpid()}.tmp")
@@ -120,7 +122,11 @@ def write(config: LoraConfig, tensors: Mapping[str, Tensor], base: Checkpoint, t
         (part / "adapter_model.safetensors").chmod(0o644)
         config.inference_mode = True
         config.save_pretrained(str(part))
-        write_base_digest(part, base.digest)
+        write_record(part, base.digest, template.name)
+        if template.chat_template:
+            for file in tokenizer_files(base.tokenizer):
+                shutil.copyfile(file, part / file.name)
+            (part / "chat_template.jinja").write_text(template.chat_template, "utf-8")
         shutil.rmtree(to, ignore_errors=True)
         part.replace(to)
     finally:

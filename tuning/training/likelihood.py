@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tuning.training.encoded import ALIKE, Batch, Tokens, batch, by_length
+from harness.prompting.row_tokens import Tokens
+from tuning.training.encoded import ALIKE, Batch, batch, by_length
 from tuning.training.memory import in_halves
 from tuning.types import Likelihood
 

@@ -7,13 +7,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from data.instruction_split import POOL
-from harness.models import bos
+from harness.prompting.row_templates import prepare
 from tuning.training.row_limits import encode_within, none_left, require_responses
 
 if TYPE_CHECKING:
     from data.instruction_split import Splits
     from harness.models.checkpoint import Checkpoint
-    from tuning.training.encoded import Tokens
+    from harness.prompting.row_tokens import RowTemplate, Tokens
     from tuning.training.train_settings import TrainSettings
 
 
@@ -26,8 +26,9 @@ class PartRows:
     def part(self, part: str) -> list[Tokens]:
         """Of train, validation or test; or of a source's pool."""
         if part not in self._encoded:
+            tokenizer, template = self._prepared
             self._encoded[part], self._warnings[part] = encode_within(
-                self._tokenizer, self._splits.part(part), self._settings.max_tokens, *self._positions
+                tokenizer, self._splits.part(part), template, self._settings.max_tokens, *self._positions
             )
         return self._encoded[part]
 
@@ -53,19 +54,11 @@ class PartRows:
         for part in ("train", "validation", "test"):
             self.part(part)
         of_rows = (f"{part}: {warning}" for part, texts in self._warnings.items() for warning in texts)
-        return (*bos.warnings(self._tokenizer, self._checkpoint.path), *of_rows)
+        return (*self._prepared[1].notes, *of_rows)
 
     @cached_property
-    def _tokenizer(self) -> Any:
-        from harness.models.loading import load_config, load_tokenizer
-        from harness.models.vocabulary import fit_tokenizer, rows_of
-
-        checkpoint = self._checkpoint
-        tokenizer = load_tokenizer(checkpoint)
-        self._warnings["tokenizer"] = fit_tokenizer(tokenizer, rows_of(load_config(checkpoint)), checkpoint)
-        if self._settings.add_bos:
-            bos.add_bos(tokenizer, checkpoint.given)
-        return tokenizer
+    def _prepared(self) -> tuple[Any, RowTemplate]:
+        return prepare(self._checkpoint, self._settings.row_template, self._settings.add_bos)
 
     @cached_property
     def _positions(self) -> tuple[int | None, bool]:

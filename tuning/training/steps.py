@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from harness.prompting.row_tokens import Tokens
 from tuning.training.adapters import One
-from tuning.training.encoded import ALIKE, Tokens, batch, by_length
+from tuning.training.encoded import ALIKE, batch, by_length
 from tuning.training.likelihood import response_nll
 from tuning.training.memory import fits, too_much
 from tuning.training.packed import Stack

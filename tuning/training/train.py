@@ -20,8 +20,8 @@ from data.instruction_split import Splits
 from harness import peak_memory
 from harness.errors import UsageError
 from harness.models.checkpoint import Checkpoint, resolve
+from harness.prompting.row_tokens import Tokens
 from tuning.training.adapters import One, adapted, detach, lora_config, write
-from tuning.training.encoded import Tokens
 from tuning.training.likelihood import likelihood, packs
 from tuning.training.packed import Stack, packable
 from tuning.training.part_rows import PartRows
@@ -286,7 +286,8 @@ class Trainer:
         if micro < self.settings.micro_batch:
             warnings.append(f"Memory sufficed for {micro} of {self.settings.micro_batch} rows a pass.")
         if self._workers is None or self._workers.is_main_process:
-            write(lora_config(schedule.hyper, self.checkpoint, self.model), state, self.checkpoint, to)
+            config = lora_config(schedule.hyper, self.checkpoint, self.model)
+            write(config, state, self.checkpoint, self.settings.row_template, to)
         return Trained(
             adapter=to,
             validation=validation,

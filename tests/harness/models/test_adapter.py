@@ -15,10 +15,11 @@ from typer.testing import CliRunner
 
 from harness.errors import ModelError, UsageError
 from harness.models import adapter as adapters
-from harness.models.adapter import logits, merge, merge_for_run, probe, write_base_digest
+from harness.models.adapter import logits, merge, merge_for_run, probe
 from harness.models.attach import attach
 from harness.models.checkpoint import Checkpoint, resolve
 from harness.models.loading import load_model, load_tokenizer
+from harness.models.training_record import write_record
 from tests.models import make_model, make_tokenizer
 
 TARGETS = {"llama": ["q_proj", "v_proj", "down_proj"], "gpt2": ["c_attn", "c_proj"]}  # gpt2's are Conv1D, transposed
@@ -89,7 +90,7 @@ class TestResolving:
 
     def test_the_base_it_was_trained_on(self, models: Path, lora: Path):
         other = make_model(models / "other", seed=1)
-        write_base_digest(lora, resolve(str(models / "llama")).digest)
+        write_record(lora, resolve(str(models / "llama")).digest)
         assert resolve(str(lora)).warnings == ()
         with pytest.raises(ModelError) as caught:
             resolve(str(lora), base=str(other))

@@ -164,7 +164,7 @@ def test_a_run_warns_and_add_bos_changes_its_scores_and_its_identity(tmp_path: P
 
 def test_training_adds_one_too() -> None:
     from data.instructions import Instruction
-    from tuning.training.encoded import encode
+    from harness.prompting.row_tokens import encode
 
     tokenizer = tokenizer_with("<s>")
     add_bos(tokenizer, "m")

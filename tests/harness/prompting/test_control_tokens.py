@@ -14,10 +14,10 @@ from data.instructions import Instruction, prompt_of, response_of
 from harness.backends.transformers.jobs import make_jobs
 from harness.models.bos import add_bos
 from harness.prompting.control_tokens import ControlTokens
+from harness.prompting.row_tokens import encode
 from harness.prompting.tokens import Encoder
 from harness.types import Prompt, Rolling
 from tests.models import make_tokenizer
-from tuning.training.encoded import encode
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] | trim }}<|im_end|>\n{% endfor %}"
@@ -159,7 +159,7 @@ def test_a_row_has_one_bos_at_most_and_one_end_token_its_own(kind: str, rows: li
         assert tokens.ids[-1] == tokenizer.eos_token_id
         body = list(tokens.ids[len(control.added) : -1])
         assert decoded(tokenizer, body) == as_words(tokenizer, prompt_of(row) + response_of(row))
-        learned = decoded(tokenizer, list(tokens.ids[tokens.response : -1]))
+        learned = decoded(tokenizer, list(tokens.ids[tokens.spans[0][0] : -1]))
         assert learned == as_words(tokenizer, response_of(row))
 
 

@@ -251,3 +251,27 @@ def test_why_a_study_ended_and_what_it_warned_of_is_shown(tmp_path, monkeypatch)
     page = draw("studies", store.path, monkeypatch, study=study.id)
     assert "The list has no more points: " in page.html
     assert "12 rows &lt;b&gt;are&lt;/b&gt; cut" in page.html
+
+
+def test_the_audit_is_that_of_the_report_and_text(made, monkeypatch):
+    store, study, _, _ = made
+    page = draw("studies", store.path, monkeypatch, study=study.id)
+    assert "Contamination audit" not in page.html
+    figure = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 90}
+    difference = {"value": 0.02, "low": -0.01, "high": 0.05, "p": 0.2, "method": "mcnemar"}
+    flagged = {"item": "anatomy/1", "group": "anatomy", "kind": "near copy", "share": 0.81, "question": "Which bone?"}
+    flagged |= {"source": "my<b>.jsonl", "row": 12, "excerpt": "<img src=x> Which bone", "rows": 3}
+    score = {"study": study.id, "trial": 1, "name": "trial 1", "metric": "acc", "all": figure, "without": None}
+    score |= {"over_base_all": difference, "over_base_without": None}
+    common = {"data_digest": "d", "rows": 70, "passages": 0, "wordless": 0, "objectives": []}
+    mmlu = {"task": "mmlu", "items": 100, "flagged": [flagged], "scores": [score], **common}
+    bbh = {"task": "bbh", "items": 40, "flagged": [], "scores": [], **common}
+    store.save_audits(study.id, {"mmlu": mmlu, "bbh": bbh})
+    page = draw("studies", store.path, monkeypatch, study=study.id)
+    assert "mmlu: 100 items compared with 70 training rows: 1 flagged (1.00%)." in page.html
+    assert "bbh: 40 items compared with 70 training rows: none is in them." in page.html
+    assert "50.0 [40.0, 60.0]" in page.html
+    assert "+2.0 [-1.0, +5.0]" in page.html
+    assert "12 and 2 more" in page.html
+    assert "&lt;img src=x&gt;" in page.html
+    assert "my<b>" not in page.html

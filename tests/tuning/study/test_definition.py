@@ -140,10 +140,10 @@ def test_times(text: str, value: float) -> None:
 def test_a_study_that_was_begun_with_a_preset_as_it_was_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With its own first points, and a budget that they fit in; another seed begins as the preset is now."""
+    """With its own first points and template, and a budget they fit in; another seed begins as the preset is now."""
     with monkeypatch.context() as once:
         once.setitem(presets.PRESETS, "modern", presets.FORMER["modern"])
-        begun = fakes.run(tmp_path, budget=3)
+        begun = fakes.run(tmp_path, budget=3, template="alpaca")  # the only template that there was
     assert {tuple(t.hyperparameters["target_modules"]) for t in begun.ledger.trials} == {("q_proj", "v_proj")}
     assert fakes.run(tmp_path, budget=3).computed is False
     more = fakes.run(tmp_path, budget=5)

@@ -10,11 +10,12 @@ import pytest
 from data.instructions import Instruction, prompt_of
 from harness.models.checkpoint import Checkpoint, resolve
 from harness.models.loading import load_model, load_tokenizer
+from harness.prompting.row_tokens import Tokens, encode
 from tests.models import make_model
 from tests.tuning.models import instruction_rows, small_splits
 from tuning.training import encoded
 from tuning.training import likelihood as likelihood_module
-from tuning.training.encoded import Tokens, batch, by_length, encode
+from tuning.training.encoded import batch, by_length
 from tuning.training.likelihood import likelihood
 from tuning.training.train import Trainer
 from tuning.training.train_settings import TrainSettings
@@ -64,7 +65,7 @@ def test_as_transformers_has_it(base: Checkpoint) -> None:
     for row, (nats, tokens) in zip(rows, likelihood(model, rows)[0].rows, strict=True):
         ids = torch.tensor([row.ids])
         labels = ids.clone()
-        labels[0, : row.response] = -100
+        labels[0, : row.spans[0][0]] = -100
         with torch.no_grad():
             expected = model(input_ids=ids, labels=labels).loss.item()
         assert nats / tokens == pytest.approx(expected, abs=1e-5)
@@ -118,8 +119,8 @@ def test_a_row_is_its_prompt_its_response_and_the_end(base: Checkpoint) -> None:
     tokenizer = load_tokenizer(base)
     for row in instruction_rows()[:9]:
         ((tokens,), warnings) = encode(tokenizer, [row], 512)
-        assert tokenizer.decode(tokens.ids[tokens.response :]) == f" {row.output}</s>"
-        assert list(tokens.ids[: tokens.response]) == tokenizer(prompt_of(row))["input_ids"]
+        assert tokenizer.decode(tokens.ids[tokens.spans[0][0] :]) == f" {row.output}</s>"
+        assert list(tokens.ids[: tokens.spans[0][0]]) == tokenizer(prompt_of(row))["input_ids"]
         assert not warnings
 
 
@@ -131,7 +132,9 @@ def test_one_bos_and_no_second_space(kind: str) -> None:
     ((tokens,), _) = encode(tokenizer, [Instruction("alpaca", "Go", "", "yes it is")], 512)
     assert tokens.ids.count(tokenizer.bos_token_id) == 1
     assert tokens.ids[-1] == tokenizer.eos_token_id
-    assert list(tokens.ids[: tokens.response]) == tokenizer(prompt_of(Instruction("alpaca", "Go", "", "")))["input_ids"]
+    assert (
+        list(tokens.ids[: tokens.spans[0][0]]) == tokenizer(prompt_of(Instruction("alpaca", "Go", "", "")))["input_ids"]
+    )
     whole = tokenizer.decode(tokens.ids, skip_special_tokens=True)
     assert whole.endswith("### Response: yes it is")
 
@@ -152,7 +155,7 @@ def test_long_rows_are_cut_with_a_warning(base: Checkpoint) -> None:
 
 
 def test_batches_hold_each_row_once_and_little_padding() -> None:
-    rows = [Tokens(tuple(range(2 + at * 7 % 50)), 1) for at in range(40)] + [Tokens((1, 2), 2)]
+    rows = [Tokens(tuple(range(n)), ((1, n),)) for n in (2 + at * 7 % 50 for at in range(40))] + [Tokens((1, 2), ())]
     chunks = by_length(rows, 8)
     assert sorted(at for chunk in chunks for at in chunk) == list(range(40))
     made = [batch([rows[at] for at in chunk], False, "cpu") for chunk in chunks]

@@ -9,9 +9,9 @@ import pytest
 
 from harness.models.checkpoint import Checkpoint
 from harness.models.loading import load_model
+from harness.prompting.row_tokens import Tokens
 from tests.tuning.models import hyper, small_base, small_splits, snapshot, weights
 from tuning.training.adapters import One, adapted
-from tuning.training.encoded import Tokens
 from tuning.training.packed import Stack, packable
 from tuning.training.train import Trainer
 from tuning.types import Hyperparameters, Step, Trained, TrialError

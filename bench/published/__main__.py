@@ -1,0 +1,115 @@
+"""`python -m bench.published [ours|peer|page]`: Gemma 3 270M on whole tasks whose scores its makers published.
+
+`ours` runs `harness run` through the lm-eval bridge, `peer` lm-eval's own `hf` model on the first items of each task,
+and `page` writes docs/results/published.json and docs/published.md from both. Without a word: all three. Each goes on
+where it was. The 4-bit weights of `make real` lose a little against the makers' own.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from typing import Any
+
+from bench.common import ROOT, environment, say
+from bench.published.tasks import TASKS, Published, write
+from bench.real_model import HOME, OUT
+
+FOLDER = HOME / "published"
+DB = FOLDER / "published.duckdb"
+FIGURES = ROOT / "docs" / "results" / "published.json"
+PAGE = ROOT / "docs" / "published.md"
+# Items of each task: two cores do the whole of the first three in an hour or so; ten shots of HellaSwag are long.
+OURS = {"piqa": 0, "arc_easy": 0, "boolq": 0, "hellaswag": 1000}  # 0: all
+HEAD = """# Published scores and ours
+
+Written by `python -m bench.published`. Gemma 3 270M (base) as `make real` makes it from 4-bit weights, through the
+bridge to lm-eval, on real rows; the published figures are from the makers' model card. The last three columns compare
+the log-probability of every option with lm-eval's own `hf` model (float32) on the same items.
+
+| task | shots | metric | published | ours [95%] | items | difference | compared | other choice | largest difference |
+|---|---|---|---|---|---|---|---|---|---|
+"""
+PEER = {"piqa": 500, "arc_easy": 500, "boolq": 200, "hellaswag": 40}
+
+
+def main(step: str = "all") -> None:
+    if not OUT.is_dir():
+        raise SystemExit("There is no .real/gemma-3-270m; `make real` makes it.")
+    write(FOLDER)
+    for task in TASKS:
+        if step in ("all", "ours"):
+            say(task=task.name, **ours(task, OURS[task.name]))
+        if step in ("all", "peer"):
+            say(task=task.name, peer=peer(task)["scores"])
+    if step in ("all", "page"):
+        figures = [figures_of(task) for task in TASKS]
+        FIGURES.parent.mkdir(exist_ok=True)
+        FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        PAGE.write_text(page(figures), encoding="utf-8")
+
+
+def ours(task: Published, limit: int) -> dict[str, Any]:
+    """Scores and seconds of a run that is finished, or goes on."""
+    command = [sys.executable, "-P", "-m", "harness", "run", "--model", str(OUT), "--tasks", f"lm_eval:{task.task}"]
+    command += ["--include-path", str(FOLDER), "--db", str(DB), "--json", *(("--limit", str(limit)) if limit else ())]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True, check=True)
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def peer(task: Published) -> dict[str, Any]:
+    """Scores, log-probabilities and seconds, kept once they are there."""
+    out = FOLDER / f"peer-{task.name}.json"
+    if not out.exists():
+        module = [sys.executable, "-m", "bench.published.peer"]
+        arguments = [task.task, str(FOLDER), str(OUT), str(PEER[task.name]), str(out)]
+        subprocess.run([*module, *arguments], cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, check=True)
+    document: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    return document
+
+
+def figures_of(task: Published) -> dict[str, Any]:
+    """What the page shows of a task. Percent, and natural logs."""
+    from harness.results import Store
+
+    document = ours(task, OURS[task.name])
+    responses = Store(DB).responses(document["run"], f"lm_eval:{task.task}")
+    own = {row.item: list(row.logprobs) for row in responses}
+    theirs = peer(task)["logprobs"]
+    pairs = [(own[str(item)], logprobs) for item, logprobs in theirs.items()]
+    score = next(s for s in document["scores"] if s["metric"] == task.metric and s["group"] == "all")
+    return {
+        "task": task.name,
+        "shots": task.shots,
+        "metric": task.metric,
+        "published": task.score,
+        "ours": 100 * score["value"],
+        "low": 100 * score["low"],
+        "high": 100 * score["high"],
+        "items": score["n"],
+        "compared": len(pairs),
+        "other_choice": sum(_best(mine) != _best(peers) for mine, peers in pairs),
+        "largest_difference": max(abs(a - b) for mine, peers in pairs for a, b in zip(mine, peers, strict=True)),
+    }
+
+
+def _best(logprobs: list[float]) -> int:
+    return max(range(len(logprobs)), key=lambda at: logprobs[at]) if all(map(math.isfinite, logprobs)) else -1
+
+
+def page(figures: list[dict[str, Any]]) -> str:
+    """docs/published.md."""
+    rows = "".join(
+        f"| {f['task']} | {f['shots']} | {f['metric']} | {f['published']:.1f} | {f['ours']:.1f} [{f['low']:.1f}, "
+        f"{f['high']:.1f}] | {f['items']:,} | {f['ours'] - f['published']:+.1f} | {f['compared']:,} | "
+        f"{f['other_choice']} | {f['largest_difference']:.1g} |\n"
+        for f in figures
+    )
+    return HEAD + rows
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,79 @@
+"""The verdict: what is planted is said, and what is not is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.tuning.pipeline.boards import board, configuration
+from tuning.pipeline.verdict import verdict
+
+GOOD, BAD = {"mmlu": 0.75, "drop": 0.7}, {"mmlu": 0.45, "drop": 0.7}
+
+
+def test_a_search_that_pays_is_said() -> None:
+    outcome = verdict(
+        board(
+            [
+                configuration("base", None, {"mmlu": 0.4, "drop": 0.4}, seeds=1),
+                configuration("nomad trial 7", 1.0, GOOD),
+                configuration("paper-default", 1.5, BAD),
+            ]
+        )
+    )
+    words = {(one.a.title, one.task): one.word for one in outcome.against_rivals}
+    assert words["paper-default", "mmlu"] == "better"
+    assert words["paper-default", "drop"] == "cannot be told apart"
+    assert words["base", "mmlu"] == words["base", "drop"] == "better"
+    assert outcome.sentences[0] == "Chosen by validation loss: nomad trial 7 (1.0000 nats a token)."
+    assert any(line.startswith("Against paper-default it is better on mmlu (+") for line in outcome.sentences)
+    assert "Chosen by validation loss you lose nothing that can be told on any of these tasks." in outcome.sentences
+
+
+def test_a_bad_rule_is_said() -> None:
+    """The least validation loss belongs to the worst configuration: choosing by it loses, another rule is better."""
+    outcome = verdict(
+        board(
+            [
+                configuration("base", None, BAD, seeds=1),
+                configuration("nomad trial 7", 1.0, BAD),
+                configuration("random trial 3", 1.2, GOOD),
+                configuration("common", 1.3, BAD),
+            ]
+        )
+    )
+    lost = next(line for line in outcome.sentences if line.startswith("Chosen by validation loss you lose"))
+    assert "on mmlu (to random trial 3)" in lost
+    assert "drop" not in lost
+    assert outcome.rules[0].name in ("a slice of mmlu", "slices of all tasks")
+    assert outcome.rules[0].choices == ("random trial 3", "random trial 3")
+    assert "choosing by" in outcome.sentences[-1]
+    assert "validation loss" in outcome.sentences[-1]
+
+
+def test_nothing_is_said_where_nothing_is() -> None:
+    """Five configurations that are alike: no word of better or worse, over many draws at most one in twenty."""
+    wrong = 0
+    for draw in range(40):
+        alike = [
+            configuration(f"{'common' if n == 0 else f'trial {draw * 7 + n}'}", 1.0 + n / 10 - (n == 1), GOOD)
+            for n in range(5)
+        ]
+        outcome = verdict(board(alike))
+        wrong += any(one.word != "cannot be told apart" for one in (*outcome.against_rivals, *outcome.regret))
+    assert wrong <= 4
+
+
+def test_without_benchmarks_there_is_no_verdict() -> None:
+    empty = board([configuration("base", None, {}), configuration("trial 1", 1.0, {})])
+    assert verdict(empty).sentences == ["There is no verdict: no configuration was measured on a benchmark yet."]
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 5])
+def test_base_has_one_row_and_configurations_several(seeds: int) -> None:
+    outcome = verdict(
+        board([configuration("base", None, BAD, seeds=1), configuration("trial 1", 1.0, GOOD, seeds=seeds)])
+    )
+    (on_mmlu, on_drop) = outcome.against_rivals
+    assert on_mmlu.word == "better"
+    assert on_mmlu.low > 10
+    assert on_drop.low < 0 < on_drop.high

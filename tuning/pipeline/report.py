@@ -1,0 +1,164 @@
+"""What a whole study found, as HTML, Markdown and JSON. Whatever a name says is text."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import html_templates
+from harness.errors import HarnessError
+from tuning.pipeline.questions import Section, sections
+from tuning.pipeline.verdict import Verdict, scores
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuning.pipeline.stages import WholeStudy
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    name: str
+    about: str
+    verdict: Sequence[str]
+    tables: Sequence[Table]
+    sections: Sequence[Section]
+
+
+def write(study: WholeStudy, outcome: Verdict, folder: Path) -> list[Path]:
+    """`report.html`, `report.md` and `report.json` in `folder`, which is made. HarnessError where that cannot be
+    written. A file appears whole or not at all."""
+    made = report_of(study, outcome)
+    page = html_templates.environment("tuning.pipeline").get_template("report.html").render(report=made)
+    content = {"report.html": page, "report.md": markdown(made), "report.json": json.dumps(document(made), indent=1)}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in content.items():
+            new = folder / f".{name}.new"
+            new.write_text(text, "utf-8")
+            os.replace(new, folder / name)
+    except OSError as error:
+        raise HarnessError(f"The report cannot be written to {folder}: {error.strerror or error}.") from error
+    return [folder / name for name in content]
+
+
+def report_of(study: WholeStudy, outcome: Verdict) -> Report:
+    from tuning.report.documents import view_of
+
+    views = [view_of(study.store, search.row.id) for search in study.finished()]
+    searches = ", ".join(f"{optimizer} seed {seed}" for optimizer, seed in study.searches)
+    notes = tuple(dict.fromkeys(note for view in views for note in view.notes))
+    tables = [configurations_table(outcome), comparisons_table(outcome), rules_table(outcome), *_preference(study)]
+    shown = sections(outcome, views, study.file)
+    if notes:
+        shown.append(Section("Warnings", notes))
+    return Report(
+        study.file.name,
+        f"{study.file.tune.model}; searches: {searches}; each configuration trained with "
+        f"{study.file.finalists.seeds} new seeds.",
+        outcome.sentences,
+        tables,
+        shown,
+    )
+
+
+def configurations_table(outcome: Verdict) -> Table:
+    """A row a configuration, the lowest validation loss first: means over seeds, intervals over seeds and items."""
+    board = outcome.board
+    rows = []
+    for c in sorted(board.configurations, key=lambda c: (c.loss is None, c.loss)):
+        cells = [_interval(*scores(board, c, task)) for task in board.tasks]
+        rows.append((c.title, "" if c.loss is None else f"{c.loss:.4f}", *cells))
+    return Table("Configurations", ("configuration", "validation loss", *board.tasks), tuple(rows))
+
+
+def comparisons_table(outcome: Verdict) -> Table:
+    rows = [
+        (
+            one.a.title,
+            one.task,
+            f"{one.difference:+.1f} [{one.low:+.1f}, {one.high:+.1f}]",
+            f"{one.p_holm:.3g}",
+            one.word,
+        )
+        for one in outcome.against_rivals
+    ]
+    chosen = outcome.board.chosen
+    title = f"{chosen.title if chosen else ''}, chosen by validation loss, against"
+    return Table(title, ("rival", "task", "difference [95%]", "p (Holm)", "verdict"), tuple(rows))
+
+
+def rules_table(outcome: Verdict) -> Table:
+    """How good each way to choose is, on items that no way has seen."""
+    rows = [
+        (rule.name, f"{rule.score:.1f}", f"{rule.lost:.1f}", " / ".join(dict.fromkeys(rule.choices)))
+        for rule in outcome.rules
+    ]
+    return Table("Which rule chooses best", ("choose by", "points", "lost", "chooses"), tuple(rows))
+
+
+def _preference(study: WholeStudy) -> list[Table]:
+    """The ranking of the answers, where judges or people compared them."""
+    from harness.errors import UsageError
+    from judges.ranking.report import gather, ranking_report
+    from tuning.pipeline.stages import answer_names
+
+    if study.file.judges is None:
+        return []
+    try:
+        ranking = ranking_report(gather(study.store, models=answer_names(study)), quality=False)
+    except UsageError:
+        return []  # nobody has compared them yet
+    rows = [
+        (
+            model["name"].removeprefix(f"{study.file.name} "),
+            f"{100 * model['win_rate']:.1f} [{100 * model['win_low']:.1f}, {100 * model['win_high']:.1f}]",
+            str(model["games"]),
+        )
+        for model in ranking["models"]
+    ]
+    return [Table(f"Preference, by {ranking['source']}", ("configuration", "win rate [95%]", "games"), tuple(rows))]
+
+
+def document(report: Report) -> dict[str, Any]:
+    """As JSON."""
+    return {
+        "study": report.name,
+        "about": report.about,
+        "verdict": list(report.verdict),
+        "tables": [
+            {"title": t.title, "columns": list(t.columns), "rows": list(map(list, t.rows))} for t in report.tables
+        ],
+        "sections": [{"title": s.title, "sentences": list(s.sentences)} for s in report.sections],
+    }
+
+
+def markdown(report: Report) -> str:
+    lines = [f"# {_md(report.name)}", "", _md(report.about), "", *(f"- {_md(text)}" for text in report.verdict)]
+    for table in report.tables:
+        lines += ["", f"## {_md(table.title)}", "", "| " + " | ".join(map(_md, table.columns)) + " |"]
+        lines += ["|" + " --- |" * len(table.columns)]
+        lines += ["| " + " | ".join(map(_md, row)) + " |" for row in table.rows]
+    for section in report.sections:
+        lines += ["", f"## {_md(section.title)}", "", *(f"- {_md(text)}" for text in section.sentences)]
+    return "\n".join(lines) + "\n"
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def _md(text: str) -> str:
+    """As text: no markup, no HTML, one line."""
+    return re.sub(r"([\\`*_\[\]<>|#!~&])", r"\\\1", " ".join(text.split()))

@@ -1,0 +1,186 @@
+"""The verdict of a whole study: is what the search found better than the defaults, and was it well chosen?
+
+Differences are those of crossed items and seeds (harness/stats/crossed.py), in points of a hundred. Holm's correction
+is over all tasks and rivals of one question. Which rule would have chosen best is asked on items that no rule has seen:
+each task's items are cut in two, a rule that reads benchmarks reads one half, and every rule is measured on the other;
+then the halves change places.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from harness.stats.crossed import crossed, crossed_difference
+from harness.stats.paired import holm
+from tuning.pipeline.measured import Board, Configuration
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+ALPHA = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """One task: `b` less `a`, in points."""
+
+    task: str
+    a: Configuration
+    b: Configuration
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float = math.nan
+
+    @property
+    def word(self) -> str:
+        if self.p_holm >= ALPHA:
+            return "cannot be told apart"
+        return "better" if self.difference > 0 else "worse"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A way to choose a configuration, and what its choice scores on items that no rule has seen, in points."""
+
+    name: str
+    choices: tuple[str, str]  # on each half
+    score: float  # mean over tasks and halves
+    lost: float  # against the best configuration of each task, known afterwards
+    by_task: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    board: Board
+    against_rivals: tuple[Against, ...]  # the chosen one against defaults and base
+    regret: tuple[Against, ...]  # the best measured on each task against the chosen one
+    rules: tuple[Rule, ...]
+
+    @property
+    def sentences(self) -> list[str]:
+        chosen = self.board.chosen
+        if chosen is None or not self.board.tasks:
+            return ["There is no verdict: no configuration was measured on a benchmark yet."]
+        lines = [f"Chosen by validation loss: {chosen.title} ({chosen.loss:.4f} nats a token)."]
+        for rival in dict.fromkeys(one.a.title for one in self.against_rivals):
+            own = [one for one in self.against_rivals if one.a.title == rival]
+            lines.append(f"Against {rival} it is {_words(own)}.")
+        lost = [one for one in self.regret if one.word == "better"]
+        if lost:
+            parts = ", ".join(f"{one.difference:.1f} points on {one.task} (to {one.b.title})" for one in lost)
+            lines.append(f"Chosen by validation loss you lose {parts}.")
+        elif self.regret:
+            lines.append("Chosen by validation loss you lose nothing that can be told on any of these tasks.")
+        if self.rules:
+            best = max(self.rules, key=lambda rule: rule.score)
+            own_rule = next(rule for rule in self.rules if rule.name == "validation loss")
+            if best.score - own_rule.score < 0.05:
+                lines.append(f"On items that no rule has seen no rule chooses better ({own_rule.score:.1f} points).")
+            else:
+                lines.append(
+                    f"On items that no rule has seen, choosing by {best.name} gives {best.score:.1f} points, by "
+                    f"validation loss {own_rule.score:.1f}."
+                )
+        return lines
+
+
+def verdict(board: Board) -> Verdict:
+    chosen = board.chosen
+    if chosen is None or not board.tasks:
+        return Verdict(board, (), (), ())
+    rivals = [c for c in board.configurations if (c.is_default or c.is_base) and c is not chosen]
+    against = _corrected([_against(board, task, rival, chosen) for rival in rivals for task in board.tasks])
+    others = [c for c in board.configurations if c is not chosen and not c.is_base]
+    # the best of several is flattered by having been chosen: every pair counts in the correction
+    every = _corrected([_against(board, task, chosen, other) for task in board.tasks for other in others])
+    regret = [
+        max((one for one in every if one.task == task), key=lambda one: one.difference)
+        for task in board.tasks
+        if others
+    ]
+    return Verdict(board, tuple(against), tuple(regret), tuple(rules(board)))
+
+
+def scores(board: Board, configuration: Configuration, task: str) -> tuple[float, float, float]:
+    """Mean and 95% interval over items and seeds, in points."""
+    interval = crossed(configuration.values[task], board.clusters[task])
+    return 100 * interval.value, 100 * interval.low, 100 * interval.high
+
+
+def rules(board: Board) -> list[Rule]:
+    """Each rule, the best first. Of the configurations that the searches proposed or that are defaults."""
+    open_ = [c for c in board.configurations if not c.is_base]
+    halves = {task: _half(board.items[task]) for task in board.tasks}
+
+    def mean(configuration: Configuration, task: str, half: int) -> float:
+        values = configuration.values[task][:, halves[task] == half]
+        return 100 * float(values.mean()) if values.size else math.nan
+
+    def best_of(tasks: Sequence[str], half: int) -> Configuration:
+        return max(open_, key=lambda c: sum(mean(c, task, half) for task in tasks))
+
+    by_loss = [c for c in open_ if c.loss is not None]
+    choosers: dict[str, Callable[[int], Configuration]] = {
+        "validation loss": lambda half: min(by_loss, key=lambda c: c.loss or 0.0)
+    }
+    for task in board.tasks:
+        choosers[f"a slice of {task}"] = partial(best_of, [task])
+    if len(board.tasks) > 1:
+        choosers["slices of all tasks"] = partial(best_of, board.tasks)
+    for default in (c for c in open_ if c.is_default):
+        choosers[f"always {default.title}"] = partial(_always, default)
+    made = []
+    for name, choose in choosers.items():
+        choices = (choose(0), choose(1))
+        by_task = {task: (mean(choices[0], task, 1) + mean(choices[1], task, 0)) / 2 for task in board.tasks}
+        score = sum(by_task.values()) / len(by_task)
+        made.append(Rule(name, (choices[0].title, choices[1].title), score, 0.0, by_task))
+    ceiling = sum(max(mean(c, task, 0) + mean(c, task, 1) for c in open_) / 2 for task in board.tasks) / len(
+        board.tasks
+    )
+    made = [replace(rule, lost=ceiling - rule.score) for rule in made]
+    return sorted(made, key=lambda rule: -rule.score)
+
+
+def _always(configuration: Configuration, half: int) -> Configuration:
+    return configuration
+
+
+def _half(items: Sequence[str]) -> NDArray[np.intp]:
+    """0 or 1 of each item, by its name's digest: no order of the file is in it."""
+    import numpy as np
+
+    return np.asarray([hashlib.sha256(item.encode()).digest()[0] & 1 for item in items], dtype=np.intp)
+
+
+def _against(board: Board, task: str, a: Configuration, b: Configuration) -> Against:
+    values_a, values_b = a.values[task], b.values[task]
+    reach = max(1.0, float(abs(values_a).max()), float(abs(values_b).max()))
+    (value, low, high), p = crossed_difference(values_a, values_b, board.clusters[task], reach)
+    return Against(task, a, b, 100 * value, 100 * low, 100 * high, p)
+
+
+def _corrected(comparisons: list[Against]) -> list[Against]:
+    adjusted = holm([one.p for one in comparisons])
+    return [replace(one, p_holm=p) for one, p in zip(comparisons, adjusted, strict=True)]
+
+
+def _words(own: Sequence[Against]) -> str:
+    """ "better on mmlu (+3.1 points), cannot be told apart on bbh"."""
+    parts = []
+    for word in ("better", "worse"):
+        named = [f"{one.task} ({one.difference:+.1f} points)" for one in own if one.word == word]
+        if named:
+            parts.append(f"{word} on {', '.join(named)}")
+    alike = [one.task for one in own if one.word == "cannot be told apart"]
+    if alike:
+        parts.append(f"not to be told apart on {', '.join(alike)}")
+    return "; ".join(parts)
