@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuning.training.encoded import ALIKE, Tokens, by_length
+from harness.prompting.row_tokens import Tokens
+from tuning.training.encoded import ALIKE, by_length
 from tuning.training.training_schedule import batches
 from tuning.types import Hyperparameters
 
