@@ -137,7 +137,7 @@ class Trained:
     train_loss: float  # mean over the last tenth of the steps, nats per response token
     compute: Compute
     seconds: float
-    peak_bytes: int  # of the device; 0 where it cannot be told
+    peak_bytes: int  # of the GPU, or of the whole process; 0 where it cannot be told
     steps: int
     micro_batch: int  # rows; what was left after halving for memory
     warnings: tuple[str, ...] = ()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from harness.cli.declared import Given, command_of
 from harness.cli.options import Json, print_json
@@ -13,8 +15,17 @@ if TYPE_CHECKING:
 
 
 @command_of("harness.options:RunOptions")
-def run(given: Given[RunOptions], json: Json = False) -> None:
+def run(
+    given: Given[RunOptions],
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print what it would take, and begin nothing.", rich_help_panel="Computing")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Measure a checkpoint on benchmarks; the same command again goes on."""
+    if plan:
+        _plan(given.options(), json)
+        return
     from harness.evaluation.run import run as measure
     from harness.progress import shown
     from harness.results import Store
@@ -28,6 +39,19 @@ def run(given: Given[RunOptions], json: Json = False) -> None:
         print_json(run_document(Store(options.db), result.run))
     else:
         _print(result, options)
+
+
+def _plan(options: RunOptions, json: bool) -> None:
+    from harness.estimate.estimating import estimate
+    from harness.estimate.report import print_estimate
+
+    document = estimate(options)
+    if json:
+        print_json(document)
+        return
+    from rich.console import Console
+
+    print_estimate(Console(), document)
 
 
 def _print(result: Result, options: RunOptions) -> None:

@@ -64,6 +64,8 @@ def print_run(console: Console, store: Store, run: RunRow, groups: bool = False)
         console.print("not finished: the same command goes on", style="yellow")
     console.print(scores)
     console.print(plain(tokens_line(shown)), style="dim")
+    if shown["estimate"]:
+        console.print(plain(shown["estimate"]["sentence"]), style="dim")
     for warning in shown["warnings"]:
         console.print(plain(f"! {warning}"), style="yellow")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from harness.estimate.outcome import outcome
+
 if TYPE_CHECKING:
     from harness.results import RunRow, ScoreRow, Store
 
@@ -50,6 +52,14 @@ def run_document(store: Store, run: RunRow) -> dict[str, Any]:
         "scores": [score_document(s) for s in sorted(store.scores(run.id), key=order)],
         "tokens": dict(run.totals.get("tokens", {})),
         "seconds": dict(run.totals.get("seconds", {})),
+        "peak_bytes": run.totals.get("peak_bytes", 0),
+        "estimate": outcome(
+            store,
+            run.identity,
+            run.finished,
+            run.totals.get("seconds", {}).get("total"),
+            run.totals.get("peak_bytes", 0),
+        ),
         "unverified": run.unverified,
         "warnings": list(run.warnings),
     }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from harness import peak_memory
 from harness.errors import IncompleteError
 from harness.evaluation import no_answer
 from harness.evaluation.answering import Clock, answer_task
@@ -51,16 +52,16 @@ def run(
     with clock("planning"), progress.step("reading the tasks"):
         plan = make_plan(options, objects)
     store = Store(options.db)
-    known = _known(store, plan)
+    known = known_run(store, plan)
     if known is None or known.status == "running":
         with store.lease(plan.identity[:16]):
-            known = _known(store, plan)  # another process may have finished it meanwhile
+            known = known_run(store, plan)  # another process may have finished it meanwhile
             if known is None or known.status == "running":
                 return _measure(plan, store, known, progress, command, make, clock, began)
     return Result(known, store.scores(known.id), sum(t.items for t in store.tasks(known.id)), computed=False)
 
 
-def _known(store: Store, plan: Plan) -> RunRow | None:
+def known_run(store: Store, plan: Plan) -> RunRow | None:
     """The run that this plan goes on with, under the name and tags that it is now called by."""
     options = plan.options
     known = None if options.fresh else store.find(plan.identity)
@@ -84,6 +85,7 @@ def _measure(
     began: float,
 ) -> Result:
     record, backend, stopped = known, None, False
+    peak_memory.reset(plan.device)
     last_words: Sequence[str] | None = None  # the warnings of a backend that is gone, or was not needed
     is_graded = any(grading_of(task.task) is not None for task in plan.tasks)
     try:
@@ -92,8 +94,8 @@ def _measure(
             record, last_words = known, ()
         else:
             with clock("loading"), progress.step(f"loading {_short(plan.options.model)}"):
-                backend, warnings = make(plan) if make else _make(plan, known)
-            record = known or _create(store, plan, backend, warnings, command)
+                backend, warnings = make(plan) if make else make_backend(plan, known)
+            record = known or create(store, plan, backend, warnings, command)
             for task in plan.tasks:
                 answer_task(task, backend, store, record.id, plan.options.strip_thinking, clock, progress)
             if is_graded and make is None:  # a judge may need its memory
@@ -106,7 +108,7 @@ def _measure(
         stopped = True
     except BaseException:
         if record is not None and (said := _said(backend, last_words)) is not None:
-            _close_session(store, record.id, said, clock, began)
+            _close_session(store, record.id, plan, said, clock, began)
         raise
     finally:
         if make is None and backend is not None:  # it is ours
@@ -114,14 +116,14 @@ def _measure(
     if stopped:
         gc.collect()  # Ctrl-C may have struck between a lock and its `with`: the error's frames held it until now
     if record is not None and (said := _said(backend, last_words)) is not None:
-        _close_session(store, record.id, said, clock, began)
+        _close_session(store, record.id, plan, said, clock, began)
     if stopped or record is None:
         raise KeyboardInterrupt(_how_far(store, record, plan))
     store.update(record.id, status="finished", finished=datetime.now(UTC))
     return Result(store.resolve(record.id), scores, resumed, computed=True)
 
 
-def _make(plan: Plan, known: RunRow | None) -> tuple[Backend, list[str]]:
+def make_backend(plan: Plan, known: RunRow | None) -> tuple[Backend, list[str]]:
     """The backend that is asked for; of a run that goes on, the one that it began with."""
     from harness import backends
 
@@ -155,7 +157,7 @@ def _how_far(store: Store, record: RunRow | None, plan: Plan) -> str:
     return f"Stopped. {answered:,} of {asked:,} answers are stored; the same command goes on from there."
 
 
-def _create(store: Store, plan: Plan, backend: Backend, warnings: list[str], command: Sequence[str]) -> RunRow:
+def create(store: Store, plan: Plan, backend: Backend, warnings: list[str], command: Sequence[str]) -> RunRow:
     from harness.provenance import provenance
 
     options, checkpoint = plan.options, plan.checkpoint
@@ -272,14 +274,19 @@ def _summarize(store: Store, run_id: str, plan: Plan, clock: Clock, graded: Mapp
     return rows
 
 
-def _close_session(store: Store, run_id: str, said: Sequence[str], clock: Clock, began: float) -> None:
-    """Add this session's seconds to the run's, and bring its token counts up to date."""
+def _close_session(store: Store, run_id: str, plan: Plan, said: Sequence[str], clock: Clock, began: float) -> None:
+    """Add this session's seconds to the run's, and bring its token counts and its peak of memory up to date."""
     before = store.resolve(run_id)
     seconds = dict(before.totals.get("seconds", {}))
     session = {**clock.seconds, "waiting": store.waited, "total": time.perf_counter() - began}
     for kind, spent in session.items():
         seconds[kind] = round(seconds.get(kind, 0.0) + spent, 3)
-    totals = {"tokens": store.tokens(run_id), "seconds": seconds, "sessions": before.totals.get("sessions", 0) + 1}
+    totals = {
+        "tokens": store.tokens(run_id),
+        "seconds": seconds,
+        "sessions": before.totals.get("sessions", 0) + 1,
+        "peak_bytes": max(before.totals.get("peak_bytes", 0), peak_memory.peak(plan.device)),
+    }
     new = [w for w in said if w not in before.warnings]
     warned = store.warned(run_id)
     counted = [f"{task}: {count} samples with a warning (harness samples shows them)" for task, count in warned.items()]

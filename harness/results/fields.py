@@ -3,8 +3,8 @@
 from harness.store.codec import Fields
 
 FIELDS = Fields(
-    json=("config", "provenance", "totals", "settings"),
-    moments=("created", "finished"),
+    json=("config", "provenance", "totals", "settings", "document"),
+    moments=("created", "finished", "made"),
     texts=("warnings", "options"),
     maps=("metrics",),
     bools=("partial", "chat"),

@@ -30,13 +30,22 @@ class RunRow:
     command: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)  # git revision, package versions, host
-    totals: Mapping[str, Any] = field(default_factory=dict)  # tokens, seconds
+    totals: Mapping[str, Any] = field(default_factory=dict)  # tokens, seconds, peak_bytes
     warnings: Sequence[str] = ()  # comes back as a tuple
 
     @property
     def unverified(self) -> str:
         """Why it is not known which weights answered; "" where it is."""
         return str(self.config.get("backend_details", {}).get("unverified", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateRow:
+    """What was foretold of a run or a study."""
+
+    identity: str
+    made: datetime
+    document: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ _COPY = {
     "FROM other_samples o JOIN new_tasks n ON n.theirs = o.task ORDER BY n.ours",
     "scores": "INSERT INTO scores BY NAME SELECT o.* FROM other_scores o ANTI JOIN runs r ON r.id = o.run",
     "tags": "INSERT INTO tags BY NAME SELECT o.* FROM other_tags o ANTI JOIN tags t USING (name, run)",
+    "estimates": "INSERT INTO estimates BY NAME SELECT o.* FROM other_estimates o "
+    "ANTI JOIN estimates e USING (identity, made)",
     "runs": "INSERT INTO runs BY NAME SELECT o.* FROM other_runs o ANTI JOIN runs r ON r.id = o.id",
 }
 
@@ -67,7 +69,11 @@ def _take(connection: duckdb.DuckDBPyConnection, behind: list[str]) -> Counts:
 
 
 TABLES = Schema(
-    steps={1: Path(__file__).with_name("schema.sql"), 4: Path(__file__).with_name("group_column.sql")},
+    steps={
+        1: Path(__file__).with_name("schema.sql"),
+        4: Path(__file__).with_name("group_column.sql"),
+        7: Path(__file__).with_name("estimates.sql"),
+    },
     fields=FIELDS,
     take=_take,
     orphans=_ORPHANS,

@@ -46,6 +46,17 @@ def tune(
         str | None,
         typer.Option(help="Several sizes of the validation part: 50,100,200. A study each.", rich_help_panel="Rows"),
     ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print what it would take, and begin nothing.", rich_help_panel="Computing")
+    ] = False,
+    price_in: Annotated[
+        float | None,
+        typer.Option(help="With --plan: the judge's, per million tokens asked.", min=0, rich_help_panel="Computing"),
+    ] = None,
+    price_out: Annotated[
+        float | None,
+        typer.Option(help="With --plan: the judge's, per million tokens said.", min=0, rich_help_panel="Computing"),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Search for LoRA hyperparameters; the same command again goes on.
@@ -56,6 +67,10 @@ def tune(
     from tuning.report.documents import require_a_trial
 
     options = given.options(file)
+    if plan or price_in is not None or price_out is not None:
+        swept = [options] if sweep_validation is None else _swept(options, sweep_validation)
+        _plan(swept, plan, price_in, price_out, json)
+        return
     if sweep_validation is None:
         require_a_trial(_search(options, json))
         return
@@ -64,6 +79,25 @@ def tune(
         print_json({"studies": documents})
     for document in documents:
         require_a_trial(document)
+
+
+def _plan(several: list[TuneOptions], plan: bool, price_in: float | None, price_out: float | None, json: bool) -> None:
+    from rich.console import Console
+
+    from harness.errors import UsageError
+    from judges.judging.cost import prices
+    from tuning.estimate.estimating import estimate
+    from tuning.estimate.report import print_estimate
+
+    if not plan:
+        raise UsageError("--price-in and --price-out go with --plan, which says what a judge would cost.")
+    rates = prices(price_in, price_out, None)
+    documents = [estimate(options, rates) for options in several]
+    if json:
+        print_json(documents[0] if len(documents) == 1 else {"studies": documents})
+        return
+    for document in documents:
+        print_estimate(Console(), document)
 
 
 def _swept(options: TuneOptions, validation: str) -> list[TuneOptions]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.errors import IncompleteError
+from harness.estimate.outcome import outcome
 from tuning.report import remarks, trial_scores
 from tuning.report.views import StudyView, TrialView
 from tuning.store import Store, StudyRow, TrialRow
@@ -67,6 +68,7 @@ def study_document(row: StudyRow, ledger: Ledger, merged: Path | None = None) ->
             "rungs": row.config["fractions"],
             "data_digests": row.config["data_digests"],
             "compute_tokens": compute(ledger),
+            "estimate": foretold(row, ledger),
             "warnings": [*row.warnings, *remarks.warnings(ledger)],
         },
         "trials": trials,
@@ -75,6 +77,15 @@ def study_document(row: StudyRow, ledger: Ledger, merged: Path | None = None) ->
     if len(row.config["objectives"]) > 1:
         document["front"] = front(ledger)
     return document
+
+
+def foretold(row: StudyRow, ledger: Ledger) -> dict[str, Any] | None:
+    """What `--plan` said of the study, held against what it took; None where nothing was asked."""
+    peak = max((attempt.peak_bytes for attempt in ledger.attempts.values()), default=0)
+    found = outcome(ledger.store, row.identity, row.finished, row.totals.get("seconds"), peak)
+    if found is not None and found["planned"]["trials"] != row.budget:
+        found["sentence"] += f" (planned for {found['planned']['trials']} trials)"
+    return found
 
 
 def require_a_trial(document: dict[str, Any]) -> None:
@@ -258,6 +269,8 @@ def print_study(console: Console, document: Mapping[str, Any], most: int = 10) -
     console.print(
         plain(f"{len(trials)} of {study['budget']} trials: {counted} · {spent:,} tokens computed"), style="dim"
     )
+    if study["estimate"]:
+        console.print(plain(study["estimate"]["sentence"]), style="dim")
     if study["ended"]:
         console.print(plain(study["ended"]), style="yellow")
     if study["status"] in ("stopped", "running", "stopping"):

@@ -3,7 +3,7 @@
 from harness.store.codec import Fields
 
 FIELDS = Fields(
-    json=("config", "provenance", "hyperparameters", "point", "document"),
+    json=("config", "provenance", "hyperparameters", "point", "document", "totals"),
     moments=("created", "finished"),
     texts=("warnings",),
     bools=("estimated", "failed"),

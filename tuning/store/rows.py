@@ -32,6 +32,7 @@ class StudyRow:
     command: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    totals: Mapping[str, Any] = field(default_factory=dict)  # seconds, sessions
     warnings: Sequence[str] = ()
 
 

@@ -30,7 +30,11 @@ def _take(connection: duckdb.DuckDBPyConnection, behind: list[str]) -> Counts:
 
 
 TABLES = Schema(
-    steps={2: Path(__file__).with_name("schema.sql"), 6: Path(__file__).with_name("audits.sql")},
+    steps={
+        2: Path(__file__).with_name("schema.sql"),
+        6: Path(__file__).with_name("audits.sql"),
+        8: Path(__file__).with_name("study_totals.sql"),
+    },
     fields=FIELDS,
     take=_take,
     orphans=_ORPHANS,

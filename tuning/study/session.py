@@ -67,6 +67,7 @@ def run(
 ) -> Result:
     """Search until the budget is spent. Raises HarnessError, DataError, or KeyboardInterrupt; whatever was trained is
     stored. `setup` says how a worker gets its trainer."""
+    began = time.monotonic()
     with progress.step("reading the rows"):
         made = plan(options)
     store = Store(options.db)
@@ -79,12 +80,10 @@ def run(
     with store.lease(row.id):
         if known is not None:
             row = store.resolve_study(row.id)
-            if _is_answered(store, row, options):
+            if is_answered(store, row, options):
                 row = store.update_study(row.id, name=options.name or row.name)
                 return Result(row, ledger_of(store, row), computed=False)
-        with _tools(
-            made, options, setup, progress
-        ) as tools:  # what refuses does so before the store has anything of it
+        with tools_of(made, options, setup, progress) as tools:  # what refuses does so before the store has any of it
             if known is None:
                 tools.progress.overall(0, row.budget)  # seen while the base is loaded
                 with tools.progress.preparing() as on_phase:
@@ -93,10 +92,10 @@ def run(
             else:
                 columns: dict[str, Any] = {"budget": options.budget or row.budget, "name": options.name or row.name}
                 row = store.update_study(row.id, status="running", **columns)
-            return _session(options, made, store, row, tools, progress, new=known is None)
+            return _session(options, made, store, row, tools, progress, began, new=known is None)
 
 
-def _is_answered(store: Store, row: StudyRow, options: Options) -> bool:
+def is_answered(store: Store, row: StudyRow, options: Options) -> bool:
     """Whether the study is finished and nothing is left to do."""
     budget = options.budget or row.budget
     if row.status != "finished" or budget > row.budget:
@@ -105,7 +104,7 @@ def _is_answered(store: Store, row: StudyRow, options: Options) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tools:
+class Tools:
     """What a search works with, beside its ledger."""
 
     optimizer: Optimizer
@@ -117,9 +116,9 @@ class _Tools:
 
 
 @contextmanager
-def _tools(
-    made: Plan, options: Options, setup: Callable[[Plan, Options], Setup], progress: Progress
-) -> Iterator[_Tools]:
+def tools_of(
+    made: Plan, options: Options, setup: Callable[[Plan, Options], Setup], progress: Progress = SILENT
+) -> Iterator[Tools]:
     """Raises what refuses a study: its optimizer, objectives, time limit, cluster."""
     from tuning.optimizers import make
 
@@ -139,7 +138,7 @@ def _tools(
         stack.callback(optimizer.close)
         pool = make_pool(setup(made, options), options, study.settings(options).device)
         stack.callback(pool.close)
-        yield _Tools(
+        yield Tools(
             optimizer,
             pool,
             [objectives.measure_of(word, where) for word in study.objectives],
@@ -150,7 +149,14 @@ def _tools(
 
 
 def _session(
-    options: Options, made: Plan, store: Store, row: StudyRow, tools: _Tools, progress: Progress, new: bool
+    options: Options,
+    made: Plan,
+    store: Store,
+    row: StudyRow,
+    tools: Tools,
+    progress: Progress,
+    began: float,
+    new: bool,
 ) -> Result:
     """A search to its end. A study that is `new` and was refused before its first training leaves nothing behind."""
     study, ledger = made.study, ledger_of(store, row)
@@ -193,14 +199,21 @@ def _session(
             if new and not ledger.attempts and isinstance(error, REFUSALS):
                 store.discard_study(row.id)
             else:
-                store.update_study(row.id, status="stopped")
+                store.update_study(row.id, status="stopped", totals=_totals(row, began))
         if isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt(_how_far(len(done), row.budget)) from error
         raise
     if ending == "halted":
-        return Result(store.update_study(row.id, status="stopped"), ledger, computed=True)
-    row = store.update_study(row.id, status="finished", finished=datetime.now(UTC))
+        return Result(store.update_study(row.id, status="stopped", totals=_totals(row, began)), ledger, computed=True)
+    row = store.update_study(row.id, status="finished", finished=datetime.now(UTC), totals=_totals(row, began))
     return Result(row, ledger, computed=True, merged=merged)
+
+
+def _totals(row: StudyRow, began: float) -> dict[str, Any]:
+    """Of all sessions, with this one."""
+    before = row.totals
+    spent = round(before.get("seconds", 0.0) + time.monotonic() - began, 3)
+    return {"seconds": spent, "sessions": before.get("sessions", 0) + 1}
 
 
 def make_pool(setup: Setup, options: Options, device: str) -> WorkerPool:

@@ -55,20 +55,6 @@ def in_halves(items: Sequence[T], run: Callable[[Sequence[T]], R]) -> Iterator[t
             waiting += [part[middle:], part[:middle]]
 
 
-def reset_peak(device: str) -> None:
-    import torch
-
-    if device.startswith("cuda"):
-        torch.cuda.reset_peak_memory_stats(device)
-
-
-def peak(device: str) -> int:
-    """Most bytes in use at once since the reset; 0 on a CPU, where other work is in the same process."""
-    import torch
-
-    return torch.cuda.max_memory_allocated(device) if device.startswith("cuda") else 0
-
-
 def too_much(rows: int, **about: Any) -> str:
     details = "".join(f", {name.replace('_', ' ')} {value}" for name, value in about.items())
     return (

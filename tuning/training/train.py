@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from data.instruction_split import Splits
+from harness import peak_memory
 from harness.errors import UsageError
 from harness.models.checkpoint import Checkpoint, resolve
 from harness.prompting.row_tokens import Tokens
 from tuning.training.adapters import One, adapted, detach, lora_config, write
 from tuning.training.likelihood import likelihood, packs
-from tuning.training.memory import peak, reset_peak
 from tuning.training.packed import Stack, packable
 from tuning.training.part_rows import PartRows
 from tuning.training.steps import Steps
@@ -195,7 +195,7 @@ class Trainer:
         rows = [row for row in part if row.responses]
         self.on_phase(Phase("loading the base"))
         guess = math.log(self.model.get_input_embeddings().weight.shape[0])
-        reset_peak(self.settings.device)
+        peak_memory.reset(self.settings.device)
         try:
             if not rows:
                 raise TrialError(self.rows.none_left("train", part))
@@ -294,7 +294,7 @@ class Trainer:
             train_loss=schedule.train_loss,
             compute=schedule.compute(tokens, padding),
             seconds=seconds + time.perf_counter() - began,
-            peak_bytes=peak(self.settings.device),
+            peak_bytes=peak_memory.peak(self.settings.device),
             steps=len(schedule.batches),
             micro_batch=micro,
             warnings=tuple(warnings),

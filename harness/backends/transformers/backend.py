@@ -14,13 +14,13 @@ from harness.backends.limits import end_ids, window_of, window_warning
 from harness.backends.transformers.attention_hook import UnsupportedError
 from harness.backends.transformers.decoding import Output, choose
 from harness.backends.transformers.engines import PlainEngine, SharedEngine
-from harness.backends.transformers.jobs import make_jobs, parts
+from harness.backends.transformers.jobs import encode_prompts, make_jobs, parts, rows_of
 from harness.backends.transformers.prefix_tree import Batch, Row, Segment, plan
 from harness.backends.transformers.self_check import check_plain, is_out_of_memory
 from harness.errors import ModelError
 from harness.evaluation.no_answer import NOT_A_NUMBER
 from harness.prompting import thinking
-from harness.prompting.tokens import Encoded, Encoder
+from harness.prompting.tokens import Encoder
 from harness.types import BackendInfo, Generate, Request, Response
 
 if TYPE_CHECKING:
@@ -87,10 +87,7 @@ class TransformersLM:
     def _score_all(self, requests: Sequence[Request], which: list[int], done: Collection[int]) -> Iterator[Answers]:
         thinking.warn_of_options([requests[i] for i in which], self.encoder, self.warnings)
         jobs = dict(zip(which, make_jobs([requests[i] for i in which], self.encoder), strict=True))
-        rows = []
-        for i in which:
-            for part, (ids, reads) in enumerate(jobs[i].rows):
-                rows.append(Row(ids, reads, i, part))
+        rows = rows_of(jobs)
         empty = [(i, jobs[i].response()) for i in which if not jobs[i].rows and i not in done]
         if empty:
             yield empty
@@ -107,18 +104,7 @@ class TransformersLM:
     def _generate_all(self, requests: Sequence[Request], which: list[int], done: Collection[int]) -> Iterator[Answers]:
         asked = {i: r for i in which if isinstance(r := requests[i], Generate)}
         window = self.info.window
-        encoded = dict(
-            zip(
-                which,
-                self.encoder.prompts(
-                    [r.prompt for r in asked.values()], [min(r.max_tokens, window // 4) for r in asked.values()]
-                ),
-                strict=True,
-            )
-        )
-        for i, e in encoded.items():
-            if not e.ids:
-                encoded[i] = Encoded("", [self.encoder.start_token], e.warnings)
+        encoded = dict(zip(which, encode_prompts(list(asked.values()), self.encoder), strict=True))
         rows = [Row(encoded[i].ids, 1, i) for i in which]
         opened = {i: thinking.opened(e.text) for i, e in encoded.items()}
         for batch in self._batches(self._plan(rows, self.rows_together), done):

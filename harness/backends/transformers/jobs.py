@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from harness.backends.transformers.prefix_tree import Row
 from harness.evaluation.no_answer import NO_TOKENS, NOT_A_NUMBER, is_logprob
 from harness.prompting.tokens import Encoded, Encoder
-from harness.types import Prompt, Request, Response, Rolling
+from harness.types import Generate, Prompt, Request, Response, Rolling
 
 if TYPE_CHECKING:
     import torch
-
-    from harness.backends.transformers.prefix_tree import Row
 
 PART = 500  # requests, at least, that are tokenised and planned together
 
@@ -100,6 +99,18 @@ class Job:
             reused=self.reused,
             warnings=warnings,
         )
+
+
+def rows_of(jobs: Mapping[int, Job]) -> list[Row]:
+    """What goes through the model for these requests."""
+    return [Row(ids, reads, i, part) for i, job in jobs.items() for part, (ids, reads) in enumerate(job.rows)]
+
+
+def encode_prompts(requests: Sequence[Generate], encoder: Encoder) -> list[Encoded]:
+    """The prompts of texts that are to be generated, each with room left for its answer, and none without a token."""
+    room = [min(request.max_tokens, encoder.window // 4) for request in requests]
+    encoded = encoder.prompts([request.prompt for request in requests], room)
+    return [prompt if prompt.ids else Encoded("", [encoder.start_token], prompt.warnings) for prompt in encoded]
 
 
 def _spread(places: Sequence[int], values: Sequence[Any], count: int) -> list[Any]:
