@@ -50,6 +50,14 @@ def positions_of(config: Any) -> tuple[int | None, bool]:
     return most, not rotary and getattr(text, "model_type", "") not in _NO_POSITIONS
 
 
+def depends_on_length(config: Any) -> bool:
+    """Whether a token's rotary position hangs on how long the longest text is that is computed with it."""
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    rope = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
+    kinds = {str(part.get("rope_type")) for part in [rope, *rope.values()] if isinstance(part, dict)}
+    return bool(kinds & {"dynamic", "longrope"})
+
+
 def _unused(config: Any) -> int:
     """Rows of a table of positions that no token of a text has."""
     return (config.pad_token_id or 0) + 1 if getattr(config, "model_type", "") in _BEHIND_PADDING else 0

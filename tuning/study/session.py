@@ -28,6 +28,7 @@ from tuning.store import Store, StudyRow, TrialRow
 from tuning.study.definition import Plan, Study, ledger_of, plan, surroundings
 from tuning.study.ledger import Ledger
 from tuning.study.options import Options, seconds
+from tuning.training.placement import placements
 
 if TYPE_CHECKING:
     from data.instruction_split import Splits
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from tuning.objectives.objectives import Measure
     from tuning.training.train import Trainer
     from tuning.training.train_settings import TrainSettings
-    from tuning.types import Optimizer
+    from tuning.types import Hyperparameters, Optimizer
 
 REFUSALS = (UsageError, ModelError, DataError)  # of a study that cannot work as it was asked for
 
@@ -48,15 +49,19 @@ class Result:
     merged: Path | None = None  # the best adapter on its base
 
 
-def make_trainer(checkpoint: Checkpoint, splits: Splits, settings: TrainSettings) -> Trainer:
+def make_trainer(
+    checkpoint: Checkpoint, splits: Splits, settings: TrainSettings, hypers: tuple[Hyperparameters, ...]
+) -> Trainer:
     """In the process that trains."""
     from tuning.training.train import Trainer
 
-    return Trainer(checkpoint, splits, settings)
+    return Trainer(checkpoint, splits, settings, placements=hypers)
 
 
 def setup_of(made: Plan, options: Options) -> Setup:
-    return partial(make_trainer, made.checkpoint, made.splits, made.study.settings(options))
+    study = made.study
+    hypers = placements(study.space, study.defaults, study.start)
+    return partial(make_trainer, made.checkpoint, made.splits, study.settings(options), hypers)
 
 
 def run(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.backends.limits import depends_on_length
 from harness.prompting.row_tokens import Tokens
 from tuning.training.encoded import ALIKE, Batch, batch, by_length
 from tuning.training.memory import in_halves
@@ -40,6 +41,12 @@ def response_nll(model: Any, rows: Batch) -> Tensor:
     return torch.nn.functional.cross_entropy(logits[0].to(exact), rows.targets, reduction="none")
 
 
+def alike(model: Any) -> float:
+    """What part of the longest row's length the others of a pass have at least: all of it, where a row's positions
+    depend on the padded length."""
+    return 1.0 if depends_on_length(model.config) else ALIKE
+
+
 def likelihood(
     model: Any,
     rows: Sequence[Tokens],
@@ -61,7 +68,7 @@ def likelihood(
         with torch.inference_mode():
             return response_nll(model, made).double(), made
 
-    for chunk in by_length(rows, micro_batch, 0.0 if packed else ALIKE):
+    for chunk in by_length(rows, micro_batch, 0.0 if packed else alike(model)):
         for at, (losses, made) in in_halves(chunk, run):
             nats[at] = torch.zeros(len(at), dtype=torch.float64).index_add(0, made.row.cpu(), losses.cpu())
             tokens += made.tokens

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from harness.backends.limits import depends_on_length
+from tuning.training.targets import fits
 from tuning.types import Hyperparameters
 
 if TYPE_CHECKING:
@@ -20,10 +22,16 @@ _PREFIX = "base_model.model."
 _A, _B = ".lora_A.weight", ".lora_B.weight"
 
 
-def packable(a: Hyperparameters, b: Hyperparameters) -> bool:
-    """May the two go through the base together? They must have the same steps, rows and places."""
-    same = (a.epochs, a.batch, a.mix, set(a.target_modules)) == (b.epochs, b.batch, b.mix, set(b.target_modules))
-    return same and not (a.dora or b.dora)
+def packable(model: Any, a: Hyperparameters, b: Hyperparameters) -> bool:
+    """May the two go through the base together? They must have the same steps, rows and places, and these must be
+    linear layers; and rows that are packed are computed to the length of their neighbours."""
+    import torch
+
+    ways = [(hyper.epochs, hyper.batch, hyper.mix, set(hyper.target_modules), hyper.dora) for hyper in (a, b)]
+    if ways[0] != ways[1] or a.dora:
+        return False
+    embeddings = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Embedding)]
+    return not any(fits(target, embeddings) for target in a.target_modules) and not depends_on_length(model.config)
 
 
 class Stack:
@@ -116,6 +124,10 @@ def _layer(base: Any, a: Tensor, b: Tensor, hypers: Sequence[Hyperparameters]) -
         def __init__(self) -> None:
             super().__init__()
             self.base = base
+
+        @property
+        def weight(self) -> Tensor:
+            return self.base.weight  # Mamba looks where it lies
 
         def forward(self, x: Tensor) -> Tensor:
             y = self.base(x)

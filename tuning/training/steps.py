@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.prompting.row_tokens import Tokens
 from tuning.training.adapters import One
-from tuning.training.encoded import ALIKE, batch, by_length
-from tuning.training.likelihood import response_nll
+from tuning.training.encoded import batch, by_length
+from tuning.training.likelihood import alike, response_nll
 from tuning.training.memory import fits, too_much
 from tuning.training.packed import Stack
 from tuning.training.training_schedule import TrainingSchedule
@@ -89,8 +89,8 @@ class Steps:
         if self.workers is not None:
             own = min(own, -(-len(groups[0]) // self.workers.num_processes))
         # packed trials go through together, so their micro-batches are cut by number alone
-        alike = 0.0 if len(groups) > 1 or self.packed_rows else ALIKE
-        chunks = list(zip(*(by_length(group, own, alike) for group in groups), strict=True))
+        share = 0.0 if len(groups) > 1 or self.packed_rows else alike(model)
+        chunks = list(zip(*(by_length(group, own, share) for group in groups), strict=True))
         if self.workers is not None:
             chunks = chunks[self.workers.process_index :: self.workers.num_processes]
         processes = 1 if self.workers is None else self.workers.num_processes

@@ -25,6 +25,7 @@ from tuning.training.adapters import One, adapted, detach, lora_config, write
 from tuning.training.likelihood import likelihood, packs
 from tuning.training.packed import Stack, packable
 from tuning.training.part_rows import PartRows
+from tuning.training.placement import check_trains
 from tuning.training.steps import Steps
 from tuning.training.train_settings import TrainSettings
 from tuning.training.training_schedule import TrainingSchedule
@@ -50,12 +51,13 @@ class Trainer:
         splits: Splits,
         settings: TrainSettings = DEFAULT,
         workers: PartialState | None = None,  # the processes of a data-parallel trial; this is one of them
+        placements: Sequence[Hyperparameters] = (),  # one of each way to put LoRA on the base, checked by `require`
     ) -> None:
         """`checkpoint` is a whole model (harness.models.checkpoint.resolve); UsageError for an adapter."""
         if checkpoint.base is not None:
             raise UsageError(f"{checkpoint.given} is a LoRA adapter. Merge it first (harness merge), or give its base.")
         self.checkpoint, self.splits, self.settings = checkpoint, splits, settings
-        self._workers = workers
+        self._workers, self._placements = workers, placements
         self.on_phase: Callable[[Phase], None] = lambda phase: None  # whoever watches puts their own here
         self.rows = PartRows(checkpoint, splits, settings)
 
@@ -65,7 +67,7 @@ class Trainer:
         self.rows.require("train")
         self.rows.require("validation")
         self.on_phase(Phase("loading the base"))
-        _ = self.model
+        check_trains(self.model, self._placements, self.checkpoint, self.rows.part("train"), self._training)
         if self.settings.processes > 1:
             self.close()  # each of a trial's processes loads its own
 
@@ -81,8 +83,7 @@ class Trainer:
 
         Of a fraction, as much of the validation rows is used, and LEAST of them at least: a rung compares its trials
         on the same rows, and small rungs would spend most on validation. The cosine ends with the last row. An
-        exception of `on_step` (to stop early) ends the training, with nothing written. TrialError where the trial
-        cannot end well."""
+        exception of `on_step` (to stop early) ends it, with nothing written. TrialError where it cannot end well."""
         self.on_phase(Phase("encoding the rows"))
         self.rows.require("train")
         if self.settings.processes > 1:
@@ -106,15 +107,13 @@ class Trainer:
     ) -> list[Trained | TrialError]:
         """Several trials at once over the one base, each as `train` would have it (dropout draws other numbers).
 
-        What cannot be packed together (other batch, epochs or target modules; DoRA) is packed with its like or
-        trained alone. `seconds` is each trial's share of the time."""
-        self.on_phase(Phase("encoding the rows"))
+        `packable` says what goes together; the rest is trained apart. `seconds` is each trial's share of the time."""
         self.rows.require("train")
         results: dict[int, Trained | TrialError] = {}
         left = list(range(len(hypers)))
         while left:
             first = left[0]
-            group = [k for k in left if k == first or packable(hypers[first], hypers[k])]
+            group = [k for k in left if k == first or packable(self.model, hypers[first], hypers[k])]
             left = [k for k in left if k not in group]
             trained = self._train(
                 [hypers[k] for k in group], fraction, [seeds[k] for k in group], [to[k] for k in group], on_step, group
@@ -123,8 +122,7 @@ class Trainer:
         return [results[k] for k in range(len(hypers))]
 
     def evaluate(self, adapter: Path | None, part: Part = "validation") -> Likelihood:
-        """Of the responses of a part under the base (None) or an adapter of it, in nats. UsageError for an empty
-        part, ModelError for an adapter that does not fit."""
+        """Under the base (None) or an adapter. UsageError for an empty part, ModelError for one that does not fit."""
         from harness.models.attach import attach
 
         self.rows.require(part)
@@ -159,8 +157,9 @@ class Trainer:
         from harness.models.loading import load_model
 
         dtype = self.settings.dtype or ("float32" if self.settings.device.startswith("cpu") else "bfloat16")
-        model = load_model(self.checkpoint, dtype, self.settings.device, self.settings.load_in_4bit)
-        return model.requires_grad_(False)
+        return load_model(self.checkpoint, dtype, self.settings.device, self.settings.load_in_4bit).requires_grad_(
+            False
+        )
 
     @cached_property
     def _packed_rows(self) -> bool:
@@ -279,7 +278,7 @@ class Trainer:
         if not math.isfinite(validation.total):
             return TrialError(f"the validation loss is {validation.total} nats.")
         warnings = list(self.warnings)
-        if not any(tensor.any() for name, tensor in state.items() if ".lora_B" in name):
+        if not any(tensor.any() for name, tensor in state.items() if ".lora_B" in name or ".lora_embedding_A" in name):
             warnings.append(
                 "Nothing was trained: every B is still zero" + " (dropout 1)." * (schedule.hyper.dropout == 1)
             )

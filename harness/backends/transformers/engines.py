@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.backends.limits import depends_on_length
 from harness.backends.transformers.attention_hook import Active, Switch, UnsupportedError
 from harness.backends.transformers.prefix_tree import Row, Segment
 from harness.backends.transformers.self_check import check_shared, first_line, gap, is_out_of_memory, tolerance
@@ -224,9 +225,7 @@ def _equal_lengths(lengths: list[int], most: int) -> Iterator[list[int]]:
 
 def unsupported(config: Any) -> str:
     """What a text configuration says that no check on short prompts would find; empty where there is nothing."""
-    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
-    kinds = {str(v.get("rope_type")) for v in [rope, *rope.values()] if isinstance(v, dict)}
-    if kinds & {"dynamic", "longrope"}:
+    if depends_on_length(config):
         return "its rotary embedding depends on the length of what is computed together"
     if getattr(config, "attention_chunk_size", None):
         return "its attention is chunked"

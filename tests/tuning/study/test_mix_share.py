@@ -89,9 +89,9 @@ def test_a_trial_trains_on_its_share(tmp_path: Path) -> None:
     plain = Trainer(base, SPLITS.mixed(mix)).train(hyper(), 0.5, 0, tmp_path / "b")
     assert (own.train_loss, own.validation) == (plain.train_loss, plain.validation)
     assert own.train_loss != trainer.train(hyper(), 0.5, 0, tmp_path / "c").train_loss
-    assert packable(hyper(2, mix=mix), hyper(mix=mix))
-    assert not packable(hyper(mix=mix), hyper(mix=("b", 0.5)))
-    assert not packable(hyper(mix=mix), hyper())
+    assert packable(trainer.model, hyper(2, mix=mix), hyper(mix=mix))
+    assert not packable(trainer.model, hyper(mix=mix), hyper(mix=("b", 0.5)))
+    assert not packable(trainer.model, hyper(mix=mix), hyper())
 
 
 def test_hyperparameters_without_a_share_are_known_as_before() -> None:

@@ -94,7 +94,7 @@ def test_what_only_a_trial_shows_does_not_refuse() -> None:
 def test_a_worker_that_dies_of_it_is_met_again(parallel: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deaths: list[object] = []
 
-    def dying(worker: object) -> Reply:
+    def dying(worker: object, on_phase: object) -> Reply:
         deaths.append(worker)
         raise WorkerDiedError("its process ended with signal SIGKILL")
 

@@ -129,7 +129,7 @@ def test_one_that_fails_does_not_stop_the_others(base: Checkpoint, tmp_path: Pat
 def test_what_cannot_be_packed_is_trained_with_its_like(base: Checkpoint, tmp_path: Path) -> None:
     trainer = Trainer(base, small_splits())
     hypers = [hyper(4), hyper(2, batch=15), hyper(2, dora=True), hyper(8), hyper(4, batch=15)]
-    assert [packable(hypers[0], other) for other in hypers] == [True, False, False, True, False]
+    assert [packable(trainer.model, hypers[0], other) for other in hypers] == [True, False, False, True, False]
     steps: dict[int, int] = {}
     to = [tmp_path / str(k) for k in range(5)]
     results = trainer.train_packed(hypers, 1.0, [5] * 5, to, lambda k, step: steps.update({k: step.steps}))
