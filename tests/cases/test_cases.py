@@ -18,10 +18,11 @@ from tests import forked_python, forkserver
 
 CHECKOUT = Path(__file__).parents[2]
 CASES = CHECKOUT.parent / "shared" / "cases"
-MOVED = {  # modules that a case names as they were called when it was written
-    "harness.checkpoint": "harness.models.checkpoint",
-    "harness.loading": "harness.models.loading",
-    "tuning.encoded": "tuning.training.encoded",
+MOVED = {  # what a case names as it was called when it was written
+    "from harness.checkpoint ": "from harness.models.checkpoint ",
+    "from harness.loading ": "from harness.models.loading ",
+    "from tuning.encoded ": "from harness.prompting.row_tokens ",
+    "e.response:": "e.spans[0][0]:",
 }
 OPTIMIZERS = ("tpe", "nni-tpe", "gp", "cma-es", "nsga2", "random", "nomad")
 
@@ -202,7 +203,7 @@ def test_control_tokens_in_data(case, tmp_path: Path):
             if file.is_file():
                 content = file.read_text("utf-8")
                 for old, new in MOVED.items():
-                    content = content.replace(f"from {old} ", f"from {new} ")
+                    content = content.replace(old, new)
                 (here / name / file.name).write_text(content, "utf-8")
     printed = case("control_tokens_in_data", folder=here)
     assert printed.count("end tokens inside: 0 | begin tokens: 0") == 3
