@@ -50,7 +50,7 @@ def estimate(options: Options, prices: Prices | None = None) -> dict[str, Any]:
         require_device(made.study.settings(options).device)
     check_loads(made.checkpoint)
     with session.tools_of(made, options, session.setup_of):
-        trainer = session.make_trainer(made.checkpoint, made.splits, made.study.settings(options))
+        trainer = session.setup_of(made, options)()
         planned = time.perf_counter()
         trainer.require()
         loading = time.perf_counter() - planned
