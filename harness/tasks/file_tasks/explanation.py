@@ -22,7 +22,8 @@ MOST_COMMON = 10
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`answers` counts the right choice's place, or the first accepted answer. `longest` is in characters."""
+    """`answers` counts the right choice's place, or the first accepted answer where it is given more than once.
+    `longest` is in characters."""
 
     task: FileTask
     items: int
@@ -106,7 +107,8 @@ def _answers(questions: Sequence[Question]) -> dict[str, int]:
         places = Counter(question.right for question in questions)
         return {f"choice {place + 1}": places[place] for place in sorted(places)}
     if questions[0].answers and not questions[0].rubric:
-        return dict(Counter(question.answers[0] for question in questions).most_common(MOST_COMMON))
+        counts = Counter(question.answers[0] for question in questions)
+        return {answer: count for answer, count in counts.most_common(MOST_COMMON) if count > 1}
     return {}
 
 

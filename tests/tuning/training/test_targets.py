@@ -97,7 +97,7 @@ def planned(folder: Path, model: Path, **changes: Any) -> Plan:
 
 
 def test_a_study_on_gpt2_says_what_it_trains(gpt2: Path, tmp_path: Path) -> None:
-    paper: dict[str, Any] = {"preset": "paper-round1"}
+    paper: dict[str, Any] = {"preset": "paper-round1", "template": "alpaca"}
     made = planned(tmp_path, gpt2, **paper)
     assert {hyper.target_modules for _, hyper in made.study.start} == {("c_attn",)}
     assert made.study.defaults.target_modules == ("c_attn",)
