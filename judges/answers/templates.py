@@ -58,8 +58,8 @@ def warnings(name: str, checkpoint: Checkpoint) -> list[str]:
     if trained in (None, name):
         return []
     return [
-        f"{checkpoint.given} was trained in the template {trained} and answers in {name}; --template {trained} is its "
-        "own"
+        f"{checkpoint.given} was trained in the template {trained} and answers in {name}; the template {trained} is "
+        "its own"
     ]
 
 

@@ -50,5 +50,5 @@ def _between(counts: Range) -> str:
 def _judge_text(judge: Mapping[str, Any]) -> str:
     asked = f"{judge['requests']:,} requests, about {judge['tokens_in']:,} tokens in, {judge['tokens_out']:,} out"
     if judge["cost"] is None:
-        return f"{asked}; --price-in and --price-out make money of it"
+        return f"{asked}; `harness tune --plan --price-in X --price-out Y` makes money of it"
     return f"{asked}: about {judge['cost']:,.2f}, at most {judge['most']:,.2f}"

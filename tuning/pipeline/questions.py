@@ -33,7 +33,7 @@ def sections(outcome: Verdict, views: list[StudyView], file: StudyFile) -> list[
         Section("Does validation loss predict the benchmarks?", tuple(_predicts(outcome))),
         Section("Do high ranks overfit?", tuple(_overfits(views))),
         Section("Several objectives", tuple(_objectives(views))),
-        Section("A larger validation part", (f"{NOT_ASKED}: `--sweep-validation` of `harness tune` does.",)),
+        Section("A larger validation part", (f"{NOT_ASKED}: `harness tune --sweep-validation 50,100,200` does.",)),
         Section("Other architectures", (f"{NOT_ASKED}: this is {file.tune.model} alone. A study a base asks it.",)),
         Section("Which optimizer?", tuple(_optimizers(outcome, file))),
     ]

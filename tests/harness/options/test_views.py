@@ -23,6 +23,7 @@ from harness.options.declaration import declared, kind_of, option_of
 from harness.options.toml import read_toml
 from harness.tasks.file_tasks.declaration import TestFile
 from tests.harness.runs import cli
+from tuning.pipeline.study_file import FinalistOptions, SearchOptions
 
 MODELS = {  # command: (its module, attribute, the options, what they need)
     "run": ("harness.cli.run", "run", "harness.options:RunOptions", {"model": "tiny"}),
@@ -123,13 +124,13 @@ def declarations(model: type[Declaration] = Declaration) -> Iterator[type[Declar
 
 
 def test_every_option_model_of_ours_is_tried() -> None:
-    """As a command's, or as a part of one that has all its keys. A test file's keys are in TOML alone
-    (tests/harness/tasks/file_tasks/test_refusals.py)."""
+    """As a command's, or as a part of one that has all its keys. The keys of a test file and of a whole study's tables
+    are in TOML alone (tests/harness/tasks/file_tasks/test_refusals.py, tests/tuning/pipeline/test_study_file.py)."""
     tried = [model_of(command) for command in MODELS]
     assert ModelSpec in declarations()
     ours = ("harness", "judges", "tuning", "leaderboard")
     for model in declarations():
-        if model.__module__.split(".")[0] in ours and model is not TestFile:
+        if model.__module__.split(".")[0] in ours and model not in (TestFile, SearchOptions, FinalistOptions):
             assert any(issubclass(own, model) and set(model.model_fields) <= set(own.model_fields) for own in tried)
 
 

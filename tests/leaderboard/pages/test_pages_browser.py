@@ -419,7 +419,7 @@ def _whole(store: Store, rounds: int, searches: int, budget: int) -> None:
 
 
 def test_a_run_a_search_and_a_browser_at_once(tmp_path, browser):
-    beside(tmp_path, browser, 3, 1, "mmlu", 3)
+    beside(tmp_path, browser, 3, 1, "mmlu", 4)
 
 
 @pytest.mark.full

@@ -85,7 +85,7 @@ def test_a_chat_models_study_from_its_rows_to_answers(folder: Path) -> None:
     (first, _) = JudgesStore(folder / "s.duckdb").answers_of(made.id)
     assert first.prompt == "<|user|>\nWrite.</s>\n<|assistant|>\n"
     template, warnings = answered(folder, merged, "--template", "alpaca")
-    differs = f"{merged} was trained in the template chat and answers in alpaca; --template chat is its own"
+    differs = f"{merged} was trained in the template chat and answers in alpaca; the template chat is its own"
     assert (template, differs in warnings) == ("alpaca", True)
     # and a run without the template says so
     adapter = adapters[0].parent
