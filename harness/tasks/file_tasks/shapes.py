@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.sources import DataError
+from harness.tasks import declared
 from harness.tasks.file_tasks.questions import Kind
 from harness.tasks.file_tasks.rows import ALIASES, LETTERS, Row
 from harness.tasks.file_tasks.scales import GRADE_NORM
@@ -16,7 +17,7 @@ from harness.tasks.file_tasks.text_scores import number_in
 ASKED = "Question: {question}\nAnswer:"
 WITH_CONTEXT = "{context}\n" + ASKED
 LISTED = "{question}\n{choices}\nAnswer:"
-PROGRAMS = {"entry_point", "test_list"}  # HumanEval's and MBPP's own columns
+PROGRAMS = {"entry_point", "test_list"}  # columns of programming problems
 FINAL = "#### "  # what stands before the result, behind the working
 
 
@@ -68,7 +69,8 @@ def recognise(rows: Sequence[Row], has_labels: bool, has_rubric: bool) -> Shape:
         )
     lacking = " It has no answers." if "answer" not in there and "continuation" not in there else ""
     if PROGRAMS & there:
-        lacking = " Its answers are programs, which no test file runs; HumanEval is the task humaneval."
+        running = " and ".join(declared.running_programs())
+        lacking = f" Its answers are programs, which no test file runs; the task {running} runs programs."
     raise DataError(
         f"{rows[0].where}: the columns {own} make no test.{lacking} A test has {ALLOWED}; [columns] in the file's "
         ".toml gives other names (docs/own_tests.md)."

@@ -30,8 +30,8 @@ def test_packed_trials_have_their_own_ends(fault: str, tmp_path: Path) -> None:
         "lr": {"kind": "choice", "values": [1e-4, 1e-3]},
     }
     log = tmp_path / "log"
-    found = run(tmp_path, {64: fault}, log, space=few, block=4, packed=4, budget=8, no_rungs=True)
-    assert found.ledger.started == 7  # three fixed points and all of the space, in one batch
+    found = run(tmp_path, {64: fault}, log, space=few, block=4, packed=4, budget=9, no_rungs=True)
+    assert found.ledger.started == 8  # four fixed points and all of the space, in one batch
     for trial in found.ledger.trials:
         assert (trial.state == "failed") == (trial.hyperparameters["rank"] == 64)
     again = len(fakes.begun(log)) - len(set(fakes.begun(log)))  # beside one that raised, and then once more alone
@@ -192,6 +192,6 @@ def test_a_trial_that_kills_its_process_leaves_a_whole_store(tmp_path: Path) -> 
     assert nursery().run(tmp_path, faults={"8": "abort"}, options={"budget": 5}) == -6
     store = Store(tmp_path / "s.duckdb")
     study = store.studies()[0]
-    assert [trial.state for trial in store.trials(study.id)] == ["running"] * 3
+    assert [trial.state for trial in store.trials(study.id)] == ["running"] * 4
     assert nursery().run(tmp_path, options={"budget": 5}) == 0
     assert json.dumps([t.state for t in store.trials(study.id)]).count("running") == 0

@@ -101,7 +101,7 @@ def test_a_real_trainer_tells_its_phases(tmp_path, parallel):
     """Over the pipe of a process of its own as well."""
     recorded = Recorded()
     options = fakes.options(
-        tmp_path, data=str(rows(tmp_path / "many", 24)), budget=3, sizes="16,4,0", no_rungs=True, device="cpu",
+        tmp_path, data=str(rows(tmp_path / "many", 24)), budget=4, sizes="16,4,0", no_rungs=True, device="cpu",
         parallel=parallel, set={"batch": 8, "epochs": 1}, micro_batch=4,
     )  # fmt: skip
     session.run(options, recorded)
@@ -124,6 +124,6 @@ def test_nothing_of_it_is_stored(tmp_path):
     for progress in (Progress(), Recorded()):
         folder = tmp_path / type(progress).__name__
         folder.mkdir()
-        result = session.run(fakes.options(folder, budget=3, no_rungs=True), progress, setup=fakes.setup())
+        result = session.run(fakes.options(folder, budget=4, no_rungs=True), progress, setup=fakes.setup())
         writes.append(sum(len(Store(folder / "s.duckdb").steps(result.row.id, trial)) for trial in (1, 2, 3)))
     assert writes[0] == writes[1] == 9
