@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import html_templates
-from harness.errors import HarnessError
 from tuning.pipeline.questions import Section, sections
 from tuning.pipeline.verdict import Verdict, scores
+from tuning.report.files import as_markdown, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,16 +38,9 @@ def write(study: WholeStudy, outcome: Verdict, folder: Path) -> list[Path]:
     """`report.html`, `report.md` and `report.json` in `folder`, which is made. HarnessError where that cannot be
     written. A file appears whole or not at all."""
     made = report_of(study, outcome)
-    page = html_templates.environment("tuning.pipeline").get_template("report.html").render(report=made)
+    page = html_templates.environment("tuning.report").get_template("templates/whole_study.html").render(report=made)
     content = {"report.html": page, "report.md": markdown(made), "report.json": json.dumps(document(made), indent=1)}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in content.items():
-            new = folder / f".{name}.new"
-            new.write_text(text, "utf-8")
-            os.replace(new, folder / name)
-    except OSError as error:
-        raise HarnessError(f"The report cannot be written to {folder}: {error.strerror or error}.") from error
+    write_files(folder, content)
     return [folder / name for name in content]
 
 
@@ -145,20 +136,21 @@ def document(report: Report) -> dict[str, Any]:
 
 
 def markdown(report: Report) -> str:
-    lines = [f"# {_md(report.name)}", "", _md(report.about), "", *(f"- {_md(text)}" for text in report.verdict)]
+    lines = [
+        f"# {as_markdown(report.name)}",
+        "",
+        as_markdown(report.about),
+        "",
+        *(f"- {as_markdown(text)}" for text in report.verdict),
+    ]
     for table in report.tables:
-        lines += ["", f"## {_md(table.title)}", "", "| " + " | ".join(map(_md, table.columns)) + " |"]
+        lines += ["", f"## {as_markdown(table.title)}", "", "| " + " | ".join(map(as_markdown, table.columns)) + " |"]
         lines += ["|" + " --- |" * len(table.columns)]
-        lines += ["| " + " | ".join(map(_md, row)) + " |" for row in table.rows]
+        lines += ["| " + " | ".join(map(as_markdown, row)) + " |" for row in table.rows]
     for section in report.sections:
-        lines += ["", f"## {_md(section.title)}", "", *(f"- {_md(text)}" for text in section.sentences)]
+        lines += ["", f"## {as_markdown(section.title)}", "", *(f"- {as_markdown(text)}" for text in section.sentences)]
     return "\n".join(lines) + "\n"
 
 
 def _interval(value: float, low: float, high: float) -> str:
     return f"{value:.1f} [{low:.1f}, {high:.1f}]"
-
-
-def _md(text: str) -> str:
-    """As text: no markup, no HTML, one line."""
-    return re.sub(r"([\\`*_\[\]<>|#!~&])", r"\\\1", " ".join(text.split()))

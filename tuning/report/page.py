@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import html_templates
-from harness.errors import HarnessError
 from tuning.report import audits, charts, drawing
+from tuning.report.files import as_markdown, write_files
 from tuning.report.findings import Findings, findings
 from tuning.report.inks import LIGHT, Inks
 from tuning.report.views import StudyView, TrialView
@@ -30,14 +28,7 @@ def write(view: StudyView, folder: Path) -> list[Path]:
     plots = make_plots(results)
     content = {plot.file: plot.svg for plot in plots}
     content |= {"report.md": markdown(results, plots), "report.html": html(results, plots)}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in content.items():
-            new = folder / f".{name}.new"
-            new.write_text(text, "utf-8")
-            os.replace(new, folder / name)
-    except OSError as error:
-        raise HarnessError(f"The report cannot be written to {folder}: {error.strerror or error}.") from error
+    write_files(folder, content)
     return [folder / "report.html", folder / "report.md"]
 
 
@@ -66,7 +57,7 @@ def make_plots(results: Findings, inks: Inks = LIGHT) -> list[Plot]:
 def html(results: Findings, plots: Sequence[Plot]) -> str:
     return (
         html_templates.environment("tuning.report")
-        .get_template("page.html")
+        .get_template("templates/page.html")
         .render(
             results=results,
             view=results.view,
@@ -81,16 +72,22 @@ def html(results: Findings, plots: Sequence[Plot]) -> str:
 
 def markdown(results: Findings, plots: Sequence[Plot]) -> str:
     view = results.view
-    lines = [f"# {_md(view.name)}", "", _md(about(view)), ""]
-    lines += [f"- {_md(sentence)}" for sentence in (*results.sentences, *(f"Note: {note}" for note in view.notes))]
+    lines = [f"# {as_markdown(view.name)}", "", as_markdown(about(view)), ""]
+    lines += [
+        f"- {as_markdown(sentence)}" for sentence in (*results.sentences, *(f"Note: {note}" for note in view.notes))
+    ]
     for plot in plots:
-        lines += ["", f"## {_md(plot.title)}", "", f"![{_md(plot.title)}]({plot.file})"]
+        lines += ["", f"## {as_markdown(plot.title)}", "", f"![{as_markdown(plot.title)}]({plot.file})"]
     if view.audits:
         lines += ["", "## Contamination audit", ""]
-        lines += [f"- {_md(sentence)}" for sentence in audits.sentences(view.audits)]
+        lines += [f"- {as_markdown(sentence)}" for sentence in audits.sentences(view.audits)]
         for heads, rows in _audit_tables(view):
-            lines += _md_table(heads, rows)
-    lines += ["", "## Trials", *_md_table(columns(results), [cells(results, trial) for trial in in_order(results)])]
+            lines += as_markdown_table(heads, rows)
+    lines += [
+        "",
+        "## Trials",
+        *as_markdown_table(columns(results), [cells(results, trial) for trial in in_order(results)]),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -100,9 +97,9 @@ def _audit_tables(view: StudyView) -> list[tuple[Sequence[str], Sequence[Sequenc
     return [(heads, rows) for heads, rows in both if rows]
 
 
-def _md_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = ["", "| " + " | ".join(map(_md, heads)) + " |", "|" + " --- |" * len(heads)]
-    return lines + ["| " + " | ".join(map(_md, row)) + " |" for row in rows]
+def as_markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = ["", "| " + " | ".join(map(as_markdown, heads)) + " |", "|" + " --- |" * len(heads)]
+    return lines + ["| " + " | ".join(map(as_markdown, row)) + " |" for row in rows]
 
 
 def about(view: StudyView) -> str:
@@ -164,8 +161,3 @@ def _value(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _md(text: str) -> str:
-    """As text: no markup, no HTML, one line."""
-    return re.sub(r"([\\`*_\[\]<>|#!~&])", r"\\\1", " ".join(text.split()))
