@@ -1,6 +1,6 @@
 """HTML from jinja2 templates, which stand beside the code of their package as `*.html`.
 
-    environment("tuning.report").get_template("page.html").render(view=view)
+    environment("tuning.report").get_template("templates/page.html").render(view=view)
     environment("leaderboard").get_template("templates/run.html").module.head(run)     # one macro of a file of several
 
 Whatever a template prints is text: `<` becomes `&lt;`, unless it is Markup. A name that a template does not get is an
