@@ -22,6 +22,7 @@ from harness.options import Declaration, ModelSpec
 from harness.options.declaration import declared, kind_of, option_of
 from harness.options.toml import read_toml
 from harness.tasks.file_tasks.declaration import TestFile
+from judges.grading.options import GraderOptions
 from tests.harness.runs import cli
 from tuning.pipeline.study_file import FinalistOptions, SearchOptions
 
@@ -37,6 +38,7 @@ FUNCTIONS: dict[str, tuple[Any, dict[str, Any]]] = {  # command: (the API's func
     "judge": (harness.judge, {"models": "a,b", "judge": "reference"}),
     "tune": (harness.tune, {"model": "tiny"}),
 }
+IN_FILES = (TestFile, GraderOptions, SearchOptions, FinalistOptions)
 OBJECTS = {("run", "tasks")}  # where the API's function takes more than the option: its own sentence says so
 MEANINGLESS = {  # of the right type, and no sense
     "mix": "alpaka=1",
@@ -124,13 +126,14 @@ def declarations(model: type[Declaration] = Declaration) -> Iterator[type[Declar
 
 
 def test_every_option_model_of_ours_is_tried() -> None:
-    """As a command's, or as a part of one that has all its keys. The keys of a test file and of a whole study's tables
-    are in TOML alone (tests/harness/tasks/file_tasks/test_refusals.py, tests/tuning/pipeline/test_study_file.py)."""
+    """As a command's, or as a part of one that has all its keys. What stands in files alone is tried where they are:
+    tests/harness/tasks/file_tasks/test_refusals.py, tests/judges/grading/test_rubric_runs.py,
+    tests/tuning/pipeline/test_study_file.py."""
     tried = [model_of(command) for command in MODELS]
     assert ModelSpec in declarations()
     ours = ("harness", "judges", "tuning", "leaderboard")
     for model in declarations():
-        if model.__module__.split(".")[0] in ours and model not in (TestFile, SearchOptions, FinalistOptions):
+        if model.__module__.split(".")[0] in ours and model not in IN_FILES:
             assert any(issubclass(own, model) and set(model.model_fields) <= set(own.model_fields) for own in tried)
 
 
