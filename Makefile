@@ -35,7 +35,7 @@ DEMO := .demo/demo.duckdb
 demo: setup
 	@mkdir -p .demo
 	$(BIN)/harness run --model tiny --data sample --db $(DEMO)
-	$(BIN)/harness tune --model tiny --data sample --optimizer nomad --budget 6 --name demo --db $(DEMO)
+	$(BIN)/harness tune --model tiny --data sample --template alpaca --optimizer nomad --budget 6 --name demo --db $(DEMO)
 	$(BIN)/harness tune top demo --k 1 --seeds 2 --run --tasks mmlu --bench-data sample --db $(DEMO)
 	$(BIN)/harness answer tiny --name base --prompts sample --max-new-tokens 32 --db $(DEMO)
 	$(BIN)/harness answer $(DEMO).studies/*/best-trial-* --name tuned --prompts sample --max-new-tokens 32 --db $(DEMO)

@@ -70,7 +70,7 @@ def _print(rows: list[dict[str, Any]], db: str) -> None:
         shown = table(f"protocol {protocol}", ("run", *names), right=names)
         for row in of_protocol:
             cells = [interval(row["scores"][n]).replace(" ", "\n", 1) if n in row["scores"] else "" for n in names]
-            marks = "".join(f" ({mark})" for mark in ("partial", "unverified") if row[mark])
+            marks = "".join(f" ({mark})" for mark in ("partial", "unverified", "chat") if row[mark])
             name = row["name"] + marks
             model = f"\n{_short(row['model'])}" if row["model"] != row["name"] else ""
             shown.add_row(

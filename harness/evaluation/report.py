@@ -86,11 +86,12 @@ def tokens_per_second(document: Mapping[str, Any]) -> float | None:
 
 
 def leaderboard(store: Store) -> list[dict[str, Any]]:
-    """A row a run and protocol: the headline score of each of its tasks. Protocols are never in one row;
-    partial runs are marked. Runs that a fresh one replaced are left out; the newest is first."""
+    """A row a run and protocol: the headline score of each of its tasks. Protocols are never in one row; partial runs
+    are marked, and those asked in a chat template. Runs that a fresh one replaced are left out; the newest is first."""
     headline: dict[str, dict[str, dict[str, ScoreRow]]] = {}
     with store.read():
         headlines, tags, runs = store.headlines(), store.tags(), store.runs()
+        chats = {task.run for task in store.tasks() if task.chat}
     for score in headlines:
         headline.setdefault(score.run, {}).setdefault(score.protocol, {})[score.task] = score
     rows, seen = [], set()
@@ -107,6 +108,7 @@ def leaderboard(store: Store) -> list[dict[str, Any]]:
                     "model_digest": run.model_digest,
                     "protocol": protocol,
                     "partial": run.partial,
+                    "chat": run.id in chats,
                     "unverified": run.unverified,
                     "status": run.status,
                     "created": run.created.isoformat(),

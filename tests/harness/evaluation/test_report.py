@@ -83,6 +83,18 @@ def test_replaced_runs_are_left_out(store):
     assert [r["run"] for r in leaderboard(store)] == [other.id, new.id]
 
 
+def test_runs_in_a_chat_template_are_marked(store):
+    """Their scores are of another setting."""
+    asked = make.run(created=START, name="asked in chat", status="finished")
+    store.create(asked, [replace(make.task(asked.id, "mmlu"), chat=True)])
+    store.save_scores(asked.id, [make.score(asked.id)])
+    finished(store, 1, name="asked plainly")
+    assert {r["name"]: r["chat"] for r in leaderboard(store)} == {"asked in chat": True, "asked plainly": False}
+    _, out, _ = cli("show", "--db", store.path)
+    assert "asked in chat (chat)" in out
+    assert "asked plainly (chat)" not in out
+
+
 def test_partial_runs_are_marked(store):
     finished(store, name="some of it", partial=True)
     finished(store, 1, name="all of it")
