@@ -148,7 +148,7 @@ def test_lm_eval_group(case):
 def test_study_finite_space(case, optimizer: str):
     printed = case("study_finite_space", optimizer)
     assert codes(printed) == [0]
-    assert "The space has no more points: 4 trials of a budget of 8" in printed
+    assert "The space has no more points: 5 trials of a budget of 8" in printed
 
 
 @pytest.mark.full
@@ -163,7 +163,7 @@ def test_rank_stepped_float(case):
 def test_gpt2_default_targets(case):
     printed = case("gpt2_default_targets")
     assert codes(printed) == [0]
-    assert "LoRA goes on c_attn" in printed
+    assert "LoRA on: c_attn, c_proj, c_fc" in printed
     assert "failed" not in printed
 
 
@@ -192,7 +192,7 @@ def test_fixed_instruction(case):
 def test_field_names(case):
     printed = case("field_names")
     assert codes(printed) == [0, 0]
-    assert re.findall(r"([\d,]+) tokens computed", printed) == ["48,738", "48,738"]
+    assert re.findall(r"([\d,]+) tokens computed", printed) == ["57,496", "57,496"]
 
 
 def test_control_tokens_in_data(case, tmp_path: Path):
