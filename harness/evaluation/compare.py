@@ -93,7 +93,7 @@ def compare(
 
     Raises UsageError where the runs were not measured in the same way or on the same items."""
     _check_settings(a, b)
-    places, of_a, of_b = _places(a), _by_item(a), _by_item(b)
+    place_of, of_a, of_b = places(a), by_item(a), by_item(b)
     _check_items(a, b, of_a.keys(), of_b.keys())
     common = {name for item in of_a for name in of_a[item].keys() & of_b[item].keys()}
     first = a.metric if _base(a.metric, common) in common else None
@@ -108,7 +108,7 @@ def compare(
                 f"{suggest(name, common)} Known: {known}."
             )
         pairs = [
-            _Pair(*places[item], of_a[item][base], of_b[item][base])
+            _Pair(*place_of[item], of_a[item][base], of_b[item][base])
             for item in sorted(of_a)  # one order, so that one answer, however the rows arrived
             if base in of_a[item] and base in of_b[item]
         ]
@@ -220,12 +220,12 @@ def _check_items(a: TaskResult, b: TaskResult, of_a: Iterable[str], of_b: Iterab
         )
 
 
-def _places(result: TaskResult) -> dict[str, tuple[str, str]]:
+def places(result: TaskResult) -> dict[str, tuple[str, str]]:
     """Group and cluster of each item; the first character keeps an item's own cluster apart from a named one."""
     return {row.item: (row.group, "c" + row.cluster if row.cluster else "i" + row.item) for row in result.samples}
 
 
-def _by_item(result: TaskResult) -> dict[str, dict[str, float]]:
+def by_item(result: TaskResult) -> dict[str, dict[str, float]]:
     """Each item's metrics, averaged over its repeats."""
     values: dict[str, dict[str, list[float]]] = {}
     for row in result.samples:

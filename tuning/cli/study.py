@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tuning.pipeline.session import Result, StageState
     from tuning.pipeline.study_file import StudyFile
+    from tuning.pipeline.verdict import Verdict
 
 app = typer.Typer(
     help="A whole study by one file: searches, finalists, benchmarks, answers, judges, verdict.", no_args_is_help=True
@@ -83,7 +84,7 @@ def _show(result: Result, json: bool) -> None:
         return
     for sentence in result.verdict.sentences:
         console.print(plain(sentence), style="bold" if sentence.startswith("Against") else "")
-    _print_tables(console, result)
+    _print_configurations(console, result.verdict)
     for path in result.files[:1]:
         console.print(plain(f"report: {path}"), soft_wrap=True)
 
@@ -98,13 +99,11 @@ def _print_states(console: Console, states: tuple[StageState, ...]) -> None:
     console.print(shown)
 
 
-def _print_tables(console: Console, result: Result) -> None:
+def _print_configurations(console: Console, verdict: Verdict) -> None:
     from harness.cli.tables import plain, table
     from tuning.pipeline.report import configurations_table
 
-    if result.verdict is None:
-        return
-    own = configurations_table(result.verdict)
+    own = configurations_table(verdict)
     shown = table("", own.columns)
     for row in own.rows:
         shown.add_row(*map(plain, row))

@@ -12,6 +12,7 @@ from tuning.store.rows import BASE
 from tuning.study.definition import ledger_of
 from tuning.study.finalists import Finalist, choose
 from tuning.study.ledger import Ledger
+from tuning.study.presets import FIXED
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,14 @@ class Searched:
     @property
     def losses(self) -> dict[int, float]:
         """Validation loss, in nats a token, of the trials that were measured on all rows."""
-        attempts = ((n, self.ledger.whole(n)) for n in self.ledger.ranked())
-        return {n: a.validation_nats / a.validation_tokens for n, a in attempts if a and a.validation_tokens}
+        losses = ((number, loss_of(self.ledger, number)) for number in self.ledger.ranked())
+        return {number: loss for number, loss in losses if loss is not None}
+
+
+def loss_of(ledger: Ledger, number: int) -> float | None:
+    """Validation loss of a trial on all rows, in nats a token; None where it was not measured on all."""
+    attempt = ledger.whole(number)
+    return attempt.validation_loss if attempt else None
 
 
 def searched(store: Store, rows: Sequence[StudyRow]) -> list[Searched]:
@@ -66,17 +73,7 @@ def _digest(finalist: Finalist) -> str:
 
 def is_default(finalist: Finalist) -> bool:
     """Whether it is a fixed point, which no search proposed."""
-    return bool(finalist.label) and finalist.label in ("paper-default", "peft-default", "common")
-
-
-def adapters(finalist: Finalist) -> list[tuple[int, str]]:
-    """(seed, folder) of each training over a new seed."""
-    kept = [
-        (attempt.seed, attempt.adapter)
-        for attempt in finalist.ledger.attempts.values()
-        if attempt.trial == finalist.trial and attempt.purpose == "final" and attempt.test_nats and attempt.adapter
-    ]
-    return sorted(kept)
+    return finalist.label in FIXED
 
 
 def title(finalist: Finalist, several: bool) -> str:

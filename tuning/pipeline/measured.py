@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.evaluation.compare import MACRO, TaskResult, results
-from tuning.pipeline.configurations import is_default
+from harness.evaluation.compare import MACRO, by_item, places, results
+from tuning.pipeline.configurations import is_default, loss_of
 from tuning.pipeline.stages import Model, WholeStudy
 from tuning.store.rows import BASE
 from tuning.study.finalists import Finalist
@@ -28,7 +28,6 @@ class Configuration:
     finalist: Finalist
     loss: float | None  # None for the base
     values: Mapping[str, Floats]
-    runs: tuple[str, ...]
 
     @property
     def is_base(self) -> bool:
@@ -50,7 +49,6 @@ class Board:
 
     configurations: tuple[Configuration, ...]
     clusters: Mapping[str, Sequence[str]]  # by task, of each item
-    metrics: Mapping[str, str]
     items: Mapping[str, Sequence[str]]
 
     @property
@@ -63,29 +61,23 @@ class Board:
         known = [c for c in self.configurations if c.loss is not None]
         return min(known, key=lambda c: c.loss or 0.0, default=None)
 
-    @property
-    def base(self) -> Configuration | None:
-        return next((c for c in self.configurations if c.is_base), None)
-
 
 def board(study: WholeStudy) -> Board:
     """Of the runs that are finished. A task is left out where a configuration lacks it."""
     import numpy as np
 
     samples: dict[str, dict[str, list[dict[str, float]]]] = defaultdict(lambda: defaultdict(list))
-    groups: dict[str, dict[str, str]] = {}
-    metrics: dict[str, str] = {}
-    models: dict[str, list[Model]] = {}
-    runs: dict[str, list[str]] = defaultdict(list)
+    clusters: dict[str, dict[str, str]] = defaultdict(dict)
+    models: dict[str, Model] = {}  # the first of each configuration
+    finished = study.finished_runs()
     for model in study.models():
-        models.setdefault(model.title, []).append(model)
-        for run in study.runs_of(model):
-            runs[model.title].append(run.id)
+        models.setdefault(model.title, model)
+        for run in (finished[tag] for tag, _ in study.runs(model) if tag in finished):
             for result in results(study.store, run):
-                metrics[result.task] = result.metric.removesuffix(MACRO)
-                own, clusters = _values(result, metrics[result.task])
+                metric = result.metric.removesuffix(MACRO)
+                own = {item: values[metric] for item, values in by_item(result).items() if metric in values}
                 samples[result.task][model.title].append(own)
-                groups.setdefault(result.task, {}).update(clusters)
+                clusters[result.task] |= {item: cluster for item, (_, cluster) in places(result).items()}
     items: dict[str, list[str]] = {}
     for task, by_title in samples.items():
         if set(by_title) == set(models):
@@ -93,34 +85,16 @@ def board(study: WholeStudy) -> Board:
             if common := sorted(set.intersection(*shared)):
                 items[task] = common
     made = []
-    for title, own_models in models.items():
-        finalist = own_models[0].finalist
+    for title, model in models.items():
         values = {
             task: np.asarray([[own[item] for item in names] for own in samples[task][title]])
             for task, names in items.items()
         }
-        made.append(Configuration(title, finalist, _loss(finalist), values, tuple(runs[title])))
+        finalist = model.finalist
+        loss = None if finalist.trial == BASE else loss_of(finalist.ledger, finalist.trial)
+        made.append(Configuration(title, finalist, loss, values))
     return Board(
         tuple(made),
-        {task: [groups[task][item] for item in names] for task, names in items.items()},
-        {task: metrics[task] for task in items},
+        {task: [clusters[task][item] for item in names] for task, names in items.items()},
         items,
     )
-
-
-def _values(result: TaskResult, metric: str) -> tuple[dict[str, float], dict[str, str]]:
-    """Each item's value, the mean of its repeats, and its cluster."""
-    values: dict[str, list[float]] = defaultdict(list)
-    clusters = {}
-    for row in result.samples:
-        if metric in row.metrics:
-            values[row.item].append(float(row.metrics[metric]))
-            clusters[row.item] = f"c{row.cluster}" if row.cluster else f"i{row.item}"
-    return {item: sum(own) / len(own) for item, own in values.items()}, clusters
-
-
-def _loss(finalist: Finalist) -> float | None:
-    if finalist.trial == BASE:
-        return None
-    attempt = finalist.ledger.whole(finalist.trial)
-    return attempt.validation_nats / attempt.validation_tokens if attempt and attempt.validation_tokens else None

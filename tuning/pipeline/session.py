@@ -39,9 +39,12 @@ class Result:
 
 def status(file: StudyFile) -> list[StageState]:
     """Of each stage. Nothing is computed."""
-    study = WholeStudy(file)
+    return _states(WholeStudy(file))
+
+
+def _states(study: WholeStudy) -> list[StageState]:
     states: list[StageState] = []
-    for stage in stages_of(file):
+    for stage in stages_of(study.file):
         if states and not states[-1].is_done:
             states.append(StageState(stage.name, 0, 0))
         else:
@@ -63,16 +66,19 @@ def run(
             stage.run(study, progress)
         if stage.name == until:
             break
-    return result_of(file)
+    return _result(study)
 
 
 def result_of(file: StudyFile) -> Result:
     """What is known now; the report is written where there is a verdict."""
-    states = tuple(status(file))
+    return _result(WholeStudy(file))
+
+
+def _result(study: WholeStudy) -> Result:
+    states = tuple(_states(study))
     finished = {state.name for state in states if state.is_done}
     if "benchmarks" not in finished:
         return Result(states, None)
-    study = WholeStudy(file)
     outcome = verdict(board(study))
-    files = report.write(study, outcome, Path(f"report-{file.name}"))
+    files = report.write(study, outcome, Path(f"report-{study.file.name}"))
     return Result(states, outcome, tuple(files))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,12 +11,12 @@ from harness.errors import UsageError
 from harness.evaluation.identity import digest
 from harness.progress.named import Named
 from tuning.pipeline import configurations
-from tuning.pipeline.configurations import Searched, adapters, title
+from tuning.pipeline.configurations import Searched, title
 from tuning.pipeline.study_file import StudyFile
 from tuning.report.trial_scores import tag_of
 from tuning.store import Store, StudyRow
 from tuning.store.rows import BASE
-from tuning.study.finalists import Finalist
+from tuning.study.finalists import Finalist, adapters
 
 if TYPE_CHECKING:
     from harness.options import RunOptions
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from harness.results import RunRow
 
 Name = Literal["search", "finalists", "benchmarks", "answers", "judges"]
-NAMES: tuple[Name, ...] = ("search", "finalists", "benchmarks", "answers", "judges")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +56,14 @@ class WholeStudy:
 
     @cached_property
     def identities(self) -> list[str]:
-        """Of the searches. Raises what refuses them."""
-        from tuning.study.definition import plan
+        """Of the searches, which share all but optimizer and seed. Raises what refuses them."""
+        from tuning.study.definition import check_optimizer, plan
 
-        return [plan(self.file.search(*search)).study.identity for search in self.searches]
+        first, *others = (self.file.search(*search) for search in self.searches)
+        for options in others:
+            check_optimizer(options)
+        study = plan(first).study
+        return [replace(study, optimizer=name, seed=seed).identity for name, seed in self.searches]
 
     def rows(self) -> list[StudyRow | None]:
         """Of each search, what the store has."""
@@ -114,11 +117,6 @@ class WholeStudy:
         """By tag."""
         rows = {row.id: row for row in self.store.runs() if row.status == "finished"}
         return {tag: rows[run] for run, tags in self.store.tags().items() if run in rows for tag in tags}
-
-    def runs_of(self, model: Model) -> list[RunRow]:
-        """Those that are finished."""
-        finished = self.finished_runs()
-        return [finished[tag] for tag, _ in self.runs(model) if tag in finished]
 
 
 @dataclass(frozen=True, slots=True)

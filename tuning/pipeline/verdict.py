@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -54,7 +55,6 @@ class Rule:
     choices: tuple[str, str]  # on each half
     score: float  # mean over tasks and halves
     lost: float  # against the best configuration of each task, known afterwards
-    by_task: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +137,12 @@ def rules(board: Board) -> list[Rule]:
         choosers["slices of all tasks"] = partial(best_of, board.tasks)
     for default in (c for c in open_ if c.is_default):
         choosers[f"always {default.title}"] = partial(_always, default)
+    ceiling = statistics.fmean(max(mean(c, task, 0) + mean(c, task, 1) for c in open_) / 2 for task in board.tasks)
     made = []
     for name, choose in choosers.items():
-        choices = (choose(0), choose(1))
-        by_task = {task: (mean(choices[0], task, 1) + mean(choices[1], task, 0)) / 2 for task in board.tasks}
-        score = sum(by_task.values()) / len(by_task)
-        made.append(Rule(name, (choices[0].title, choices[1].title), score, 0.0, by_task))
-    ceiling = sum(max(mean(c, task, 0) + mean(c, task, 1) for c in open_) / 2 for task in board.tasks) / len(
-        board.tasks
-    )
-    made = [replace(rule, lost=ceiling - rule.score) for rule in made]
+        of_first, of_second = choose(0), choose(1)
+        score = statistics.fmean((mean(of_first, task, 1) + mean(of_second, task, 0)) / 2 for task in board.tasks)
+        made.append(Rule(name, (of_first.title, of_second.title), score, ceiling - score))
     return sorted(made, key=lambda rule: -rule.score)
 
 

@@ -186,7 +186,7 @@ def result_of(attempt: AttemptRow, objectives: Sequence[str], seconds: float) ->
         return f"failed: {attempt.reason}"
     values: Mapping[str, float] = dict(zip(objectives, attempt.objectives, strict=False))
     more = [f"{name} {value:.4f}" for name, value in values.items() if name not in ("validation", "seconds")]
-    loss = [f"loss {attempt.validation_nats / attempt.validation_tokens:.4f}"] if attempt.validation_tokens else []
+    loss = [f"loss {attempt.validation_loss:.4f}"] if attempt.validation_loss is not None else []
     if attempt.test_nats:
         loss.append(f"test loss {sum(attempt.test_nats) / max(1, sum(attempt.test_tokens)):.4f}")
     return f"{', '.join((*loss, *more))} in {span(seconds)}"

@@ -87,6 +87,11 @@ class AttemptRow:
     adapter: str = ""  # its folder; "" once it is dropped
     warnings: tuple[str, ...] = ()
 
+    @property
+    def validation_loss(self) -> float | None:
+        """Nats a response token; None where nothing was measured."""
+        return self.validation_nats / self.validation_tokens if self.validation_tokens else None
+
 
 @dataclass(frozen=True, slots=True)
 class StepRow:

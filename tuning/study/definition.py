@@ -150,7 +150,7 @@ def plan(options: Options) -> Plan:
         raise OptionError("set", searched, text)
     goals = objectives.words_of(options.objective)
     where = surroundings(options)
-    _check_optimizer(options, len(goals))
+    check_optimizer(options)
     goals = tuple(objectives.kept(word, where) for word in goals)
     checkpoint = resolve(options.model, None, options.revision)
     if checkpoint.base is not None:
@@ -264,9 +264,10 @@ def surroundings(options: Options, template: str = "alpaca") -> Surroundings:
     )
 
 
-def _check_optimizer(options: Options, goals: int) -> None:
+def check_optimizer(options: Options) -> None:
+    """OptionError where the optimizer cannot take so many objectives, or constraints."""
     with about("objective", options.objective):
-        optimizers.check(options.optimizer, 1, goals)
+        optimizers.check(options.optimizer, 1, len(objectives.words_of(options.objective)))
     with about("constraint", options.constraint):
         optimizers.check(options.optimizer, 1, 1, len(options.constraint))
 

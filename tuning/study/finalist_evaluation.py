@@ -177,11 +177,7 @@ def _adapters(outcome: Top, first_only: bool) -> list[tuple[Finalist, str]]:
     adapters: list[tuple[Finalist, str]] = []
     for m in outcome.measured:
         finalist = m.finalist
-        own = [
-            a.adapter
-            for a in finalist.ledger.attempts.values()
-            if a.trial == finalist.trial and a.test_nats and a.adapter
-        ]
+        own = [adapter for _, adapter in finalists.adapters(finalist)]
         adapters += [(finalist, adapter) for adapter in (own[:1] if first_only else own)]
     return adapters
 

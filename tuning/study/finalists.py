@@ -153,6 +153,15 @@ def train(
         raise Halted
 
 
+def adapters(finalist: Finalist) -> list[tuple[int, str]]:
+    """(seed, folder) of each training over a new seed, by seed."""
+    return sorted(
+        (attempt.seed, attempt.adapter)
+        for attempt in finalist.ledger.attempts.values()
+        if attempt.trial == finalist.trial and attempt.test_nats and attempt.adapter
+    )
+
+
 def measurements(finalists: Sequence[Finalist], seeds: int) -> list[Measurement]:
     """The test losses of all that were trained well with at least one seed, the lowest first."""
     measured = []

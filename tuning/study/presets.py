@@ -6,6 +6,7 @@ Also the fixed points, which every study evaluates first whatever the space hold
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from harness.errors import UsageError, suggest
 from harness.options import OptionError
@@ -44,16 +45,19 @@ def preset(name: str, as_published: bool = False) -> Preset:
     return replace(plain, space=Space(parameters))
 
 
+FIXED: dict[str, dict[str, Any]] = {
+    "paper-default": {"rank": 8, "alpha": 32.0, "dropout": 0.1, "lr": 1e-5},
+    "peft-default": {"rank": 8, "alpha": 8.0, "dropout": 0.0, "lr": 2e-4},
+    "common": {"rank": 8, "alpha": 16.0, "dropout": 0.05, "lr": 2e-4},
+}
+
+
 def fixed_points(defaults: Hyperparameters) -> dict[str, Hyperparameters]:
     """The named points that are always evaluated first, in this order, trained otherwise as `defaults` says.
 
     `paper-default` is the baseline of arXiv 2312.00949, `peft-default` the defaults of peft.LoraConfig at a common
     learning rate, `common` what many recipes use."""
-    return {
-        "paper-default": replace(defaults, rank=8, alpha=32.0, dropout=0.1, lr=1e-5),
-        "peft-default": replace(defaults, rank=8, alpha=8.0, dropout=0.0, lr=2e-4),
-        "common": replace(defaults, rank=8, alpha=16.0, dropout=0.05, lr=2e-4),
-    }
+    return {name: replace(defaults, **values) for name, values in FIXED.items()}
 
 
 def without_regret(

@@ -31,11 +31,11 @@ def configuration(
         hard = np.random.default_rng(sum(task.encode())).random(items)
         luck = 0.3 * rng.standard_normal((seeds, items)) + spread * rng.standard_normal((seeds, 1))
         values[task] = ((hard + luck) < chance).astype(float)
-    return Configuration(title, finalist, loss, values, ())
+    return Configuration(title, finalist, loss, values)
 
 
 def board(configurations: Sequence[Configuration]) -> Board:
     tasks = {task: values.shape[1] for task, values in configurations[0].values.items()}
     items = {task: [f"{task}/{n}" for n in range(count)] for task, count in tasks.items()}
     clusters = {task: [f"i{item}" for item in names] for task, names in items.items()}
-    return Board(tuple(configurations), clusters, dict.fromkeys(tasks, "acc"), items)
+    return Board(tuple(configurations), clusters, items)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from tuning.pipeline.stages import stages_of
+from tuning.pipeline.stages import WholeStudy, stages_of
 from tuning.pipeline.study_file import read
+from tuning.study.definition import plan
 
 WHOLE = """
 name = "mine"
@@ -78,3 +79,17 @@ def test_refused(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(UsageError) as error:
         read(written(tmp_path, text), {})
     assert sentence in str(error.value).replace('"x"', "'x'")
+
+
+def test_the_searches_are_known_by_the_identities_that_they_have_alone(tmp_path: Path) -> None:
+    """Rows and base are read once for all of them."""
+    study = WholeStudy(read(written(tmp_path, WHOLE), {"db": str(tmp_path / "s.duckdb")}))
+    assert study.identities == [plan(study.file.search(*search)).study.identity for search in study.searches]
+    assert len(set(study.identities)) == 4
+
+
+def test_an_optimizer_that_cannot_is_refused_before_the_first_search(tmp_path: Path) -> None:
+    goals = 'model = "tiny"\ndata = "sample"\nobjective = "validation,seconds"\n'
+    text = f'{goals}[searches]\noptimizers = ["nsga2", "nni-tpe"]\n'
+    with pytest.raises(UsageError, match="nni-tpe"):
+        _ = WholeStudy(read(written(tmp_path, text), {"db": str(tmp_path / "s.duckdb")})).identities
