@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from harness.progress.budget import LineBudget
 from harness.progress.progress import Progress
@@ -34,22 +35,11 @@ class Log(Progress):
         self._budget = LineBudget(clock())
         self._lock = threading.RLock()
 
-    def update(
-        self,
-        task: str,
-        done: float = 0,
-        total: int = 0,
-        *,
-        phase: str = "",
-        unit: str = "",
-        detail: str = "",
-        tokens: int = 0,
-        left: str | None = None,
-    ) -> None:
+    def update(self, task: str, done: float = 0, total: int = 0, **figures: Any) -> None:
         with self._lock:
             now = self._clock()
             logged = self._tasks.setdefault(task, _Logged(Task(task, now)))
-            logged.task.take(now, done, total, phase, unit, detail, tokens, left)
+            logged.task.take(now, done, total, **figures)
             self._look(logged, now)
 
     def end(self, task: str, result: str = "") -> None:

@@ -26,7 +26,15 @@ class Task:
     _first_tokens: int = 0
 
     def take(
-        self, at: float, done: float, total: int, phase: str, unit: str, detail: str, tokens: int, left: str | None
+        self,
+        at: float,
+        done: float,
+        total: int,
+        phase: str = "",
+        unit: str = "",
+        detail: str = "",
+        tokens: int = 0,
+        left: str | None = None,
     ) -> None:
         """What is told at a moment. Another phase, or a task that begins anew, has its speed from there on."""
         if not self._known or phase != self.phase or done < self.done or tokens < self.tokens:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.progress.budget import LineBudget
 from harness.progress.progress import Progress
@@ -27,21 +27,10 @@ class Terminal(Progress):
         self._budget = LineBudget(clock())
         self._lock = threading.RLock()
 
-    def update(
-        self,
-        task: str,
-        done: float = 0,
-        total: int = 0,
-        *,
-        phase: str = "",
-        unit: str = "",
-        detail: str = "",
-        tokens: int = 0,
-        left: str | None = None,
-    ) -> None:
+    def update(self, task: str, done: float = 0, total: int = 0, **figures: Any) -> None:
         with self._lock:
             now = self._clock()
-            self._tasks.setdefault(task, Task(task, now)).take(now, done, total, phase, unit, detail, tokens, left)
+            self._tasks.setdefault(task, Task(task, now)).take(now, done, total, **figures)
 
     def end(self, task: str, result: str = "") -> None:
         from rich.text import Text
