@@ -46,7 +46,9 @@ def top(
     row = store.resolve_study(study)
     options = options.replace(model=row.model, add_bos=bool(row.config.get("add_bos")))
     with shown() as progress:
-        outcome = finalist_evaluation.top(options, row.id, k, spread, seeds, against or (), progress)
+        outcome = finalist_evaluation.top(
+            options, row.id, k, spread, seeds, against or (), progress, adapters=merge or run
+        )
         merged = (
             finalist_evaluation.merge_all(outcome, store.study_folder(row.id) / "merged", progress) if merge else []
         )

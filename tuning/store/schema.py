@@ -19,14 +19,36 @@ _COPY = {
 }
 
 
+# Theirs has all trainings that ours has, and more: it went on with our study; or it is finished and ours is not. Where
+# both went on, ours stays.
+_BEHIND = """
+WITH kept AS (
+    SELECT s.id, (SELECT count(*) FROM attempts a WHERE a.study = s.id) AS ours,
+        (SELECT count(*) FROM other_attempts a WHERE a.study = s.id) AS theirs,
+        (SELECT count(*) FROM attempts a JOIN other_attempts b USING (study, trial, purpose, fraction, seed)
+         WHERE a.study = s.id) AS shared
+    FROM studies s)
+SELECT k.id FROM kept k JOIN studies s ON s.id = k.id JOIN other_studies o ON o.id = k.id
+WHERE k.shared = k.ours AND (k.theirs > k.ours OR (o.status = 'finished' AND s.status <> 'finished'))"""
+_OUR_ADAPTERS = """
+CREATE TEMP TABLE our_adapters AS SELECT study, trial, purpose, fraction, seed, adapter FROM attempts
+WHERE adapter <> '' AND list_contains($1, study)"""
+_KEEP_ADAPTERS = """
+UPDATE attempts SET adapter = o.adapter FROM our_adapters o WHERE o.study = attempts.study
+AND o.trial = attempts.trial AND o.purpose = attempts.purpose AND o.fraction = attempts.fraction
+AND o.seed = attempts.seed"""
+
+
 def _take(connection: duckdb.DuckDBPyConnection, behind: list[str]) -> Counts:
-    """Studies that are not here come in, and those that stand here unfinished and are finished there come anew."""
+    """Studies that are not here come in; those that went on there come anew, with the adapters that they have here."""
+    connection.execute(_OUR_ADAPTERS, [behind])
+    connection.execute("DELETE FROM studies WHERE list_contains($1, id)", [behind])
     connection.execute("""
-        CREATE TEMP TABLE new_studies AS SELECT o.id FROM other_studies o LEFT JOIN studies s ON s.id = o.id
-        WHERE s.id IS NULL OR (s.status <> 'finished' AND o.status = 'finished')""")
-    connection.execute("DELETE FROM studies WHERE id IN (SELECT id FROM new_studies)")
+        CREATE TEMP TABLE new_studies AS SELECT o.id FROM other_studies o ANTI JOIN studies s ON s.id = o.id""")
     TABLES.delete_orphans(connection)
-    return execute(connection, _COPY)
+    counts = execute(connection, _COPY)
+    connection.execute(_KEEP_ADAPTERS)
+    return counts
 
 
 TABLES = Schema(
@@ -39,4 +61,5 @@ TABLES = Schema(
     take=_take,
     orphans=_ORPHANS,
     counted=("studies", "trials"),
+    behind=_BEHIND,
 )

@@ -126,6 +126,12 @@ class Studies(StoreConnection):
             query = "UPDATE attempts SET adapter = '' WHERE study = $1 AND list_contains($2, adapter)"
             connection.execute(query, [study_id, [codec.encode(folder) for folder in folders]])
 
+    def place_adapter(self, attempt: AttemptRow, folder: str) -> None:
+        """Record where the adapter of a training is."""
+        with self.write() as connection:
+            query = f"UPDATE attempts SET adapter = $adapter WHERE {_KEY}"  # noqa: S608
+            connection.execute(query, {**_key(attempt), "adapter": codec.encode(folder)})
+
     def forget_half(self, study_id: str) -> None:
         """Drop the loss curves of trainings that a kill cut off: they are done anew."""
         with self.write() as connection:

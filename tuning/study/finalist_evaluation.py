@@ -21,6 +21,7 @@ from tuning.study import finalists
 from tuning.study.definition import Plan, Study, again, ledger_of, surroundings
 from tuning.study.finalists import Comparison, Finalist, Measurement
 from tuning.study.options import Options
+from tuning.study.retraining import train_missing
 from tuning.study.session import make_pool, setup_of
 
 if TYPE_CHECKING:
@@ -49,9 +50,10 @@ def top(
     against: Sequence[str],
     progress: Progress,
     setup: Callable[[Plan, Options], Setup] = setup_of,
+    adapters: bool = False,
 ) -> Top:
     """Measure a study's finalists on its test rows. `against` names other studies on the same base and rows, whose best
-    is measured beside them."""
+    is measured beside them. With `adapters`, those that are not on the disk any more are trained again."""
     for option, number, least in (("k", best, 1), ("spread", spread, 0), ("seeds", seeds, 1)):
         if number < least:
             raise OptionError(option, number, f" must be a whole number from {least} up.")
@@ -59,7 +61,7 @@ def top(
     row = store.resolve_study(word)
     chosen = finalists.choose(row, ledger_of(store, row), best, spread)
     chosen += [_other(store, row, name) for name in against]
-    seen = train_finalists(options, chosen, seeds, progress, setup)
+    seen = train_finalists(options, chosen, seeds, progress, setup, chosen if adapters else ())
     measured = finalists.measurements(chosen, seeds)
     known = [m.finalist for m in measured]
     first = next((f for f in known if f.why.startswith("best 1")), None)
@@ -76,9 +78,11 @@ def train_finalists(
     seeds: int,
     progress: Progress,
     setup: Callable[[Plan, Options], Setup] = setup_of,
+    needed: Sequence[Finalist] = (),
 ) -> tuple[Instruction, ...]:
-    """Train finalists, all on one base and the same rows, over new seeds, and measure them on the test rows. Gives the
-    rows that trainings may have seen."""
+    """Train finalists, all on one base and the same rows, over new seeds, and measure them on the test rows. Adapters
+    of those `needed` that are not on the disk any more are trained again. Gives the rows that trainings may have
+    seen."""
     store = Store(options.db)
     row = chosen[0].study
     study = Study.from_dict(row.config)
@@ -101,6 +105,7 @@ def train_finalists(
                 [objectives.measure_of(name, where) for name in ("validation",)],
                 progress,
             )
+            train_missing(needed, pool, lambda study: store.study_folder(study.id), progress)
         finally:
             pool.close()
     # a share that is searched draws from all that no other part holds

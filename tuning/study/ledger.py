@@ -274,6 +274,12 @@ class Ledger:
         self._steps = [s for s in self._steps if (s.trial, s.purpose, s.fraction, s.seed) != own]
         return mine
 
+    def place_adapter(self, attempt: AttemptRow, folder: str) -> None:
+        """An adapter that was missing is there again."""
+        self.store.place_adapter(attempt, folder)
+        key = (attempt.trial, attempt.purpose, attempt.fraction, attempt.seed)
+        self.attempts[key] = replace(attempt, adapter=folder)
+
     def drop(self, keep: int) -> None:
         """Remove the adapters of the search but those of the best `keep` trials; later measurements are kept whole."""
         best = set([n for n in self.ranked() if self.whole(n)][:keep])

@@ -1,0 +1,72 @@
+"""Studies leave for another machine, and go on there: `harness export STUDY OUT`, `harness import OUT`.
+
+What leaves is what the store knows: trials, trainings, loss curves, runs with their scores and samples, answers and
+verdicts. Adapters stay. The ledger alone decides what comes next; an adapter that is missing is trained again where
+a finalist needs it (tuning/study/retraining.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from harness.exchange import store_files
+from harness.exchange.files import Batch
+from tuning.report.trial_scores import places
+from tuning.store import Store, StudyRow
+
+# What belongs to the machine or to a person's session, and not to a study.
+_PRIVATE = (
+    "UPDATE attempts SET adapter = ''",
+    "DELETE FROM estimates",
+    "DELETE FROM judge_sessions",
+    "DELETE FROM judges WHERE id NOT IN (SELECT judge FROM comparisons)",
+    "UPDATE judges SET token = ''",
+    "DELETE FROM grades WHERE judge NOT IN (SELECT id FROM judges)",
+)
+_TEXTS = ("DELETE FROM responses", "DELETE FROM prompts")
+
+
+def export(store: Store, studies: Sequence[StudyRow], out: Path, texts: bool = True) -> list[Path]:
+    """Write studies, the runs on their trials and base, and the answers of these with all verdicts on them, into the
+    folder `out`; gives the files. Without `texts` the prompts and the models' texts of runs stay. UsageError where the
+    folder has such files already."""
+    with Batch(out) as batch, TemporaryDirectory(prefix="harness-export-") as home:
+        portion = Store(Path(home) / "store.duckdb")
+        portion.merge(store.path)
+        _keep_only(portion, studies)
+        with portion.write() as connection:
+            for query in (*_PRIVATE, *(() if texts else _TEXTS)):
+                connection.execute(query)
+        about = {"studies": sorted(row.name for row in studies), "texts": texts}
+        store_files.write(portion, batch, about)
+    return batch.written
+
+
+def import_(store: Store, folder: Path) -> dict[str, int]:
+    """Take in what `export` wrote; gives the rows that came, by table. What is here and is as far stays as it is; a
+    study that went on elsewhere comes anew, with the adapters that it has here. DataError for altered files."""
+    with store_files.read(folder) as path:
+        return store.merge(path)
+
+
+def _keep_only(portion: Store, studies: Sequence[StudyRow]) -> None:
+    ids = {row.id for row in studies}
+    own_runs = {run for run, own in places(portion).items() if any(study in ids for study, _ in own)}
+    digests = {run.model_digest for run in portion.runs() if run.id in own_runs}
+    adapters = {attempt.adapter for study in ids for attempt in portion.attempts(study) if attempt.adapter}
+    own_answers = {
+        answers.id
+        for answers in portion.answer_sets()
+        if answers.model in adapters or (answers.model_digest and answers.model_digest in digests)
+    }
+    _remove(portion.remove_answers, portion.answer_sets(), own_answers)
+    _remove(portion.remove, portion.runs(), own_runs)
+    _remove(portion.remove_studies, portion.studies(), ids)
+
+
+def _remove(remove: Callable[[list[str]], Any], rows: Iterable[Any], keep: set[str]) -> None:
+    if others := [row.id for row in rows if row.id not in keep]:
+        remove(others)
