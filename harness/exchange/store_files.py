@@ -75,7 +75,7 @@ def is_store(folder: Path) -> bool:
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    query = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' AND NOT temporary ORDER BY table_name"
+    query = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = 'main'"
     return [table for (table,) in connection.execute(query).fetchall() if table != "store_version"]
 
 

@@ -27,11 +27,6 @@ class Architecture:
     changes: dict[str, Any] = field(default_factory=dict)
     tokenizer: str = "bytes"  # its kind in tests/models.py
 
-    @property
-    def is_variant(self) -> bool:
-        """Another shape of a family that is there: tested by `make test-full` alone."""
-        return "(" in self.name
-
     def __str__(self) -> str:
         return self.name
 
