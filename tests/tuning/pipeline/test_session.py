@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pytest
 
-from harness.progress import SILENT
+from harness.progress import SILENT, Progress
+from harness.progress.outline import Part
 from tuning.pipeline import session
-from tuning.pipeline.stages import Stage
 from tuning.pipeline.study_file import StudyFile, read
 
 FILE = """
@@ -39,6 +40,17 @@ judge = ["reference"]
 """
 
 
+class Outlines(Progress):
+    """The stages that were under way, in order."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+
+    def outline(self, parts: Sequence[Part]) -> None:
+        under_way = [part.name for part in parts if not part.is_done][:1]
+        self.begun += [name for name in under_way if name not in self.begun]
+
+
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> StudyFile:
     folder = tmp_path_factory.mktemp("whole")
@@ -56,17 +68,12 @@ def test_from_the_file_to_the_verdict(file: StudyFile, monkeypatch: pytest.Monke
         ("answers", 0, 0),
         ("judges", 0, 0),
     ]
-    begun: list[str] = []
-
-    def begin(stage: Stage) -> None:
-        begun.append(stage.name)
-
-    first = session.run(file, SILENT, "finalists", begin)
-    assert begun == ["search", "finalists"]
+    first = session.run(file, SILENT, "finalists")
     assert first.verdict is None
     assert [state.is_done for state in first.states] == [True, True, False, False, False]
-    result = session.run(file, SILENT, None, begin)
-    assert begun == ["search", "finalists", "benchmarks", "answers", "judges"]
+    second = Outlines()
+    result = session.run(file, second)
+    assert second.begun == ["benchmarks", "answers", "judges"], "what is done is not done again"
     assert all(state.is_done for state in result.states)
     assert result.verdict is not None
     assert result.verdict.sentences[0].startswith("Chosen by validation loss: ")
@@ -78,7 +85,8 @@ def test_from_the_file_to_the_verdict(file: StudyFile, monkeypatch: pytest.Monke
     report = json.loads((file.path.parent / "report-whole" / "report.json").read_text("utf-8"))
     assert report["verdict"] == result.verdict.sentences
     assert [table["title"] for table in report["tables"]][-1] == "Preference, by judges"
-    again = session.run(file, SILENT, None, begin)
-    assert len(begun) == 5, "nothing is left to do"
+    third = Outlines()
+    again = session.run(file, third)
+    assert third.begun == [], "nothing is left to do"
     assert again.verdict is not None
     assert again.verdict.sentences == result.verdict.sentences

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from tuning.pipeline.stages import WholeStudy, stages_of
+from tuning.pipeline.stages import stages_of
 from tuning.pipeline.study_file import read
+from tuning.pipeline.whole_study import WholeStudy
 from tuning.study.definition import plan
 
 WHOLE = """
@@ -84,7 +85,7 @@ def test_refused(tmp_path: Path, text: str, sentence: str) -> None:
 def test_the_searches_are_known_by_the_identities_that_they_have_alone(tmp_path: Path) -> None:
     """Rows and base are read once for all of them."""
     study = WholeStudy(read(written(tmp_path, WHOLE), {"db": str(tmp_path / "s.duckdb")}))
-    assert study.identities == [plan(study.file.search(*search)).study.identity for search in study.searches]
+    assert study.identities == [plan(search.options).study.identity for search in study.searches]
     assert len(set(study.identities)) == 4
 
 
