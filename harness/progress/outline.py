@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 MOST = 8  # parts of a part that are shown one by one
@@ -31,42 +31,50 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class OutlineRow:
+    """`name` has the width of those beside it."""
+
     depth: int
     mark: str
     name: str
-    count: str
+    count: str = ""
+
+    @property
+    def text(self) -> str:
+        """One line of a terminal."""
+        return f"{'  ' * self.depth}{self.mark} {self.name}  {self.count}".rstrip()
 
 
-def outline_rows(parts: Sequence[Part]) -> Iterator[OutlineRow]:
+def outline_rows(parts: Sequence[Part]) -> list[OutlineRow]:
     """A row a part. The first that is not done is under way; it alone has its own parts shown. Where these are many,
     those that are done, and the last of those that are left, are counted in one row each."""
+    rows = []
     under_way = next((part for part in parts if not part.is_done), None)
-    width = max((len(part.name) for part in parts), default=0)
-    for part in parts:
-        mark = DONE if part.is_done else UNDER_WAY if part is under_way else LEFT
-        yield OutlineRow(0, mark, part.name.ljust(width), part.count)
+    for part, row in zip(parts, _rows(0, parts), strict=True):
+        rows.append(row)
         if part is under_way:
-            yield from _inner(part.parts)
+            rows += _inner(part.parts)
+    return rows
 
 
-def _inner(parts: Sequence[Part]) -> Iterator[OutlineRow]:
-    done = [part for part in parts if part.is_done]
+def _inner(parts: Sequence[Part]) -> list[OutlineRow]:
+    if len(parts) <= MOST:
+        return _rows(1, parts)
+    done = sum(part.is_done for part in parts)
     left = [part for part in parts if not part.is_done]
-    more = 0
-    if len(parts) > MOST:
-        if len(done) > 1:
-            yield OutlineRow(1, DONE, f"{len(done)} more are done", "")
-            done = []
-        more = max(0, len(left) - MOST)
-        left = left[: len(left) - more]
-    for part in done:
-        yield OutlineRow(1, DONE, part.name, part.count)
-    for place, part in enumerate(left):
-        yield OutlineRow(1, LEFT if place else UNDER_WAY, part.name, part.count)
-    if more:
-        yield OutlineRow(1, LEFT, f"{more} more are left", "")
+    rows = [OutlineRow(1, DONE, f"{done} more are done")] if done else []
+    rows += _rows(1, left[:MOST])
+    return [*rows, OutlineRow(1, LEFT, f"{len(left) - MOST} more are left")] if len(left) > MOST else rows
 
 
-def text_of(row: OutlineRow) -> str:
-    """One line of a terminal."""
-    return f"{'  ' * row.depth}{row.mark} {row.name}{row.count and '  '}{row.count}"
+def _rows(depth: int, parts: Sequence[Part]) -> list[OutlineRow]:
+    width = max((len(part.name) for part in parts), default=0)
+    first = next((part for part in parts if not part.is_done), None)
+    return [
+        OutlineRow(
+            depth,
+            DONE if part.is_done else UNDER_WAY if part is first else LEFT,
+            part.name.ljust(width),
+            part.count,
+        )
+        for part in parts
+    ]

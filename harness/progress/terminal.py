@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.progress.budget import LineBudget
-from harness.progress.outline import UNDER_WAY, Part, outline_rows, text_of
+from harness.progress.outline import UNDER_WAY, Part, outline_rows
 from harness.progress.progress import Progress
 from harness.progress.task import Task
 
@@ -53,13 +53,13 @@ class Terminal(Progress):
         from rich.text import Text
 
         with self._lock:
-            outline = list(outline_rows(self._parts))
+            outline = outline_rows(self._parts)
             at = max((place + 1 for place, row in enumerate(outline) if row.mark == UNDER_WAY), default=0)
             indent = 2 * (outline[at - 1].depth + 1) if at else 0
             tasks, now = self._visible(console.height - len(outline)), self._clock()
             width = max((len(task.title) for task in tasks if _is_short(task)), default=0)
             rows = [row for task in tasks for row in _rows(task, now, width, console.width - indent)]
-        lines = [Text(text_of(row), no_wrap=True, overflow="ellipsis") for row in outline]
+        lines = [Text(row.text, no_wrap=True, overflow="ellipsis") for row in outline]
         yield from lines[:at]
         for task_row in rows:
             yield Padding(task_row, (0, 0, 0, indent)) if indent else task_row

@@ -36,11 +36,11 @@ def _part_document(word: str, part: Part) -> dict[str, Any]:
 
 def print_result(console: Console, study: StudyFile, result: Result) -> None:
     """The stages as a tree, then what is known: verdict, configurations, people, and where to look further."""
-    from harness.progress.outline import outline_rows, text_of
+    from harness.progress.outline import outline_rows
     from tuning.pipeline.report import configurations_table
 
     for row in outline_rows(result.states):
-        console.print(plain(text_of(row)), no_wrap=True, overflow="ellipsis")
+        console.print(plain(row.text), no_wrap=True, overflow="ellipsis")
     if result.verdict is not None:
         console.print()
         for sentence in result.verdict.sentences:

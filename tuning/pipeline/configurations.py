@@ -135,6 +135,17 @@ def is_default(finalist: Finalist) -> bool:
     return bool(finalist.label) and not finalist.label.startswith(WARM)
 
 
+def chosen_by_loss(finalists: Sequence[Finalist], rows: str) -> Finalist | None:
+    """The one with the least validation loss on all rows, of those on the rows of that digest."""
+    losses = {
+        place: loss
+        for place, finalist in enumerate(finalists)
+        if finalist.trial != BASE and finalist.study.data_digest == rows
+        if (loss := loss_of(finalist.ledger, finalist.trial)) is not None
+    }
+    return finalists[min(losses, key=lambda place: losses[place])] if losses else None
+
+
 def title(finalist: Finalist, searches: Sequence[Searched]) -> str:
     """What tables call a configuration: base, a default's name, or the search and its trial."""
     if finalist.trial == BASE:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
+
+from tuning.pipeline.configurations import chosen_by_loss, is_default, title
+from tuning.store.rows import BASE
 
 if TYPE_CHECKING:
     from judges.store.rows import RatingPlanRow
@@ -21,15 +23,21 @@ def command(study: WholeStudy) -> str:
     return shlex.join(["harness", "rate", "--plan", plan_name(study), "--db", study.file.tune.db])
 
 
-def make(study: WholeStudy, answers: Sequence[str]) -> RatingPlanRow:
-    """The plan over these answer sets, by name; the one that is stored where it is there."""
+def make(study: WholeStudy) -> RatingPlanRow:
+    """The plan over the answer sets that people are asked about; the one that is stored where it is there."""
     from judges.people.votes import make_plan
 
     asked = study.file.people
     assert asked is not None  # the stage is left out without the table
+    finalists = study.finalists()
+    if asked.models == "chosen":
+        chosen = chosen_by_loss(finalists, study.plans[0].study.data_digest)
+        finalists = [one for one in finalists if one is chosen or one.trial == BASE or is_default(one)]
+    searches = study.finished()
+    names = [f"{study.file.name} {title(finalist, searches)}" for finalist in finalists]
     return make_plan(
         study.store,
-        [study.store.resolve_answers(name) for name in answers],
+        [study.store.resolve_answers(name) for name in names],
         plan_name(study),
         asked.ratings,
         asked.each,

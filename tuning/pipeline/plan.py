@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.options import RunOptions
     from tuning.pipeline.study_file import StudyFile
 
-NO_BASE = "it is measured with the base, which is not on this machine"
+NO_BASE = "it needs the base's weights"
 
 
 def plan_document(file: StudyFile) -> dict[str, Any]:
@@ -67,13 +67,15 @@ def plan_document(file: StudyFile) -> dict[str, Any]:
 
 def is_here(model: str, revision: str | None) -> bool:
     """Whether a base can be looked at without a download."""
-    import huggingface_hub
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
     if model == "tiny" or Path(model).expanduser().is_dir():
         return True
-    if model.count("/") != 1:  # no hub id
+    try:
+        return isinstance(try_to_load_from_cache(model, "config.json", revision=revision), str)
+    except HFValidationError:  # a folder that is not there
         return False
-    return isinstance(huggingface_hub.try_to_load_from_cache(model, "config.json", revision=revision), str)
 
 
 def _estimate_search(file: StudyFile) -> dict[str, Any]:
@@ -125,25 +127,33 @@ def _rows(file: StudyFile, searched: Mapping[str, Any] | None) -> str:
     )
 
 
+def starting_points(file: StudyFile) -> int:
+    """That every search begins with."""
+    chosen = preset(file.tune.preset, file.tune.as_published)
+    first = {key_of(hyper) for hyper in (*fixed_points(chosen.defaults).values(), chosen.first)}
+    return len(first) + chosen.without_regret
+
+
 def configurations(file: StudyFile) -> int:
     """Those that are trained again, at most: what two searches tried alike stands once."""
-    chosen, finalists = preset(file.tune.preset, file.tune.as_published), file.finalists
-    first = {key_of(hyper) for hyper in (*fixed_points(chosen.defaults).values(), chosen.first)}
-    start = len(first) + chosen.without_regret
-    found = 0
+    finalists, found = file.finalists, 0
     for search in file.every_search():
         fronts = "," in search.options.objective
         found += 1 + finalists.front if fronts else finalists.best
-    return start + found + finalists.worst + finalists.quantiles
+    return starting_points(file) + found + finalists.worst + finalists.quantiles
 
 
 def _adapters(file: StudyFile) -> int:
     return configurations(file) * file.finalists.seeds
 
 
+def _seeds(file: StudyFile) -> str:
+    return "1 new seed" if file.finalists.seeds == 1 else f"{file.finalists.seeds} new seeds"
+
+
 def _finalists(file: StudyFile, searched: Mapping[str, Any] | None) -> dict[str, Any]:
     counts = [
-        f"at most {configurations(file)} configurations, {file.finalists.seeds} new seeds of each: "
+        f"at most {configurations(file)} configurations, {_seeds(file)} of each: "
         f"{_adapters(file):,} trainings on all rows"
     ]
     if searched is None:
@@ -159,7 +169,7 @@ def _benchmarks(file: StudyFile, here: bool) -> dict[str, Any]:
     counts = [
         f"at most {models:,} models (the base, and each adapter), {len(several)} run{'s' * (len(several) > 1)} each"
     ]
-    counts += [f"{options.tasks} ({options.protocol}): {_items(options, here)}" for options in several]
+    counts += [f"{options.tasks.replace(',', ', ')} ({options.protocol}): {_items(options, here)}" for options in several]
     if not here:
         return _stage("benchmarks", counts, why=NO_BASE)
     from harness.estimate.estimating import estimate
@@ -223,15 +233,11 @@ def _answers(file: StudyFile) -> dict[str, Any]:
     return _stage("answers", counts, why="how long answers get is known when some are there")
 
 
-def _pairs(file: StudyFile) -> int:
-    """Of models."""
-    return len(list(combinations(range(1 + configurations(file)), 2)))
-
-
 def _judges(file: StudyFile) -> dict[str, Any]:
     options, (count, turns) = file.judge(), _asked_prompts(file)
     each = turns if turns is not None else count
-    pairs = configurations(file) if options.against is not None else _pairs(file)
+    models = configurations(file)
+    pairs = models if options.against is not None else len(list(combinations(range(1 + models), 2)))
     asked = f"{pairs:,} pairs of models, {', '.join(options.judge)}, both orders"
     if each is None:
         return _stage("judges", [f"at most {asked}"])
@@ -244,7 +250,8 @@ def _people(file: StudyFile) -> dict[str, Any]:
     assert asked is not None  # there is no stage without the table
     count, _ = _asked_prompts(file)
     count = count if asked.sample is None else min(asked.sample, count or asked.sample)
-    pairs = _pairs(file)
-    votes = "" if count is None else f": at most {pairs * count * asked.ratings:,} votes"
-    counts = [f"{pairs:,} pairs of models{votes}, and no stage waits for them"]
+    models = 2 + starting_points(file) if asked.models == "chosen" else 1 + configurations(file)
+    pairs = len(list(combinations(range(models), 2)))
+    votes = "" if count is None else f": {pairs * count * asked.ratings:,} votes"
+    counts = [f"at most {pairs:,} pairs of models{votes}; no stage waits for them"]
     return _stage("people", counts, why="it is people's time")

@@ -15,6 +15,7 @@ from data.instruction_rows import sources
 from harness import tasks
 from harness.options.row_columns import columns_of
 from judges.answers.planning import PAPER_PROMPTS
+from judges.judging.reference_judge import NAME as REFERENCE
 from tuning.pipeline.study_file import StudyFile
 from tuning.study.presets import preset
 from tuning.study.row_options import mix_of, sizes_of
@@ -27,7 +28,7 @@ _COUNT = re.compile(r"(?<=@)\d+")  # of an objective: benchmark:TASK@N, win-rate
 
 
 def on_sample(file: StudyFile) -> StudyFile:
-    """Rows, benchmarks and prompts of the bundled sample. Tasks that it does not hold are left out, with a note."""
+    """Rows, benchmarks and prompts of the bundled sample. Tasks and judges that need more are left out, with a note."""
     notes, kept = [], []
     for table, options in zip(file.benchmarks, file.runs(model=file.tune.model), strict=True):
         words = [word.strip() for word in options.tasks.split(",")]
@@ -40,10 +41,15 @@ def on_sample(file: StudyFile) -> StudyFile:
     if tune.mix and not set(mix_of(tune.mix) or {}) <= set(sources.SETS):
         notes.append(f"The bundled sample has not the sources of the mix {tune.mix}: its rows are as they come.")
         tune = tune.replace(mix="", columns="")
+    judges = file.judges
+    if judges is not None and set(file.judge().judge) != {REFERENCE}:
+        notes.append(f"Judges at a server are not asked: the judge {REFERENCE} compares the sample's answers.")
+        judges = {"judge": (REFERENCE,)}
     return replace(
         file,
         tune=tune,
         benchmarks=tuple(kept),
+        judges=judges,
         answers=None if file.answers is None else {**file.answers, "prompts": "sample"},
         audit=file.audit if kept else None,
         notes=(*file.notes, *notes),

@@ -209,7 +209,7 @@ def _voted(study: WholeStudy) -> Part:
 
 
 def _ask_people(study: WholeStudy, progress: Progress) -> Iterator[None]:
-    people.make(study, answer_names(study))
+    people.make(study)
     yield
 
 
@@ -244,4 +244,17 @@ def check(study: WholeStudy) -> None:
     for options in study.file.runs(model=study.file.tune.model):
         tasks.load(options.tasks, options.data, options.protocol, options.shots, options.chat, options.include_path)
     if study.file.answers is not None:
-        load_prompts(study.file.answer(model=study.file.tune.model).prompts)
+        asked = load_prompts(study.file.answer(model=study.file.tune.model).prompts)
+        _check_references(study.file, any(prompt.reference for prompt in asked.prompts))
+
+
+def _check_references(file: StudyFile, are_there: bool) -> None:
+    """UsageError where answers are compared by references alone, and there are none."""
+    from judges.judging.reference_judge import NAME
+
+    options = file.judge() if file.judges is not None else None
+    if options is not None and set(options.judge) == {NAME} and options.references is None and not are_there:
+        raise UsageError(
+            f"{file.path} [judges]: the judge {NAME} compares answers with references, and these prompts have none. "
+            "Name a model at a server, or give a file of references."
+        )

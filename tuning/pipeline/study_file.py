@@ -73,6 +73,11 @@ class PeopleOptions(Declaration):
     """What people are asked: a rating plan over the answers."""
 
     file_word: ClassVar[str] = "table"
+    models: str = option(
+        "all",
+        "all, or chosen: what validation loss chooses, the points that every search starts from, and the base.",
+        choices=("all", "chosen"),
+    )
     ratings: int = option(1, "Votes wanted for each pair of answers.", ge=1, le=COUNT)
     each: int | None = option(None, "Pairs one rater is asked for.", ge=1, le=COUNT)
     sample: int | None = option(None, "So many of the prompts.", ge=1, le=COUNT)
