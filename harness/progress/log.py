@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.progress.budget import LineBudget
+from harness.progress.outline import Part
 from harness.progress.progress import Progress
 from harness.progress.task import SOON, Task, span
 
@@ -27,12 +28,13 @@ class _Logged:
 
 class Log(Progress):
     """A line when a task begins, at each tenth, after QUIET seconds at least, and when it ends. Where many tasks are
-    short, some have none (LineBudget)."""
+    short, some have none (LineBudget). Of the parts of the whole, a line where the one under way has come further."""
 
     def __init__(self, write: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
         self._write, self._clock = write, clock
         self._tasks: dict[str, _Logged] = {}
         self._budget = LineBudget(clock())
+        self._outline = ""  # the last line of the whole
         self._lock = threading.RLock()
 
     def update(self, task: str, done: float = 0, total: int = 0, **figures: Any) -> None:
@@ -47,6 +49,17 @@ class Log(Progress):
             logged = self._tasks.pop(task, None)
             if result and ((logged and logged.line) or self._budget.spend(self._clock())):
                 self._write(f"{task}: {result}\n")
+
+    def outline(self, parts: Sequence[Part]) -> None:
+        left = [part for part in parts if not part.is_done]
+        if not left:
+            return
+        behind = f", then {', '.join(part.name for part in left[1:])}" if left[1:] else ""
+        line = f"{left[0].name}: {left[0].count or 'to do'}{behind}\n"
+        with self._lock:
+            if line != self._outline:
+                self._outline = line
+                self._write(line)
 
     def look(self) -> None:
         """Write what has become due with time; called every second or so, on any thread."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.progress.outline import Part
 
 
 class Progress:
-    """Takes what long work tells, and shows nothing of it; who shows it overrides both methods. On one thread."""
+    """Takes what long work tells, and shows nothing of it; who shows it overrides the first three methods. On one
+    thread."""
 
     def update(
         self,
@@ -28,6 +33,9 @@ class Progress:
 
     def end(self, task: str, result: str = "") -> None:
         """The task has ended, and is shown no more; `result` is what it gave."""
+
+    def outline(self, parts: Sequence[Part]) -> None:
+        """How far each part of the whole is, whose tasks are those of the part under way; () where it has ended."""
 
     @contextmanager
     def step(self, task: str) -> Iterator[None]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.progress.budget import LineBudget
+from harness.progress.outline import UNDER_WAY, Part, outline_rows
 from harness.progress.progress import Progress
 from harness.progress.task import Task
 
@@ -19,12 +20,14 @@ BAR = 12
 
 
 class Terminal(Progress):
-    """What rich's Live draws: a row for each task, above them a line for each that gave something."""
+    """What rich's Live draws: a row for each task, above them a line for each that gave something. The parts of a whole
+    stand around the tasks, which are those of the part under way."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console, self._clock = console, clock
         self._tasks: dict[str, Task] = {}
         self._budget = LineBudget(clock())
+        self._parts: Sequence[Part] = ()
         self._lock = threading.RLock()
 
     def update(self, task: str, done: float = 0, total: int = 0, **figures: Any) -> None:
@@ -41,12 +44,26 @@ class Terminal(Progress):
         if wanted:  # without the lock, for which the thread that draws may wait
             self._console.print(Text(f"{task}: {result}"), soft_wrap=True)
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+    def outline(self, parts: Sequence[Part]) -> None:
         with self._lock:
-            tasks, now = self._visible(console.height), self._clock()
+            self._parts = tuple(parts)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        from rich.padding import Padding
+        from rich.text import Text
+
+        with self._lock:
+            outline = outline_rows(self._parts)
+            at = max((place + 1 for place, row in enumerate(outline) if row.mark == UNDER_WAY), default=0)
+            indent = 2 * (outline[at - 1].depth + 1) if at else 0
+            tasks, now = self._visible(console.height - len(outline)), self._clock()
             width = max((len(task.title) for task in tasks if _is_short(task)), default=0)
-            rows = [row for task in tasks for row in _rows(task, now, width, console.width)]
-        yield from rows
+            rows = [row for task in tasks for row in _rows(task, now, width, console.width - indent)]
+        lines = [Text(row.text, no_wrap=True, overflow="ellipsis") for row in outline]
+        yield from lines[:at]
+        for task_row in rows:
+            yield Padding(task_row, (0, 0, 0, indent)) if indent else task_row
+        yield from lines[at:]
 
     def _visible(self, height: int) -> list[Task]:
         """What fits on the screen: where not all do, finished tasks are the first to go."""

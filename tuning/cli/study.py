@@ -3,61 +3,104 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.options import Json, print_json
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from tuning.pipeline.session import Result, StageState
     from tuning.pipeline.study_file import StudyFile
-    from tuning.pipeline.verdict import Verdict
 
 app = typer.Typer(
-    help="A whole study by one file: searches, finalists, benchmarks, answers, judges, verdict.", no_args_is_help=True
+    help="A whole study by one file: searches, finalists, benchmarks, answers, judges, people, verdict.",
+    no_args_is_help=True,
 )
 File = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="What is searched, measured and compared.")]
 Db = Annotated[str | None, typer.Option("--db", help="The store, one file; the file's own where not given.")]
 Model = Annotated[str | None, typer.Option("--model", help="Another base than the file's.")]
-Data = Annotated[str | None, typer.Option("--data", help="Other rows than the file's.")]
+Data = Annotated[
+    str | None,
+    typer.Option("--data", help="Other rows than the file's; sample: rows, benchmarks and prompts of the sample."),
+]
+Scale = Annotated[
+    float | None,
+    typer.Option(help="A smaller study: trials, rows, items and prompts times this, 0.01 for example.", min=0, max=1),
+]
 
 
 @app.command()
 def run(
     file: File,
-    until: Annotated[str | None, typer.Option(help="The last stage: search, finalists, benchmarks, answers.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="The last stage: search, finalists, benchmarks, audit, answers, judges, people.")
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Print what it would take, and begin nothing.")] = False,
+    scale: Scale = None,
     db: Db = None,
     model: Model = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Do what is not done yet, stage by stage; the same command again goes on."""
-    from harness.progress import shown
-    from tuning.pipeline import session
+    from rich.console import Console
 
-    study = _read(file, db, model, data)
+    from harness.progress import shown
+    from tuning.cli.study_output import print_notes, print_plan, print_result, result_document
+    from tuning.pipeline import session
+    from tuning.pipeline.plan import plan_document
+
+    study = _read(file, db, model, data, scale)
     _check_stage(study, until)
+    if plan:
+        document = plan_document(study)
+        if json:
+            print_json(document)
+        else:
+            print_plan(Console(), document)
+        return
+    if not json:
+        print_notes(Console(stderr=True), study.notes)
     with shown() as progress:
-        result = session.run(study, progress, until, lambda stage: typer.echo(f"stage: {stage.name}", err=True))
-    _show(result, json)
+        result = session.run(study, progress, until)
+    if json:
+        print_json(result_document(result))
+    else:
+        print_result(Console(), study, result)
 
 
 @app.command()
-def status(file: File, db: Db = None, model: Model = None, data: Data = None, json: Json = False) -> None:
+def status(
+    file: File, scale: Scale = None, db: Db = None, model: Model = None, data: Data = None, json: Json = False
+) -> None:
     """Say how far each stage is, and the verdict where there is one. Nothing is computed."""
+    from rich.console import Console
+
+    from tuning.cli.study_output import print_result, result_document
     from tuning.pipeline import session
 
-    _show(session.result_of(_read(file, db, model, data)), json)
+    study = _read(file, db, model, data, scale)
+    result = session.result_of(study)
+    if json:
+        print_json(result_document(result))
+    else:
+        print_result(Console(), study, result)
 
 
-def _read(file: Path, db: str | None, model: str | None, data: str | None) -> StudyFile:
+def _read(file: Path, db: str | None, model: str | None, data: str | None, scale: float | None) -> StudyFile:
+    from harness.options import OptionError
+    from tuning.pipeline.smaller import on_sample, scaled
     from tuning.pipeline.study_file import read
 
     changes = {"db": db, "model": model, "data": data}
-    return read(file, {name: value for name, value in changes.items() if value is not None})
+    study = read(file, {name: value for name, value in changes.items() if value is not None})
+    if data == "sample":
+        study = on_sample(study)
+    if scale is None:
+        return study
+    if scale == 0:
+        raise OptionError("scale", scale, " must be above 0 and at most 1.")
+    return scaled(study, scale)
 
 
 def _check_stage(study: StudyFile, until: str | None) -> None:
@@ -68,51 +111,3 @@ def _check_stage(study: StudyFile, until: str | None) -> None:
     names = [stage.name for stage in stages_of(study)]
     if until is not None and until not in names:
         raise OptionError("until", until, f" must be a stage of the file: {', '.join(names)}.{suggest(until, names)}")
-
-
-def _show(result: Result, json: bool) -> None:
-    from rich.console import Console
-
-    from harness.cli.tables import plain
-
-    if json:
-        print_json(_document(result))
-        return
-    console = Console()
-    _print_states(console, result.states)
-    if result.verdict is None:
-        return
-    for sentence in result.verdict.sentences:
-        console.print(plain(sentence), style="bold" if sentence.startswith("Against") else "")
-    _print_configurations(console, result.verdict)
-    for path in result.files[:1]:
-        console.print(plain(f"report: {path}"), soft_wrap=True)
-
-
-def _print_states(console: Console, states: tuple[StageState, ...]) -> None:
-    from harness.cli.tables import plain, table
-
-    shown = table("", ("stage", "done"), right=("done",))
-    for state in states:
-        done = "waits" if not state.total else f"{state.done} of {state.total}"
-        shown.add_row(plain(state.name), plain(done))
-    console.print(shown)
-
-
-def _print_configurations(console: Console, verdict: Verdict) -> None:
-    from harness.cli.tables import plain, table
-    from tuning.pipeline.report import configurations_table
-
-    own = configurations_table(verdict)
-    shown = table("", own.columns)
-    for row in own.rows:
-        shown.add_row(*map(plain, row))
-    console.print(shown)
-
-
-def _document(result: Result) -> dict[str, Any]:
-    return {
-        "stages": [{"stage": state.name, "done": state.done, "total": state.total} for state in result.states],
-        "verdict": None if result.verdict is None else result.verdict.sentences,
-        "files": list(map(str, result.files)),
-    }

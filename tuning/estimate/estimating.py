@@ -35,6 +35,7 @@ VISITS = 4  # to the store, of a trial's training, beside those of its loss curv
 CURVE = 2.0  # seconds between these
 MERGING = Range(1.5, 3.0, 8.0)  # times as long as loading the base, which it does twice beside writing it
 UNEVEN_LOADING = 0.3
+SINGLES = 200  # hyperparameters that a training's time is counted of
 
 
 def estimate(options: Options, prices: Prices | None = None) -> dict[str, Any]:
@@ -60,6 +61,7 @@ def estimate(options: Options, prices: Prices | None = None) -> dict[str, Any]:
             trainer.close()
     slowdown = contention.slowdown if trainer.settings.device == "cpu" else 1.0
     document["seconds"] = widened(Range.read(document["seconds"]), slowdown).to_dict()
+    document["training_seconds"] = widened(Range.read(document["training_seconds"]), slowdown).to_dict()
     document["notes"] += sentence(slowdown)
     store.keep_estimate(made.study.identity, document)
     return document
@@ -131,6 +133,7 @@ def _measured(
         "trainings": _spread([float(len(trainings)) for trainings in futures]).to_dict(),
         "trainings_on_all_rows": _spread([float(whole) for _, _, whole in sums]).to_dict(),
         "seconds": (around + seconds + beside).to_dict(),
+        "training_seconds": _training(costs, speeds, futures, len(train), len(validation)).to_dict(),
         "memory_bytes": found.peak_bytes,
         "workers": options.parallel,
         "disk_bytes": (disk + Range(merged, merged, merged)).to_dict(),
@@ -167,6 +170,14 @@ def _sums(
         tokens += costs.steps_of(group[0], rows, len(group))[2] * len(group)
         whole += len(group) * (fraction == made.study.fractions[-1])
     return total, tokens, whole
+
+
+def _training(costs: Costs, speeds: Speeds, futures: Sequence[Sequence[Any]], rows: int, validated: int) -> Range:
+    """Seconds of one training on all rows, as of those that the search will try."""
+    every = (hyper for trainings in futures for group, _ in trainings for hyper in group)
+    singles = list(dict.fromkeys(every))[:SINGLES]
+    seconds = [speeds.seconds(costs.of((hyper,), rows, validated)) for hyper in singles]
+    return _spread(seconds).times(Range.of(1.0, _uneven(speeds)))
 
 
 def _spread(values: Sequence[float]) -> Range:

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import html_templates
+from tuning.pipeline import audit, people
+from tuning.pipeline.preference import rankings
 from tuning.pipeline.questions import Section, sections
 from tuning.pipeline.verdict import Verdict, scores
+from tuning.report import audits
 from tuning.report.files import as_markdown, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuning.pipeline.stages import WholeStudy
+    from tuning.pipeline.whole_study import WholeStudy
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +51,22 @@ def report_of(study: WholeStudy, outcome: Verdict) -> Report:
     from tuning.report.documents import view_of
 
     views = [view_of(study.store, search.row.id) for search in study.finished()]
-    searches = ", ".join(f"{optimizer} seed {seed}" for optimizer, seed in study.searches)
-    notes = tuple(dict.fromkeys(note for view in views for note in view.notes))
+    searches = "; ".join(search.name for search in study.searches)
+    notes = dict.fromkeys((*study.file.notes, *(note for view in views for note in view.notes)))
+    audited = audit.documents(study) if study.file.audit is not None else []
     tables = [configurations_table(outcome), comparisons_table(outcome), rules_table(outcome), *_preference(study)]
-    shown = sections(outcome, views, study.file)
+    if rows := audits.score_rows(audited):
+        tables.append(Table("Without items that stand in the rows", audits.SCORES, tuple(rows)))
+    shown = sections(outcome, views, study)
+    if audited:
+        shown.append(Section("Contamination of the benchmarks", tuple(audits.sentences(audited))))
+    if study.file.people is not None:
+        shown.append(Section("People", (people.sentence(study),)))
     if notes:
-        shown.append(Section("Warnings", notes))
+        shown.append(Section("Warnings", tuple(notes)))
     return Report(
         study.file.name,
-        f"{study.file.tune.model}; searches: {searches}; each configuration trained with "
+        f"{study.file.tune.model}. Searches: {searches}. Each configuration was trained with "
         f"{study.file.finalists.seeds} new seeds.",
         outcome.sentences,
         tables,
@@ -100,26 +110,22 @@ def rules_table(outcome: Verdict) -> Table:
 
 
 def _preference(study: WholeStudy) -> list[Table]:
-    """The ranking of the answers, where judges or people compared them."""
-    from harness.errors import UsageError
-    from judges.ranking.report import gather, ranking_report
-    from tuning.pipeline.stages import answer_names
-
-    if study.file.judges is None:
-        return []
-    try:
-        ranking = ranking_report(gather(study.store, models=answer_names(study)), quality=False)
-    except UsageError:
-        return []  # nobody has compared them yet
-    rows = [
-        (
-            model["name"].removeprefix(f"{study.file.name} "),
-            f"{100 * model['win_rate']:.1f} [{100 * model['win_low']:.1f}, {100 * model['win_high']:.1f}]",
-            str(model["games"]),
+    """The ranking of the answers by judges, and by people, as far as they compared them."""
+    return [
+        Table(
+            f"Preference, by {source}",
+            ("configuration", "win rate [95%]", "games"),
+            tuple(
+                (
+                    model["name"],
+                    f"{100 * model['win_rate']:.1f} [{100 * model['win_low']:.1f}, {100 * model['win_high']:.1f}]",
+                    str(model["games"]),
+                )
+                for model in ranking["models"]
+            ),
         )
-        for model in ranking["models"]
+        for source, ranking in rankings(study).items()
     ]
-    return [Table(f"Preference, by {ranking['source']}", ("configuration", "win rate [95%]", "games"), tuple(rows))]
 
 
 def document(report: Report) -> dict[str, Any]:

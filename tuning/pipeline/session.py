@@ -2,83 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuning.pipeline import report
+from harness.progress.outline import Part
+from tuning.pipeline import people, report
 from tuning.pipeline.measured import board
-from tuning.pipeline.stages import Stage, WholeStudy, stages_of
+from tuning.pipeline.stages import check, stages_of
 from tuning.pipeline.study_file import StudyFile
 from tuning.pipeline.verdict import Verdict, verdict
+from tuning.pipeline.whole_study import WholeStudy
 
 if TYPE_CHECKING:
     from harness.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
-class StageState:
-    """`done` of `total` parts; total is 0 where the stages before have to tell."""
-
-    name: str
-    done: int
-    total: int
-
-    @property
-    def is_done(self) -> bool:
-        return 0 < self.total == self.done
-
-
-@dataclass(frozen=True, slots=True)
 class Result:
-    states: tuple[StageState, ...]
+    states: tuple[Part, ...]  # of the stages
     verdict: Verdict | None  # None until finalists are measured
     files: tuple[Path, ...] = ()  # of the report
+    people: str = ""  # what people are asked, and how many votes are in
 
 
-def status(file: StudyFile) -> list[StageState]:
+def status(file: StudyFile) -> list[Part]:
     """Of each stage. Nothing is computed."""
     return _states(WholeStudy(file))
 
 
-def _states(study: WholeStudy) -> list[StageState]:
-    states: list[StageState] = []
-    for stage in stages_of(study.file):
-        if states and not states[-1].is_done:
-            states.append(StageState(stage.name, 0, 0))
-        else:
-            states.append(StageState(stage.name, *stage.done(study)))
+def _states(study: WholeStudy, known: Sequence[Part] = ()) -> list[Part]:
+    """`known` are those of the first stages, which are not looked at again."""
+    states = list(known)
+    for stage in stages_of(study.file)[len(known) :]:
+        waits = bool(states) and not states[-1].is_done
+        states.append(Part(stage.name) if waits else stage.state(study))
     return states
 
 
-def run(
-    file: StudyFile, progress: Progress, until: str | None = None, begin: Callable[[Stage], None] = lambda stage: None
-) -> Result:
-    """Go on to the end, or to the end of the stage `until`, and write the report. `begin` hears of each stage that has
-    something to do. Raises what the single commands raise; whatever was done is stored."""
+def run(file: StudyFile, progress: Progress, until: str | None = None) -> Result:
+    """Go on to the end, or to the end of the stage `until`, and write the report. People are waited for by nobody.
+    Raises what the single commands raise; whatever was done is stored."""
     study = WholeStudy(file)
-    _ = study.identities  # what cannot work is refused before the first search
-    for stage in stages_of(file):
-        done, total = stage.done(study)
-        if not 0 < total == done:
-            begin(stage)
-            stage.run(study, progress)
+    with progress.step("reading the rows and the benchmarks"):
+        check(study)
+    states = _states(study)
+    progress.outline(states)
+    for place, stage in enumerate(stages_of(file)):
+        if not states[place].is_done:
+            for _ in stage.run(study, progress):
+                states = _states(study, states[:place])
+                progress.outline(states)
         if stage.name == until:
             break
-    return _result(study)
+    progress.outline(())
+    return _result(study, states)
 
 
 def result_of(file: StudyFile) -> Result:
     """What is known now; the report is written where there is a verdict."""
-    return _result(WholeStudy(file))
+    study = WholeStudy(file)
+    return _result(study, _states(study))
 
 
-def _result(study: WholeStudy) -> Result:
-    states = tuple(_states(study))
+def _result(study: WholeStudy, states: Sequence[Part]) -> Result:
     finished = {state.name for state in states if state.is_done}
+    asked = people.sentence(study) if any(state.name == "people" and state.total for state in states) else ""
     if "benchmarks" not in finished:
-        return Result(states, None)
+        return Result(tuple(states), None, people=asked)
     outcome = verdict(board(study))
     files = report.write(study, outcome, Path(f"report-{study.file.name}"))
-    return Result(states, outcome, tuple(files))
+    return Result(tuple(states), outcome, tuple(files), asked)

@@ -2,173 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import UsageError
-from harness.evaluation.identity import digest
 from harness.progress.named import Named
-from tuning.pipeline import configurations
-from tuning.pipeline.configurations import Searched, title
+from harness.progress.outline import Part
+from tuning.pipeline import audit, people
+from tuning.pipeline.configurations import title
 from tuning.pipeline.study_file import StudyFile
-from tuning.report.trial_scores import tag_of
-from tuning.store import Store, StudyRow
+from tuning.pipeline.whole_study import Model, WholeStudy
+from tuning.store import StudyRow
 from tuning.store.rows import BASE
-from tuning.study.finalists import Finalist, adapters
+from tuning.study.finalists import Finalist
 
 if TYPE_CHECKING:
-    from harness.options import RunOptions
     from harness.progress import Progress
-    from harness.results import RunRow
 
-Name = Literal["search", "finalists", "benchmarks", "answers", "judges"]
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A checkpoint of a configuration: the base, or one of its adapters."""
-
-    finalist: Finalist
-    title: str  # of the configuration
-    seed: int | None  # of the training; None for the base
-    path: str
-
-    @property
-    def name(self) -> str:
-        return self.title if self.seed is None else f"{self.title} seed {self.seed}"
-
-
-@dataclass
-class WholeStudy:
-    """What the stages work on: the file, and what the store has of it."""
-
-    file: StudyFile
-
-    @cached_property
-    def store(self) -> Store:
-        return Store(self.file.tune.db)
-
-    @property
-    def searches(self) -> list[tuple[str, int]]:
-        return [(name, seed) for name in self.file.searches.optimizers for seed in self.file.searches.seeds]
-
-    @cached_property
-    def identities(self) -> list[str]:
-        """Of the searches, which share all but optimizer and seed. Raises what refuses them."""
-        from tuning.study.definition import check_optimizer, plan
-
-        first, *others = (self.file.search(*search) for search in self.searches)
-        for options in others:
-            check_optimizer(options)
-        study = plan(first).study
-        return [replace(study, optimizer=name, seed=seed).identity for name, seed in self.searches]
-
-    def rows(self) -> list[StudyRow | None]:
-        """Of each search, what the store has."""
-        return [self.store.find_study(identity) for identity in self.identities]
-
-    def finished(self) -> list[Searched]:
-        """UsageError where a search has not ended."""
-        rows = [row for row in self.rows() if row is not None and row.status == "finished"]
-        if len(rows) < len(self.searches):
-            raise UsageError(f"{len(rows)} of {len(self.searches)} searches of {self.file.path} have ended.")
-        return configurations.searched(self.store, rows)
-
-    def finalists(self) -> list[Finalist]:
-        return configurations.finalists(self.finished(), self.file.finalists)
-
-    def models(self) -> list[Model]:
-        """Every checkpoint that is measured: the base first, then each configuration's adapters by seed."""
-        several = len(self.searches) > 1
-        chosen = sorted(self.finalists(), key=lambda finalist: finalist.trial != BASE)
-        made = []
-        for finalist in chosen:
-            name = title(finalist, several)
-            if finalist.trial == BASE:
-                made.append(Model(finalist, name, None, self.file.tune.model or ""))
-            made += [Model(finalist, name, seed, path) for seed, path in adapters(finalist)]
-        return made
-
-    def runs(self, model: Model) -> list[tuple[str, RunOptions]]:
-        """Of each table of benchmarks: the tag that the run is found by, and its options."""
-        base = None if model.seed is None else self.file.tune.model
-        name = f"{self.file.name} {model.name}"
-        several = []
-        for options in self.file.runs(self._chats(model), model=model.path, base=base, name=name):
-            asked = {name: value for name, value in dict(options).items() if name not in ("db", "device", "tags")}
-            own = f"{self.file.name}-{digest(asked)[:12]}"
-            of_trial = tag_of(model.finalist.study, model.finalist.trial)
-            several.append((own, options.replace(tags=(of_trial, own))))
-        return several
-
-    def _chats(self, model: Model) -> bool:
-        """Whether a model is asked through its chat template: as it was trained, and the base if it has one."""
-        from harness.models.checkpoint import resolve
-        from harness.prompting import chat_templates
-
-        config = model.finalist.study.config
-        if config.get("template") != "chat" or model.seed is not None:
-            return bool(config.get("template") == "chat")
-        return bool(chat_templates.read(resolve(config["model"], None, config["revision"]).tokenizer))
-
-    def finished_runs(self) -> dict[str, RunRow]:
-        """By tag."""
-        rows = {row.id: row for row in self.store.runs() if row.status == "finished"}
-        return {tag: rows[run] for run, tags in self.store.tags().items() if run in rows for tag in tags}
+Name = Literal["search", "finalists", "benchmarks", "audit", "answers", "judges", "people"]
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     name: Name
-    done: Callable[[WholeStudy], tuple[int, int]]  # of how many parts; may ask the store only
-    run: Callable[[WholeStudy, Progress], None]
+    state: Callable[[WholeStudy], Part]  # may ask the store only
+    run: Callable[[WholeStudy, Progress], Iterator[None]]  # yields when one of its parts is done
     wanted: Callable[[StudyFile], bool] = lambda file: True
 
 
-def _searched(study: WholeStudy) -> tuple[int, int]:
-    return sum(row is not None and row.status == "finished" for row in study.rows()), len(study.searches)
+def _searched(study: WholeStudy) -> Part:
+    rows = study.rows()
+    parts = tuple(
+        _searching(study, search.name, search.options.budget or made.budget, row)
+        for search, made, row in zip(study.searches, study.plans, rows, strict=True)
+    )
+    return _whole("search", parts, "searches")
 
 
-def _search(study: WholeStudy, progress: Progress) -> None:
+def _searching(study: WholeStudy, name: str, budget: int, row: StudyRow | None) -> Part:
+    if row is None:
+        return Part(name, 0, budget, "trials")
+    settled = sum(trial.state != "running" for trial in study.store.trials(row.id))
+    return Part(name, settled, settled if row.status == "finished" else max(budget, settled + 1), "trials")
+
+
+def _whole(name: Name, parts: Sequence[Part], unit: str) -> Part:
+    """A stage of parts, each of which is done or not."""
+    return Part(name, sum(part.is_done for part in parts), len(parts), unit, tuple(parts))
+
+
+def _search(study: WholeStudy, progress: Progress) -> Iterator[None]:
     from tuning.report.documents import require_a_trial, study_document
     from tuning.study import session
 
-    for optimizer, seed in study.searches:
-        with Named(progress, f"{optimizer} seed {seed}") as own:
-            result = session.run(study.file.search(optimizer, seed), own)
+    for search, made in zip(study.searches, study.plans, strict=True):
+        with Named(progress, search.name) as own:
+            result = session.run(search.options, own, made=made)
         require_a_trial(study_document(result.row, result.ledger, result.merged))
         if result.row.status != "finished":
-            raise KeyboardInterrupt(f"Stopped in the search of {optimizer}, seed {seed}; the same command goes on.")
+            raise KeyboardInterrupt(f"Stopped in the search of {search.name}; the same command goes on.")
+        yield
 
 
-def _trained(study: WholeStudy) -> tuple[int, int]:
-    chosen = study.finalists()
-    return sum(_measured(study, finalist) for finalist in chosen), len(chosen)
+def _trained(study: WholeStudy) -> Part:
+    searches = study.finished()
+    parts = [
+        Part(title(finalist, searches), _measured(study, finalist), _seeds(study, finalist), "seeds")
+        for finalist in study.finalists()
+    ]
+    return _whole("finalists", parts, "configurations")
 
 
-def _measured(study: WholeStudy, finalist: Finalist) -> bool:
-    seeds = 1 if finalist.trial == BASE else study.file.finalists.seeds
+def _seeds(study: WholeStudy, finalist: Finalist) -> int:
+    return 1 if finalist.trial == BASE else study.file.finalists.seeds
+
+
+def _measured(study: WholeStudy, finalist: Finalist) -> int:
+    """Of its seeds."""
     ledger = finalist.ledger
-    keys = ((finalist.trial, "final", ledger.fractions[-1], ledger.seed + 1 + n) for n in range(seeds))
-    return all(key in ledger.attempts for key in keys)
+    keys = (
+        (finalist.trial, "final", ledger.fractions[-1], ledger.seed + 1 + n) for n in range(_seeds(study, finalist))
+    )
+    return sum(key in ledger.attempts for key in keys)
 
 
-def _train(study: WholeStudy, progress: Progress) -> None:
+def _train(study: WholeStudy, progress: Progress) -> Iterator[None]:
+    """Each on the rows of its own search, which are others where the validation part is."""
     from tuning.study.finalist_evaluation import train_finalists
 
-    options = study.file.search(*study.searches[0])
-    train_finalists(options, study.finalists(), study.file.finalists.seeds, progress)
+    by_rows: dict[str, list[Finalist]] = {}
+    for finalist in study.finalists():
+        by_rows.setdefault(finalist.study.data_digest, []).append(finalist)
+    for chosen in by_rows.values():
+        options = next(
+            search.options
+            for search, identity in zip(study.searches, study.identities, strict=True)
+            if identity == chosen[0].study.identity
+        )
+        train_finalists(options, chosen, study.file.finalists.seeds, progress)
+        yield
 
 
-def _benchmarked(study: WholeStudy) -> tuple[int, int]:
-    wanted = [tag for model in study.models() for tag, _ in study.runs(model)]
+def _benchmarked(study: WholeStudy) -> Part:
     finished = study.finished_runs()
-    return sum(tag in finished for tag in wanted), len(wanted)
+    counts: dict[str, list[bool]] = {}
+    for model in study.models():
+        counts.setdefault(model.title, []).extend(tag in finished for tag, _ in study.runs(model))
+    parts = tuple(Part(name, sum(known), len(known), "runs") for name, known in counts.items())
+    return Part("benchmarks", sum(part.done for part in parts), sum(part.total for part in parts), "runs", parts)
 
 
-def _benchmark(study: WholeStudy, progress: Progress) -> None:
+def _benchmark(study: WholeStudy, progress: Progress) -> Iterator[None]:
     from harness.evaluation.run import run
 
     finished = study.finished_runs()
@@ -177,6 +122,15 @@ def _benchmark(study: WholeStudy, progress: Progress) -> None:
             if tag not in finished:
                 with Named(progress, model.name) as own:
                     run(options, own)
+                yield
+
+
+def _audited(study: WholeStudy) -> Part:
+    return Part("audit", *audit.tasks_done(study), "tasks")
+
+
+def _audit(study: WholeStudy, progress: Progress) -> Iterator[None]:
+    yield from audit.run(study, progress)
 
 
 def _answers(study: WholeStudy) -> list[Any]:
@@ -199,54 +153,108 @@ def answer_names(study: WholeStudy) -> list[str]:
     return [str(options.name) for options in _answers(study)]
 
 
-def _answered(study: WholeStudy) -> tuple[int, int]:
+def _answered(study: WholeStudy) -> Part:
     from data.prompts import load
     from judges.answers.planning import make_plan
 
     wanted = _answers(study)
     known = [study.store.find_answers(make_plan(options, load(options.prompts)).identity) for options in wanted]
-    return sum(answers is not None and answers.status == "finished" for answers in known), len(wanted)
+    done = [answers is not None and answers.status == "finished" for answers in known]
+    names = [str(options.name).removeprefix(f"{study.file.name} ") for options in wanted]
+    parts = [Part(name, int(is_done), 1) for name, is_done in zip(names, done, strict=True)]
+    return _whole("answers", parts, "models")
 
 
-def _answer(study: WholeStudy, progress: Progress) -> None:
+def _answer(study: WholeStudy, progress: Progress) -> Iterator[None]:
     from judges.answers.answering import answer
 
     for options in _answers(study):
         answer(options, progress)
+        yield
 
 
-def _judged(study: WholeStudy) -> tuple[int, int]:
+def _judged(study: WholeStudy) -> Part:
+    """A judge of a model has one verdict on each pair that it is asked. An installed one passes over what it cannot
+    compare, and is done, all at once, when it has one on every two answer sets."""
+    from judges.judging import installed
     from judges.judging.pairs import contest
 
-    options = _judging(study)
-    asked = contest(study.store, options.models, options.against, options.prompts).asked
-    verdicts = study.store.comparisons()
-    names = {judge.id: judge.name for judge in study.store.judges()}
-    sides = {side for pair in asked for side in (pair.first, pair.second)}
-    done = {names[v.judge] for v in verdicts if v.first in sides and v.second in sides}
-    return sum(name in done for name in options.judge), len(options.judge)
+    options = study.file.judge(models=tuple(answer_names(study)))
+    compared = contest(study.store, options.models, options.against, options.prompts, options.repeats)
+    verdicts = study.store.comparisons(answer_sets=[one.id for one in compared.sets])
+    known = {verdict.id for verdict in verdicts}
+    twos = {frozenset((pair.first, pair.second)) for pair in compared.asked}
+    parts = []
+    for name in dict.fromkeys(options.judge):
+        ids = [judge.id for judge in study.store.judges() if judge.name == name and judge.kind != "person"]
+        if installed.has(name):
+            seen = {frozenset((v.first, v.second)) for v in verdicts if v.judge in ids}
+            parts.append(Part(name, int(twos <= seen), 1))
+        else:
+            done = max((sum(pair.id(judge) in known for pair in compared.asked) for judge in ids), default=0)
+            parts.append(Part(name, done, len(compared.asked), "verdicts"))
+    return _whole("judges", parts, "judges")
 
 
-def _judging(study: WholeStudy) -> Any:
-    return study.file.judge(models=tuple(answer_names(study)))
-
-
-def _judge(study: WholeStudy, progress: Progress) -> None:
+def _judge(study: WholeStudy, progress: Progress) -> Iterator[None]:
     from judges.judging.jury import compare
     from judges.judging.session import reliable
 
-    reliable(compare(_judging(study), progress)[1])
+    reliable(compare(study.file.judge(models=tuple(answer_names(study))), progress)[1])
+    yield
+
+
+def _voted(study: WholeStudy) -> Part:
+    return Part("people", *people.votes(study), "votes")
+
+
+def _ask_people(study: WholeStudy, progress: Progress) -> Iterator[None]:
+    people.make(study)
+    yield
 
 
 STAGES: Sequence[Stage] = (
     Stage("search", _searched, _search),
     Stage("finalists", _trained, _train),
     Stage("benchmarks", _benchmarked, _benchmark, lambda file: bool(file.benchmarks)),
+    Stage("audit", _audited, _audit, lambda file: file.audit is not None),
     Stage("answers", _answered, _answer, lambda file: file.answers is not None),
     Stage("judges", _judged, _judge, lambda file: file.judges is not None),
+    Stage("people", _voted, _ask_people, lambda file: file.people is not None),
 )
 
 
 def stages_of(file: StudyFile) -> list[Stage]:
     """The stages that the file asks for."""
     return [stage for stage in STAGES if stage.wanted(file)]
+
+
+def check(study: WholeStudy) -> None:
+    """Raises what refuses the study at one of its stages, before the first of them begins."""
+    from data.prompts import load as load_prompts
+    from harness import tasks
+
+    for search, made in zip(study.searches, study.plans, strict=True):
+        if not made.splits.test:
+            sizes = search.options.sizes
+            raise UsageError(
+                f"{study.file.path}: sizes = {sizes!r} leaves no test rows, and finalists are measured on them. Give "
+                "the third part some."
+            )
+    for options in study.file.runs(model=study.file.tune.model):
+        tasks.load(options.tasks, options.data, options.protocol, options.shots, options.chat, options.include_path)
+    if study.file.answers is not None:
+        asked = load_prompts(study.file.answer(model=study.file.tune.model).prompts)
+        _check_references(study.file, any(prompt.reference for prompt in asked.prompts))
+
+
+def _check_references(file: StudyFile, are_there: bool) -> None:
+    """UsageError where answers are compared by references alone, and there are none."""
+    from judges.judging.reference_judge import NAME
+
+    options = file.judge() if file.judges is not None else None
+    if options is not None and set(options.judge) == {NAME} and options.references is None and not are_there:
+        raise UsageError(
+            f"{file.path} [judges]: the judge {NAME} compares answers with references, and these prompts have none. "
+            "Name a model at a server, or give a file of references."
+        )

@@ -3,7 +3,8 @@
 Differences are those of crossed items and seeds (harness/stats/crossed.py), in points of a hundred. Holm's correction
 is over all tasks and rivals of one question. Which rule would have chosen best is asked on items that no rule has seen:
 each task's items are cut in two, a rule that reads benchmarks reads one half, and every rule is measured on the other;
-then the halves change places.
+then the halves change places. Rules that read no item of these (validation loss, the front of several objectives, the
+preference of judges or people) have one choice for both halves.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ALPHA = 0.05
+BY_LOSS = "validation loss"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class Verdict:
             lines.append("Chosen by validation loss you lose nothing that can be told on any of these tasks.")
         if self.rules:
             best = max(self.rules, key=lambda rule: rule.score)
-            own_rule = next(rule for rule in self.rules if rule.name == "validation loss")
+            own_rule = next(rule for rule in self.rules if rule.name == BY_LOSS)
             if best.score - own_rule.score < 0.05:
                 lines.append(f"On items that no rule has seen no rule chooses better ({own_rule.score:.1f} points).")
             else:
@@ -116,32 +118,38 @@ def scores(board: Board, configuration: Configuration, task: str) -> tuple[float
 
 
 def rules(board: Board) -> list[Rule]:
-    """Each rule, the best first. Of the configurations that the searches proposed or that are defaults."""
+    """Each rule, the best first. Of the configurations that the searches proposed or that are defaults. A task whose
+    items all fall into one half is left out; [] where every task is."""
     open_ = [c for c in board.configurations if not c.is_base]
     halves = {task: _half(board.items[task]) for task in board.tasks}
+    tasks = [task for task, half in halves.items() if half.any() and not half.all()]
+    if not tasks:
+        return []
 
     def mean(configuration: Configuration, task: str, half: int) -> float:
-        values = configuration.values[task][:, halves[task] == half]
-        return 100 * float(values.mean()) if values.size else math.nan
+        return 100 * float(configuration.values[task][:, halves[task] == half].mean())
 
     def best_of(tasks: Sequence[str], half: int) -> Configuration:
         return max(open_, key=lambda c: sum(mean(c, task, half) for task in tasks))
 
     by_loss = [c for c in open_ if c.loss is not None]
     choosers: dict[str, Callable[[int], Configuration]] = {
-        "validation loss": lambda half: min(by_loss, key=lambda c: c.loss or 0.0)
+        BY_LOSS: lambda half: min(by_loss, key=lambda c: c.loss or 0.0)
     }
-    for task in board.tasks:
+    by_title = {c.title: c for c in open_}
+    for name, title in board.choices.items():
+        choosers[name] = partial(_always, by_title[title])
+    for task in tasks:
         choosers[f"a slice of {task}"] = partial(best_of, [task])
-    if len(board.tasks) > 1:
-        choosers["slices of all tasks"] = partial(best_of, board.tasks)
+    if len(tasks) > 1:
+        choosers["slices of all tasks"] = partial(best_of, tasks)
     for default in (c for c in open_ if c.is_default):
         choosers[f"always {default.title}"] = partial(_always, default)
-    ceiling = statistics.fmean(max(mean(c, task, 0) + mean(c, task, 1) for c in open_) / 2 for task in board.tasks)
+    ceiling = statistics.fmean(max(mean(c, task, 0) + mean(c, task, 1) for c in open_) / 2 for task in tasks)
     made = []
     for name, choose in choosers.items():
         of_first, of_second = choose(0), choose(1)
-        score = statistics.fmean((mean(of_first, task, 1) + mean(of_second, task, 0)) / 2 for task in board.tasks)
+        score = statistics.fmean((mean(of_first, task, 1) + mean(of_second, task, 0)) / 2 for task in tasks)
         made.append(Rule(name, (of_first.title, of_second.title), score, ceiling - score))
     return sorted(made, key=lambda rule: -rule.score)
 

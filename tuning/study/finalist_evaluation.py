@@ -25,6 +25,7 @@ from tuning.study.retraining import train_missing
 from tuning.study.session import make_pool, setup_of
 
 if TYPE_CHECKING:
+    from data.instruction_split import Splits
     from data.instructions import Instruction
 
 
@@ -108,6 +109,11 @@ def train_finalists(
             train_missing(needed, pool, lambda study: store.study_folder(study.id), progress)
         finally:
             pool.close()
+    return rows_seen(study, splits)
+
+
+def rows_seen(study: Study, splits: Splits) -> tuple[Instruction, ...]:
+    """What a model of the study may have learnt from, or was chosen by."""
     # a share that is searched draws from all that no other part holds
     train = splits.train if study.space.source is None else [one for rows in splits.pool.values() for one in rows]
     return (*train, *splits.validation)

@@ -25,12 +25,13 @@ def audit_finalists(
     tasks: str,
     bench_data: str | None,
     runs: Sequence[Mapping[str, Any]],
+    include_path: str | None = None,
 ) -> list[dict[str, Any]]:
     """A document a task, which is stored with the study. `rows` are those of train and validation, and `runs` what
     measured the finalists, as `finalist_evaluation.run_all` gives them. The items of benchmark objectives are audited
     too."""
     parts = objectives.slices(row.config["objectives"], row.config["constraints"])
-    selected = known_tasks.load(tasks, bench_data, shots=0)
+    selected = known_tasks.load(tasks, bench_data, shots=0, include_path=include_path)
     for part in parts:
         names = [one.task.name for one in selected]
         selected += [one for one in known_tasks.load(part.task, bench_data, shots=0) if one.task.name not in names]

@@ -69,12 +69,14 @@ def run(
     progress: Progress = SILENT,
     command: Sequence[str] = (),
     setup: Callable[[Plan, Options], Setup] = setup_of,
+    made: Plan | None = None,
 ) -> Result:
     """Search until the budget is spent. Raises HarnessError, DataError, or KeyboardInterrupt; whatever was trained is
-    stored. `setup` says how a worker gets its trainer."""
+    stored. `setup` says how a worker gets its trainer; `made` is the options' plan, where it is made already."""
     began = time.monotonic()
-    with progress.step("reading the rows"):
-        made = plan(options)
+    if made is None:
+        with progress.step("reading the rows"):
+            made = plan(options)
     store = Store(options.db)
     known = store.find_study(made.study.identity)
     if known is None or known.status != "finished":

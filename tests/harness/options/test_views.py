@@ -24,7 +24,13 @@ from harness.options.toml import read_toml
 from harness.tasks.file_tasks.declaration import TestFile
 from judges.grading.options import GraderOptions
 from tests.harness.runs import cli
-from tuning.pipeline.study_file import FinalistOptions, SearchOptions
+from tuning.pipeline.study_file import (
+    AuditOptions,
+    FinalistOptions,
+    FurtherSearch,
+    PeopleOptions,
+    SearchOptions,
+)
 
 MODELS = {  # command: (its module, attribute, the options, what they need)
     "run": ("harness.cli.run", "run", "harness.options:RunOptions", {"model": "tiny"}),
@@ -38,7 +44,15 @@ FUNCTIONS: dict[str, tuple[Any, dict[str, Any]]] = {  # command: (the API's func
     "judge": (harness.judge, {"models": "a,b", "judge": "reference"}),
     "tune": (harness.tune, {"model": "tiny"}),
 }
-IN_FILES = (TestFile, GraderOptions, SearchOptions, FinalistOptions)
+IN_FILES = (
+    TestFile,
+    GraderOptions,
+    SearchOptions,
+    FinalistOptions,
+    FurtherSearch,
+    PeopleOptions,
+    AuditOptions,
+)
 OBJECTS = {("run", "tasks")}  # where the API's function takes more than the option: its own sentence says so
 MEANINGLESS = {  # of the right type, and no sense
     "mix": "alpaka=1",

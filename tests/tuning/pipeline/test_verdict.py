@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.tuning.pipeline.boards import board, configuration
@@ -77,3 +79,41 @@ def test_base_has_one_row_and_configurations_several(seeds: int) -> None:
     assert on_mmlu.word == "better"
     assert on_mmlu.low > 10
     assert on_drop.low < 0 < on_drop.high
+
+
+def test_rules_that_read_no_benchmark_have_one_choice() -> None:
+    """What judges and a front choose is known by its title, and measured on both halves."""
+    configurations = [
+        configuration("nomad trial 7", 1.0, BAD),
+        configuration("nsga2 trial 4", 1.2, GOOD),
+        configuration("common", 1.3, BAD),
+    ]
+    choices = {"several objectives (nsga2 seed 0, by both)": "nsga2 trial 4", "preference of judges": "common"}
+    outcome = verdict(replace(board(configurations), choices=choices))
+    by_name = {rule.name: rule for rule in outcome.rules}
+    several = by_name["several objectives (nsga2 seed 0, by both)"]
+    assert several.choices == ("nsga2 trial 4", "nsga2 trial 4")
+    assert several.score > by_name["validation loss"].score + 10
+    assert by_name["preference of judges"].score == pytest.approx(by_name["always common"].score)
+
+
+def test_every_point_that_no_search_proposed_is_a_rival() -> None:
+    outcome = verdict(
+        board([configuration("nomad trial 7", 1.0, GOOD), configuration("without-regret", 1.5, BAD)]),
+    )
+    assert {one.a.title for one in outcome.against_rivals} == {"without-regret"}
+    assert "always without-regret" in {rule.name for rule in outcome.rules}
+
+
+def test_a_task_of_one_item_says_nothing_of_rules() -> None:
+    """It has no half that a rule has not seen."""
+    outcome = verdict(
+        board(
+            [
+                configuration("trial 1", 1.0, {"mmlu": 0.5}, items=1),
+                configuration("common", 2.0, {"mmlu": 0.5}, items=1),
+            ]
+        )
+    )
+    assert outcome.rules == ()
+    assert not any("no rule has seen" in line for line in outcome.sentences)

@@ -1,0 +1,257 @@
+"""What a whole study would take, stage by stage, before it begins: `harness study run --plan`.
+
+Counts follow from the file. Times are measured with the base, as `harness tune --plan` and `harness run --plan` do, and
+summed; where the base is not on this machine, or where nothing is known of how long answers get, a stage says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data import prompts
+from harness import tasks
+from harness.estimate.ranges import NOTHING, Range
+from harness.tasks.declared import with_rows
+from judges.answers.planning import PAPER_PROMPTS
+from tuning.search import rungs
+from tuning.study.ledger import key_of
+from tuning.study.presets import fixed_points, preset
+
+if TYPE_CHECKING:
+    from harness.options import RunOptions
+    from tuning.pipeline.study_file import StudyFile
+
+NO_BASE = "it needs the base's weights"
+
+
+def plan_document(file: StudyFile) -> dict[str, Any]:
+    """What `harness study run --plan --json` prints. Raises what refuses the study, as far as its base is needed for
+    that only where it is here."""
+    here = is_here(file.tune.model, file.tune.revision)
+    searched = _estimate_search(file) if here else None
+    stages = [_search(file, searched), _finalists(file, searched)]
+    if file.benchmarks:
+        stages.append(_benchmarks(file, here))
+    if file.audit is not None:
+        stages.append(_stage("audit", ["the rows that configurations learn from against the benchmarks' items"]))
+    if file.answers is not None:
+        stages.append(_answers(file))
+    if file.judges is not None:
+        stages.append(_judges(file))
+    if file.people is not None:
+        stages.append(_people(file))
+    total = NOTHING
+    for stage in stages:
+        total += Range.read(stage["seconds"]) if stage["seconds"] else NOTHING
+    notes = [*file.notes]
+    if not here:
+        notes.append(
+            f"{file.tune.model} is not on this machine. Time, memory and disk need its weights; counts need none."
+        )
+    elif searched is not None:
+        notes += searched["notes"]
+    return {
+        "kind": "whole study",
+        "study": file.name,
+        "model": file.tune.model,
+        "base_is_here": here,
+        "stages": stages,
+        "seconds": total.to_dict(),
+        "memory_bytes": None if searched is None else searched.get("memory_bytes"),
+        "notes": list(dict.fromkeys(notes)),
+    }
+
+
+def is_here(model: str, revision: str | None) -> bool:
+    """Whether a base can be looked at without a download."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    if model == "tiny" or Path(model).expanduser().is_dir():
+        return True
+    try:
+        return isinstance(try_to_load_from_cache(model, "config.json", revision=revision), str)
+    except HFValidationError:  # a folder that is not there
+        return False
+
+
+def _estimate_search(file: StudyFile) -> dict[str, Any]:
+    """Of the first search; the others train the same rows on the same base."""
+    from tuning.estimate.estimating import estimate
+
+    return estimate(file.every_search()[0].options)
+
+
+def _stage(name: str, counts: list[str], seconds: Range | None = None, why: str = "") -> dict[str, Any]:
+    return {
+        "stage": name,
+        "counts": counts,
+        "seconds": None if seconds is None else seconds.to_dict(),
+        "why": why or ("" if seconds is not None else "nothing is known of it before it was done"),
+    }
+
+
+def _search(file: StudyFile, searched: Mapping[str, Any] | None) -> dict[str, Any]:
+    searches, trials = len(file.every_search()), _trials(file)
+    parts = f"{searches} search{'es' if searches > 1 else ''} of {trials:,} trials"
+    further = f", {len(file.further)} of them further ones" if file.further else ""
+    counts = [f"{parts}{further}: {_trainings(file, searches * trials)}", _rows(file, searched)]
+    if searched is None:
+        return _stage("search", counts, why=NO_BASE)
+    return _stage("search", counts, Range.read(searched["seconds"]) * searches)
+
+
+def _trials(file: StudyFile) -> int:
+    return file.tune.budget or preset(file.tune.preset, file.tune.as_published).budget
+
+
+def _trainings(file: StudyFile, trials: int) -> str:
+    """With rungs it is not known before how many trials go on."""
+    if file.tune.no_rungs or not preset(file.tune.preset, file.tune.as_published).rungs:
+        return f"{trials:,} trainings on all rows"
+    return f"{trials:,} to {trials * len(rungs.FRACTIONS):,} trainings on {rungs.FRACTIONS[0]:.0%} to 100% of the rows"
+
+
+def _rows(file: StudyFile, searched: Mapping[str, Any] | None) -> str:
+    """As the split made them, or as the file asks for them."""
+    if searched is not None:
+        return ", ".join(f"{count:,} {part}" for part, count in searched["rows"].items()) + " rows"
+    from tuning.study.row_options import sizes_of
+
+    sizes = zip(sizes_of(file.tune.sizes), ("train", "validation", "test"), strict=True)
+    return ", ".join(f"{size:,} {part}" if isinstance(size, int) else f"{size:.0%} {part}" for size, part in sizes) + (
+        " rows, if there are so many"
+    )
+
+
+def starting_points(file: StudyFile) -> int:
+    """That every search begins with."""
+    chosen = preset(file.tune.preset, file.tune.as_published)
+    first = {key_of(hyper) for hyper in (*fixed_points(chosen.defaults).values(), chosen.first)}
+    return len(first) + chosen.without_regret
+
+
+def configurations(file: StudyFile) -> int:
+    """Those that are trained again, at most: what two searches tried alike stands once."""
+    finalists, found = file.finalists, 0
+    for search in file.every_search():
+        fronts = "," in search.options.objective
+        found += 1 + finalists.front if fronts else finalists.best
+    return starting_points(file) + found + finalists.worst + finalists.quantiles
+
+
+def _adapters(file: StudyFile) -> int:
+    return configurations(file) * file.finalists.seeds
+
+
+def _seeds(file: StudyFile) -> str:
+    return "1 new seed" if file.finalists.seeds == 1 else f"{file.finalists.seeds} new seeds"
+
+
+def _finalists(file: StudyFile, searched: Mapping[str, Any] | None) -> dict[str, Any]:
+    counts = [
+        f"at most {configurations(file)} configurations, {_seeds(file)} of each: "
+        f"{_adapters(file):,} trainings on all rows"
+    ]
+    if searched is None:
+        return _stage("finalists", counts, why=NO_BASE)
+    if (a_training := searched.get("training_seconds")) is None:
+        return _stage("finalists", counts, why="the search was finished before, and nothing was measured")
+    return _stage("finalists", counts, Range.read(a_training) * _adapters(file))
+
+
+def _benchmarks(file: StudyFile, here: bool) -> dict[str, Any]:
+    models = 1 + _adapters(file)
+    several = file.runs(model=file.tune.model)
+    counts = [
+        f"at most {models:,} models (the base, and each adapter), {len(several)} run{'s' * (len(several) > 1)} each"
+    ]
+    counts += [f"{options.tasks.replace(',', ', ')} ({options.protocol}): {_items(options, here)}" for options in several]
+    if not here:
+        return _stage("benchmarks", counts, why=NO_BASE)
+    from harness.estimate.estimating import estimate
+
+    seconds = NOTHING
+    for options in several:
+        seconds += Range.read(estimate(options)["seconds"]) * models
+    return _stage("benchmarks", counts, seconds)
+
+
+def _items(options: RunOptions, here: bool) -> str:
+    """Of the rows where they can be counted; else of the published test sets, which a run on all of them asks."""
+    if here or options.data == "sample" or (options.data and Path(options.data).expanduser().is_dir()):
+        loaded = tasks.load(
+            options.tasks, options.data, options.protocol, options.shots, options.chat, options.include_path
+        )
+        return f"{sum(_asked(one, options.limit) for one in loaded):,} items"
+    if options.limit is not None:
+        return f"the first {options.limit} items of each group"
+    known, declared = [], with_rows()
+    for name, groups in tasks.parse(options.tasks).items():
+        spec = declared.get(name)
+        if spec is None or spec.published is None or groups:
+            return "items are counted when the rows are here"
+        known.append(spec.published)
+    return f"{sum(known):,} items of the published test sets"
+
+
+def _asked(selected: tasks.Selected, limit: int | None) -> int:
+    from collections import Counter
+
+    groups = Counter(item.group for item in selected.task.items())
+    wanted = selected.groups or tuple(groups)
+    return sum(min(groups[group], limit or groups[group]) for group in wanted)
+
+
+def _asked_prompts(file: StudyFile) -> tuple[int | None, int | None]:
+    """Prompts that each model answers, and their turns; None where the prompt set is not here."""
+    from data.sources import DataError
+
+    options = file.answer(model=file.tune.model)
+    wanted = options.sample or (PAPER_PROMPTS if options.preset == "paper" else None)
+    local = options.prompts is not None and (options.prompts == "sample" or Path(options.prompts).expanduser().exists())
+    try:
+        loaded = prompts.load(options.prompts).prompts if local else ()
+    except DataError:
+        loaded = ()
+    if not loaded:
+        return wanted, None
+    count = min(len(loaded), wanted or len(loaded))
+    return count, round(sum(len(prompt.turns) for prompt in loaded) * count / len(loaded))
+
+
+def _answers(file: StudyFile) -> dict[str, Any]:
+    sets, (count, turns) = 1 + configurations(file), _asked_prompts(file)
+    if count is None:
+        counts = [f"at most {sets} models; prompts are counted when they are here"]
+    else:
+        answers = f", about {sets * turns:,} answers" if turns is not None else ""
+        counts = [f"at most {sets} models on {count} prompts{answers}"]
+    return _stage("answers", counts, why="how long answers get is known when some are there")
+
+
+def _judges(file: StudyFile) -> dict[str, Any]:
+    options, (count, turns) = file.judge(), _asked_prompts(file)
+    each = turns if turns is not None else count
+    models = configurations(file)
+    pairs = models if options.against is not None else len(list(combinations(range(1 + models), 2)))
+    asked = f"{pairs:,} pairs of models, {', '.join(options.judge)}, both orders"
+    if each is None:
+        return _stage("judges", [f"at most {asked}"])
+    verdicts = pairs * each * 2 * options.repeats * len(options.judge)
+    return _stage("judges", [f"at most {asked}: about {verdicts:,} verdicts"], why="it is the judge's time")
+
+
+def _people(file: StudyFile) -> dict[str, Any]:
+    asked = file.people
+    assert asked is not None  # there is no stage without the table
+    count, _ = _asked_prompts(file)
+    count = count if asked.sample is None else min(asked.sample, count or asked.sample)
+    models = 2 + starting_points(file) if asked.models == "chosen" else 1 + configurations(file)
+    pairs = len(list(combinations(range(models), 2)))
+    votes = "" if count is None else f": {pairs * count * asked.ratings:,} votes"
+    counts = [f"at most {pairs:,} pairs of models{votes}; no stage waits for them"]
+    return _stage("people", counts, why="it is people's time")

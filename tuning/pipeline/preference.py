@@ -1,0 +1,42 @@
+"""How judges and people rank the answers of a whole study's configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, get_args
+
+if TYPE_CHECKING:
+    from tuning.pipeline.whole_study import WholeStudy
+
+
+def rankings(study: WholeStudy) -> dict[str, dict[str, Any]]:
+    """The ranking by people and that by judges, as far as either has compared answers. Models are called as in the
+    study."""
+    from harness.errors import UsageError
+    from judges.ranking.report import Source, gather, ranking_report
+    from tuning.pipeline.stages import answer_names
+
+    if study.file.judges is None and study.file.people is None:
+        return {}
+    made: dict[str, dict[str, Any]] = {}
+    for source in get_args(Source):
+        if source == "both":
+            continue
+        try:
+            ranking = ranking_report(gather(study.store, models=answer_names(study)), source, quality=False)
+        except UsageError:
+            continue  # nobody has compared them yet
+        for model in ranking["models"]:
+            model["name"] = model["name"].removeprefix(f"{study.file.name} ")
+        made[source] = ranking
+    return made
+
+
+def favourites(study: WholeStudy, titles: Sequence[str]) -> dict[str, str]:
+    """The configuration among `titles` with the highest win rate, by judges and by people."""
+    chosen: dict[str, str] = {}
+    for source, ranking in rankings(study).items():
+        known = [model for model in ranking["models"] if model["name"] in titles]
+        if known:
+            chosen[source] = max(known, key=lambda model: model["win_rate"])["name"]
+    return chosen
