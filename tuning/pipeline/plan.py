@@ -166,10 +166,11 @@ def _finalists(file: StudyFile, searched: Mapping[str, Any] | None) -> dict[str,
 def _benchmarks(file: StudyFile, here: bool) -> dict[str, Any]:
     models = 1 + _adapters(file)
     several = file.runs(model=file.tune.model)
-    counts = [
-        f"at most {models:,} models (the base, and each adapter), {len(several)} run{'s' * (len(several) > 1)} each"
+    runs = f"{len(several)} run{'s' * (len(several) > 1)} each"
+    counts = [f"at most {models:,} models (the base, and each adapter), {runs}"]
+    counts += [
+        f"{options.tasks.replace(',', ', ')} ({options.protocol}): {_items(options, here)}" for options in several
     ]
-    counts += [f"{options.tasks.replace(',', ', ')} ({options.protocol}): {_items(options, here)}" for options in several]
     if not here:
         return _stage("benchmarks", counts, why=NO_BASE)
     from harness.estimate.estimating import estimate

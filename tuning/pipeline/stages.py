@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from harness.errors import UsageError
 from harness.progress.named import Named
@@ -15,10 +16,14 @@ from tuning.pipeline.study_file import StudyFile
 from tuning.pipeline.whole_study import Model, WholeStudy
 from tuning.store import StudyRow
 from tuning.store.rows import BASE
+from tuning.study.finalist_evaluation import train_finalists
 from tuning.study.finalists import Finalist
+from tuning.study.retraining import missing
 
 if TYPE_CHECKING:
     from harness.progress import Progress
+    from judges.answers.options import AnswerOptions
+    from tuning.study.options import TuneOptions
 
 Name = Literal["search", "finalists", "benchmarks", "audit", "answers", "judges", "people"]
 
@@ -88,20 +93,26 @@ def _measured(study: WholeStudy, finalist: Finalist) -> int:
 
 
 def _train(study: WholeStudy, progress: Progress) -> Iterator[None]:
-    """Each on the rows of its own search, which are others where the validation part is."""
-    from tuning.study.finalist_evaluation import train_finalists
-
-    by_rows: dict[str, list[Finalist]] = {}
-    for finalist in study.finalists():
-        by_rows.setdefault(finalist.study.data_digest, []).append(finalist)
-    for chosen in by_rows.values():
-        options = next(
-            search.options
-            for search, identity in zip(study.searches, study.identities, strict=True)
-            if identity == chosen[0].study.identity
-        )
+    for chosen, options in _by_rows(study, study.finalists()):
         train_finalists(options, chosen, study.file.finalists.seeds, progress)
         yield
+
+
+def _by_rows(study: WholeStudy, chosen: Sequence[Finalist]) -> list[tuple[list[Finalist], TuneOptions]]:
+    """Each on the rows of its own search, which are others where the validation part is."""
+    by_rows: dict[str, list[Finalist]] = {}
+    for finalist in chosen:
+        by_rows.setdefault(finalist.study.data_digest, []).append(finalist)
+    options = dict(zip(study.identities, (search.options for search in study.searches), strict=True))
+    return [(own, options[own[0].study.identity]) for own in by_rows.values()]
+
+
+def _provide(study: WholeStudy, models: Sequence[Model], progress: Progress) -> None:
+    """Train the adapters again that are needed now and are not on this machine."""
+    needed = list({id(model.finalist): model.finalist for model in models}.values())
+    if missing(needed):
+        for own, options in _by_rows(study, needed):
+            train_finalists(options, own, study.file.finalists.seeds, progress, needed=own)
 
 
 def _benchmarked(study: WholeStudy) -> Part:
@@ -117,12 +128,12 @@ def _benchmark(study: WholeStudy, progress: Progress) -> Iterator[None]:
     from harness.evaluation.run import run
 
     finished = study.finished_runs()
-    for model in study.models():
-        for tag, options in study.runs(model):
-            if tag not in finished:
-                with Named(progress, model.name) as own:
-                    run(options, own)
-                yield
+    due = [(model, options) for model in study.models() for tag, options in study.runs(model) if tag not in finished]
+    _provide(study, [model for model, _ in due], progress)
+    for model, options in due:
+        with Named(progress, model.name) as own:
+            run(options, own)
+        yield
 
 
 def _audited(study: WholeStudy) -> Part:
@@ -133,42 +144,55 @@ def _audit(study: WholeStudy, progress: Progress) -> Iterator[None]:
     yield from audit.run(study, progress)
 
 
-def _answers(study: WholeStudy) -> list[Any]:
-    """Options of the answer sets: the base's, and of each configuration those of its first training."""
+def _answers(study: WholeStudy) -> list[tuple[Model, AnswerOptions]]:
+    """Of the base, and of each configuration those of its first training."""
     first: dict[str, Model] = {}
     for model in study.models():
         first.setdefault(model.title, model)
     return [
-        study.file.answer(
-            model=model.path,
-            base=None if model.seed is None else study.file.tune.model,
-            name=f"{study.file.name} {model.title}",
+        (
+            model,
+            study.file.answer(
+                model=model.path,
+                base=None if model.seed is None else study.file.tune.model,
+                name=_answers_name(study, model),
+            ),
         )
         for model in first.values()
     ]
 
 
+def _answers_name(study: WholeStudy, model: Model) -> str:
+    return f"{study.file.name} {model.title}"
+
+
 def answer_names(study: WholeStudy) -> list[str]:
     """What the answer sets of the study are called."""
-    return [str(options.name) for options in _answers(study)]
+    return [str(options.name) for _, options in _answers(study)]
 
 
-def _answered(study: WholeStudy) -> Part:
+def _has_answered(study: WholeStudy, model: Model, options: AnswerOptions) -> bool:
+    """Answers of an adapter that is not on this machine are known by their name alone."""
     from data.prompts import load
     from judges.answers.planning import make_plan
 
-    wanted = _answers(study)
-    known = [study.store.find_answers(make_plan(options, load(options.prompts)).identity) for options in wanted]
-    done = [answers is not None and answers.status == "finished" for answers in known]
-    names = [str(options.name).removeprefix(f"{study.file.name} ") for options in wanted]
-    parts = [Part(name, int(is_done), 1) for name, is_done in zip(names, done, strict=True)]
+    if model.seed is not None and not Path(model.path).exists():
+        return any(one.name == options.name and one.status != "running" for one in study.store.answer_sets())
+    answers = study.store.find_answers(make_plan(options, load(options.prompts)).identity)
+    return answers is not None and answers.status == "finished"
+
+
+def _answered(study: WholeStudy) -> Part:
+    parts = [Part(model.title, int(_has_answered(study, model, options)), 1) for model, options in _answers(study)]
     return _whole("answers", parts, "models")
 
 
 def _answer(study: WholeStudy, progress: Progress) -> Iterator[None]:
     from judges.answers.answering import answer
 
-    for options in _answers(study):
+    due = [(model, options) for model, options in _answers(study) if not _has_answered(study, model, options)]
+    _provide(study, [model for model, _ in due], progress)
+    for _, options in due:
         answer(options, progress)
         yield
 

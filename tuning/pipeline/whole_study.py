@@ -14,7 +14,7 @@ from tuning.pipeline.study_file import PlannedSearch, StudyFile
 from tuning.report.trial_scores import tag_of
 from tuning.store import Store, StudyRow
 from tuning.store.rows import BASE
-from tuning.study.finalists import Finalist, adapters
+from tuning.study.finalists import Finalist, place_of, trainings
 
 if TYPE_CHECKING:
     from harness.options import RunOptions
@@ -94,7 +94,12 @@ class WholeStudy:
             name = title(finalist, searches)
             if finalist.trial == BASE:
                 made.append(Model(finalist, name, None, self.file.tune.model or ""))
-            made += [Model(finalist, name, seed, path) for seed, path in adapters(finalist)]
+            else:
+                folder = self.store.study_folder(finalist.study.id)
+                for attempt in trainings(finalist):
+                    # of a study from another machine there is none yet
+                    path = attempt.adapter or str(place_of(folder, finalist.trial, attempt.seed))
+                    made.append(Model(finalist, name, attempt.seed, path))
         return made
 
     def runs(self, model: Model) -> list[tuple[str, RunOptions]]:
@@ -103,8 +108,12 @@ class WholeStudy:
         name = f"{self.file.name} {model.name}"
         several = []
         for options in self.file.runs(self._chats(model), model=model.path, base=base, name=name):
-            asked = {name: value for name, value in dict(options).items() if name not in ("db", "device", "tags")}
-            own = f"{self.file.name}-{digest(asked)[:12]}"
+            # a model by what it is: its folder is another on another machine
+            trained = [model.finalist.study.identity, model.finalist.trial, model.seed]
+            who = {"model": model.finalist.study.base_digest if model.seed is None else trained}
+            places = ("db", "device", "tags", "model", "base")
+            asked = {name: value for name, value in dict(options).items() if name not in places}
+            own = f"{self.file.name}-{digest({**asked, **who})[:12]}"
             of_trial = tag_of(model.finalist.study, model.finalist.trial)
             several.append((own, options.replace(tags=(of_trial, own))))
         return several

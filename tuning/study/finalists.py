@@ -22,7 +22,7 @@ from tuning.search.loop import Halted, record
 from tuning.search.search_progress import SearchProgress
 from tuning.search.worker_pool import WorkerPool
 from tuning.search.workers import Job, Reply
-from tuning.store import StudyRow
+from tuning.store import AttemptRow, StudyRow
 from tuning.store.rows import BASE
 from tuning.study.ledger import Ledger, hyper_of
 from tuning.types import Phase, Step
@@ -124,7 +124,7 @@ def train(
         for seed in _seeds(ledger, 1 if hyper is None else seeds):
             if (finalist.trial, "final", ledger.fractions[-1], seed) in ledger.attempts:
                 continue
-            to = folder(finalist.study) / f"trial-{finalist.trial:04d}" / f"final-1-seed{seed}"
+            to = place_of(folder(finalist.study), finalist.trial, seed)
             jobs[Job(finalist.trial, hyper, ledger.fractions[-1], seed, to, "final", test=True)] = ledger
     shown, done = SearchProgress(progress, "finalists"), 0
 
@@ -153,13 +153,26 @@ def train(
         raise Halted
 
 
+def place_of(folder: Path, trial: int, seed: int) -> Path:
+    """Where a study's folder has the adapter of a training over a new seed."""
+    return folder / f"trial-{trial:04d}" / f"final-1-seed{seed}"
+
+
+def trainings(finalist: Finalist) -> list[AttemptRow]:
+    """Over new seeds, that ended well, by seed; of the base, its measurement."""
+    return sorted(
+        (
+            attempt
+            for attempt in finalist.ledger.attempts.values()
+            if attempt.trial == finalist.trial and attempt.test_nats and not attempt.failed
+        ),
+        key=lambda attempt: attempt.seed,
+    )
+
+
 def adapters(finalist: Finalist) -> list[tuple[int, str]]:
     """(seed, folder) of each training over a new seed, by seed."""
-    return sorted(
-        (attempt.seed, attempt.adapter)
-        for attempt in finalist.ledger.attempts.values()
-        if attempt.trial == finalist.trial and attempt.test_nats and attempt.adapter
-    )
+    return [(attempt.seed, attempt.adapter) for attempt in trainings(finalist) if attempt.adapter]
 
 
 def measurements(finalists: Sequence[Finalist], seeds: int) -> list[Measurement]:

@@ -16,7 +16,7 @@ from tuning.search.worker_pool import WorkerPool
 from tuning.search.workers import Job, Reply
 from tuning.store import AttemptRow, StudyRow
 from tuning.store.rows import BASE
-from tuning.study.finalists import Finalist
+from tuning.study.finalists import Finalist, place_of, trainings
 from tuning.study.ledger import hyper_of
 from tuning.types import Phase, Step
 
@@ -28,12 +28,9 @@ def missing(finalists: Sequence[Finalist]) -> list[tuple[Finalist, AttemptRow]]:
     return [
         (finalist, attempt)
         for finalist in finalists
-        for key, attempt in sorted(finalist.ledger.attempts.items())
-        if attempt.trial == finalist.trial != BASE
-        and key[1] == "final"
-        and attempt.test_nats
-        and not attempt.failed
-        and not (attempt.adapter and Path(attempt.adapter).is_dir())
+        if finalist.trial != BASE
+        for attempt in trainings(finalist)
+        if not (attempt.adapter and Path(attempt.adapter).is_dir())
     ]
 
 
@@ -47,7 +44,7 @@ def train_missing(
     owners: dict[Job, tuple[Finalist, AttemptRow]] = {}
     for finalist, attempt in missing(finalists):
         hyper = hyper_of(finalist.ledger.trials[finalist.trial - 1].hyperparameters)
-        to = folder(finalist.study) / f"trial-{finalist.trial:04d}" / f"final-1-seed{attempt.seed}"
+        to = place_of(folder(finalist.study), finalist.trial, attempt.seed)
         owners[Job(finalist.trial, hyper, attempt.fraction, attempt.seed, to, "final", test=True)] = (finalist, attempt)
     if not owners:
         return []

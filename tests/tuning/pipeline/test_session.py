@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,7 @@ from harness.progress import SILENT, Progress
 from harness.progress.outline import Part
 from judges.people import raters
 from judges.people.votes import Desk
+from tuning.exchange import study_files
 from tuning.pipeline import session
 from tuning.pipeline.study_file import StudyFile, read
 from tuning.store import Store
@@ -57,17 +61,36 @@ class Outlines(Progress):
         self.begun += [name for name in under_way if name not in self.begun]
 
 
+@dataclass(frozen=True)
+class Road:
+    """A study that was begun, gone on with, and called once more."""
+
+    file: StudyFile
+    before: Sequence[Part]
+    first: session.Result  # to the end of the finalists
+    whole: session.Result
+    again: session.Result
+    begun: Sequence[list[str]]  # stages, of the last two
+
+
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> StudyFile:
+def road(tmp_path_factory: pytest.TempPathFactory) -> Road:
     folder = tmp_path_factory.mktemp("whole")
     path = folder / "study.toml"
     path.write_text(FILE, "utf-8")
-    return read(path, {"db": str(folder / "h.duckdb")})
+    file = read(path, {"db": str(folder / "h.duckdb")})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        before = session.status(file)
+        first = session.run(file, SILENT, "finalists")
+        second, third = Outlines(), Outlines()
+        whole = session.run(file, second)
+        again = session.run(file, third)
+    return Road(file, before, first, whole, again, [second.begun, third.begun])
 
 
-def test_from_the_file_to_the_verdict(file: StudyFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(file.path.parent)
-    assert [(state.name, state.done, state.total) for state in session.status(file)] == [
+def test_from_the_file_to_the_verdict(road: Road) -> None:
+    assert [(state.name, state.done, state.total) for state in road.before] == [
         ("search", 0, 1),
         ("finalists", 0, 0),
         ("benchmarks", 0, 0),
@@ -76,12 +99,10 @@ def test_from_the_file_to_the_verdict(file: StudyFile, monkeypatch: pytest.Monke
         ("judges", 0, 0),
         ("people", 0, 0),
     ]
-    first = session.run(file, SILENT, "finalists")
-    assert first.verdict is None
-    assert [state.is_done for state in first.states] == [True, True, False, False, False, False, False]
-    second = Outlines()
-    result = session.run(file, second)
-    assert second.begun == ["benchmarks", "audit", "answers", "judges", "people"], "what is done is not done again"
+    assert road.first.verdict is None
+    assert [state.is_done for state in road.first.states] == [True, True, False, False, False, False, False]
+    result, (second, third) = road.whole, road.begun
+    assert second == ["benchmarks", "audit", "answers", "judges", "people"], "what is done is not done again"
     *others, people = result.states
     assert all(state.is_done for state in others)
     assert people.done == 0, "nobody is waited for"
@@ -92,20 +113,56 @@ def test_from_the_file_to_the_verdict(file: StudyFile, monkeypatch: pytest.Monke
     assert {"paper-default", "peft-default", "common"} <= set(titles)
     for configuration in result.verdict.board.configurations:
         assert configuration.values["mmlu"].shape[0] == (1 if configuration.is_base else 2)
-    report = json.loads((file.path.parent / "report-whole" / "report.json").read_text("utf-8"))
+    report = json.loads((road.file.path.parent / "report-whole" / "report.json").read_text("utf-8"))
     assert report["verdict"] == result.verdict.sentences
-    assert [table["title"] for table in report["tables"]][-1] == "Preference, by judges"
+    assert "Preference, by judges" in [table["title"] for table in report["tables"]]
     assert [section["title"] for section in report["sections"]][6:8] == ["Contamination of the benchmarks", "People"]
-    third = Outlines()
-    again = session.run(file, third)
-    assert third.begun == ["people"], "nothing else is left to do"
-    assert again.verdict is not None
-    assert again.verdict.sentences == result.verdict.sentences
+    assert third == ["people"], "nothing else is left to do"
+    assert road.again.verdict is not None
+    assert road.again.verdict.sentences == result.verdict.sentences
 
 
-def test_votes_are_counted_and_rank(file: StudyFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the test before: the plan is there, and whoever votes changes the report."""
-    monkeypatch.chdir(file.path.parent)
+def elsewhere(road: Road, folder: Path) -> StudyFile:
+    """The study on a machine that has its files and none of its adapters."""
+    store = Store(road.file.tune.db)
+    study_files.export(store, store.studies(), folder / "files")
+    study_files.import_(Store(folder / "there.duckdb"), folder / "files")
+    return read(road.file.path, {"db": str(folder / "there.duckdb")})
+
+
+def test_on_another_machine_nothing_is_left_to_do(road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    there = session.run(elsewhere(road, tmp_path), SILENT)
+    assert [state.is_done for state in there.states[:-1]] == [True] * 6
+    assert there.verdict is not None
+    assert road.whole.verdict is not None
+    assert there.verdict.sentences == road.whole.verdict.sentences
+    assert not list(tmp_path.glob("**/adapter_model.safetensors"))
+
+
+@pytest.mark.full
+def test_on_another_machine_what_a_run_lacks_is_trained_again(
+    road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = elsewhere(road, tmp_path)
+    store = Store(file.tune.db)
+    gone = [run for run in store.runs() if run.name.endswith(("common seed 1", "common seed 2"))]
+    assert len(gone) == 2
+    store.remove([run.id for run in gone])
+    there = session.run(file, SILENT)
+    assert there.verdict is not None
+    assert road.whole.verdict is not None
+    assert there.verdict.sentences == road.whole.verdict.sentences
+    made = {path.parent.parent.name for path in tmp_path.glob("**/adapter_model.safetensors")}
+    assert len(made) == 1, "of that configuration alone"
+    assert not any("was trained again" in note for row in store.studies() for _, note in store.study_notes(row.id))
+
+
+def test_votes_are_counted_and_rank(road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever votes changes the report; here in a copy of the store."""
+    monkeypatch.chdir(tmp_path)
+    file = read(road.file.path, {"db": str(shutil.copy(road.file.tune.db, tmp_path))})
     store = Store(file.tune.db)
     plan = store.resolve_plan("whole-people")
     configurations = {store.resolve_answers(one).name.removeprefix("whole ") for one in plan.answer_sets}
@@ -124,7 +181,7 @@ def test_votes_are_counted_and_rank(file: StudyFile, monkeypatch: pytest.MonkeyP
     assert result.people.startswith(
         f"2 of {wanted} votes of people are in; the rating page: harness rate --plan whole-"
     )
-    report = json.loads((file.path.parent / "report-whole" / "report.json").read_text("utf-8"))
+    report = json.loads((tmp_path / "report-whole" / "report.json").read_text("utf-8"))
     assert "Preference, by people" in [table["title"] for table in report["tables"]]
     assert result.verdict is not None
     assert {"preference of people", "preference of judges"} <= {rule.name for rule in result.verdict.rules}
