@@ -34,8 +34,20 @@ def searched(optimizer: str, points: list[tuple[str, tuple[float, ...]]], change
     return Searched(PlannedSearch(optimizer, seed, TuneOptions(model="tiny"), change), row, ledger)
 
 
-ONE = [("paper-default", (3.0,)), ("without-regret", (2.0,)), ("", (1.0,)), ("", (1.5,)), ("warm-1", (1.2,))]
-SEVERAL = [("common", (3.0, 0.1)), ("", (1.0, 0.9)), ("", (1.1, 0.2)), ("", (1.05, 0.6)), ("", (4.0, 4.0))]
+ONE: list[tuple[str, tuple[float, ...]]] = [
+    ("paper-default", (3.0,)),
+    ("without-regret", (2.0,)),
+    ("", (1.0,)),
+    ("", (1.5,)),
+    ("warm-1", (1.2,)),
+]
+SEVERAL: list[tuple[str, tuple[float, ...]]] = [
+    ("common", (3.0, 0.1)),
+    ("", (1.0, 0.9)),
+    ("", (1.1, 0.2)),
+    ("", (1.05, 0.6)),
+    ("", (4.0, 4.0)),
+]
 
 
 def test_a_front_has_its_choice_and_some_of_the_others() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from harness.progress import SILENT, Progress
-from harness.progress.outline import Part
+from harness.progress.outline import OutlineEntry
 from judges.people import raters
 from judges.people.votes import Desk
 from tuning.pipeline import session
@@ -52,7 +52,7 @@ class Outlines(Progress):
     def __init__(self) -> None:
         self.begun: list[str] = []
 
-    def outline(self, parts: Sequence[Part]) -> None:
+    def outline(self, parts: Sequence[OutlineEntry]) -> None:
         under_way = [part.name for part in parts if not part.is_done][:1]
         self.begun += [name for name in under_way if name not in self.begun]
 
