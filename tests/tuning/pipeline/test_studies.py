@@ -1,4 +1,4 @@
-"""The study files that come with the program, to their ends: the small model, the bundled sample, a hundredth of all."""
+"""The study files that come with the program, to their ends: the small model, the sample, a hundredth of all."""
 
 from __future__ import annotations
 
