@@ -27,7 +27,7 @@ def searched(optimizer: str, points: list[tuple[str, tuple[float, ...]]], change
     }
     ranked = [one.number for one in sorted(trials, key=lambda one: one.objectives[0])]
     ledger: Any = SimpleNamespace(trials=trials, ranked=lambda: ranked, whole=attempts.get)
-    objectives = [f"objective {n}" for n in range(len(points[0][1]))]
+    objectives = ["validation", "adapter-size"][: len(points[0][1])]
     row: Any = SimpleNamespace(
         id=f"{optimizer}{seed}{change}", optimizer=optimizer, name=optimizer, config={"objectives": objectives}
     )
