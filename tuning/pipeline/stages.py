@@ -44,7 +44,8 @@ def _searching(study: WholeStudy, name: str, budget: int, row: StudyRow | None) 
     if row is None:
         return OutlineEntry(name, 0, budget, "trials")
     settled = sum(trial.state != "running" for trial in study.store.trials(row.id))
-    return OutlineEntry(name, settled, settled if row.status == "finished" else max(budget, settled + 1), "trials")
+    ended = row.status == "finished" and row.budget >= budget  # a space may have fewer points
+    return OutlineEntry(name, settled, settled if ended else max(budget, settled + 1), "trials")
 
 
 def _whole(name: Name, entries: Sequence[OutlineEntry], unit: str) -> OutlineEntry:

@@ -128,3 +128,10 @@ def test_votes_are_counted_and_rank(file: StudyFile, monkeypatch: pytest.MonkeyP
     assert "Preference, by people" in [table["title"] for table in report["tables"]]
     assert result.verdict is not None
     assert {"preference of people", "preference of judges"} <= {rule.name for rule in result.verdict.rules}
+
+
+def test_a_larger_budget_goes_on(file: StudyFile) -> None:
+    more = read(file.path, {"db": file.tune.db, "budget": 7})
+    search, *others = session.status(more)
+    assert (search.done, search.total, search.entries[0].count) == (0, 1, "5 of 7 trials")
+    assert {other.total for other in others} == {0}
