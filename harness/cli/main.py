@@ -38,7 +38,7 @@ COMMANDS = {
     "judge": "Have judges compare the answers of models, each pair in both orders; the same command goes on.",
     "ranking": "Rank models by what people or judges preferred, with intervals, and show how good those judges are.",
     "rate": "Serve the rating page: people compare answers, blind, two at a time.",
-    "study": "A whole study by one file: searches, finalists, benchmarks, answers, judges, verdict.",
+    "study": "A whole study by one file: searches, finalists, benchmarks, answers, judges, people, verdict.",
     "tune": "Search for LoRA hyperparameters; the same command again goes on.",
 }
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.progress.budget import LineBudget
-from harness.progress.outline import Part
+from harness.progress.outline import OutlineEntry
 from harness.progress.progress import Progress
 from harness.progress.task import SOON, Task, span
 
@@ -50,7 +50,7 @@ class Log(Progress):
             if result and ((logged and logged.line) or self._budget.spend(self._clock())):
                 self._write(f"{task}: {result}\n")
 
-    def outline(self, parts: Sequence[Part]) -> None:
+    def outline(self, parts: Sequence[OutlineEntry]) -> None:
         left = [part for part in parts if not part.is_done]
         if not left:
             return

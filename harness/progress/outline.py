@@ -10,14 +10,14 @@ DONE, UNDER_WAY, LEFT = "✓", "▸", "·"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class OutlineEntry:
     """`done` of `total` of a unit; total is 0 where the parts before have to tell."""
 
     name: str
     done: int = 0
     total: int = 0
     unit: str = ""
-    parts: tuple[Part, ...] = ()
+    entries: tuple[OutlineEntry, ...] = ()
 
     @property
     def is_done(self) -> bool:
@@ -44,7 +44,7 @@ class OutlineRow:
         return f"{'  ' * self.depth}{self.mark} {self.name}  {self.count}".rstrip()
 
 
-def outline_rows(parts: Sequence[Part]) -> list[OutlineRow]:
+def outline_rows(parts: Sequence[OutlineEntry]) -> list[OutlineRow]:
     """A row a part. The first that is not done is under way; it alone has its own parts shown. Where these are many,
     those that are done, and the last of those that are left, are counted in one row each."""
     rows = []
@@ -52,11 +52,11 @@ def outline_rows(parts: Sequence[Part]) -> list[OutlineRow]:
     for part, row in zip(parts, _rows(0, parts), strict=True):
         rows.append(row)
         if part is under_way:
-            rows += _inner(part.parts)
+            rows += _inner(part.entries)
     return rows
 
 
-def _inner(parts: Sequence[Part]) -> list[OutlineRow]:
+def _inner(parts: Sequence[OutlineEntry]) -> list[OutlineRow]:
     if len(parts) <= MOST:
         return _rows(1, parts)
     done = sum(part.is_done for part in parts)
@@ -66,7 +66,7 @@ def _inner(parts: Sequence[Part]) -> list[OutlineRow]:
     return [*rows, OutlineRow(1, LEFT, f"{len(left) - MOST} more are left")] if len(left) > MOST else rows
 
 
-def _rows(depth: int, parts: Sequence[Part]) -> list[OutlineRow]:
+def _rows(depth: int, parts: Sequence[OutlineEntry]) -> list[OutlineRow]:
     width = max((len(part.name) for part in parts), default=0)
     first = next((part for part in parts if not part.is_done), None)
     return [

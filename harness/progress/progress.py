@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.progress.outline import Part
+    from harness.progress.outline import OutlineEntry
 
 
 class Progress:
@@ -34,7 +34,7 @@ class Progress:
     def end(self, task: str, result: str = "") -> None:
         """The task has ended, and is shown no more; `result` is what it gave."""
 
-    def outline(self, parts: Sequence[Part]) -> None:
+    def outline(self, parts: Sequence[OutlineEntry]) -> None:
         """How far each part of the whole is, whose tasks are those of the part under way; () where it has ended."""
 
     @contextmanager

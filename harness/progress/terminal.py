@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.progress.budget import LineBudget
-from harness.progress.outline import UNDER_WAY, Part, outline_rows
+from harness.progress.outline import UNDER_WAY, OutlineEntry, outline_rows
 from harness.progress.progress import Progress
 from harness.progress.task import Task
 
@@ -27,7 +27,7 @@ class Terminal(Progress):
         self._console, self._clock = console, clock
         self._tasks: dict[str, Task] = {}
         self._budget = LineBudget(clock())
-        self._parts: Sequence[Part] = ()
+        self._parts: Sequence[OutlineEntry] = ()
         self._lock = threading.RLock()
 
     def update(self, task: str, done: float = 0, total: int = 0, **figures: Any) -> None:
@@ -44,7 +44,7 @@ class Terminal(Progress):
         if wanted:  # without the lock, for which the thread that draws may wait
             self._console.print(Text(f"{task}: {result}"), soft_wrap=True)
 
-    def outline(self, parts: Sequence[Part]) -> None:
+    def outline(self, parts: Sequence[OutlineEntry]) -> None:
         with self._lock:
             self._parts = tuple(parts)
 

@@ -53,7 +53,7 @@ def run(
     study = _read(file, db, model, data, scale)
     _check_stage(study, until)
     if plan:
-        document = plan_document(study)
+        document = plan_document(study, until)
         if json:
             print_json(document)
         else:

@@ -11,7 +11,7 @@ from harness.cli.tables import plain
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.progress.outline import Part
+    from harness.progress.outline import OutlineEntry
     from tuning.pipeline.report import Table
     from tuning.pipeline.session import Result
     from tuning.pipeline.study_file import StudyFile
@@ -22,16 +22,16 @@ INDENT = "  "
 def result_document(result: Result) -> dict[str, Any]:
     """What `--json` prints."""
     return {
-        "stages": [_part_document("stage", state) for state in result.states],
+        "stages": [_entry_document("stage", state) for state in result.states],
         "verdict": None if result.verdict is None else result.verdict.sentences,
         "people": result.people or None,
         "files": list(map(str, result.files)),
     }
 
 
-def _part_document(word: str, part: Part) -> dict[str, Any]:
-    inner = [_part_document("part", one) for one in part.parts]
-    return {word: part.name, "done": part.done, "total": part.total, "unit": part.unit, "parts": inner}
+def _entry_document(word: str, part: OutlineEntry) -> dict[str, Any]:
+    inner = [_entry_document("entry", one) for one in part.entries]
+    return {word: part.name, "done": part.done, "total": part.total, "unit": part.unit, "entries": inner}
 
 
 def print_result(console: Console, study: StudyFile, result: Result) -> None:

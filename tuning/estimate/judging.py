@@ -9,6 +9,7 @@ from tuning.objectives.win_rate_objective import JUDGING, LENGTH, WinRate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from data.prompts import Prompt
     from judges.judging.cost import Prices
     from tuning.study.definition import Study
 
@@ -37,14 +38,20 @@ def judging(study: Study, trials: int, prompts: str | None, prices: Prices | Non
 
 
 def _sizes(rate: WinRate, prompts: str | None) -> Sequence[int]:
-    """Worst tokens of each request: each turn of each prompt, in both orders."""
     from data.prompts import load
+
+    return request_sizes(load(prompts).prompts[: rate.count], LENGTH)
+
+
+def request_sizes(asked: Sequence[Prompt], length: int) -> list[int]:
+    """Worst tokens of each request about one pair of models: each turn of each prompt, in both orders, with answers of
+    `length` tokens."""
     from judges.judging import prompts as judging_prompts
     from judges.judging.cost import worst_tokens
 
-    asking, answer = judging_prompts.ours(), "x" * (LENGTH * BYTES_A_TOKEN)
+    asking, answer = judging_prompts.ours(), "x" * (length * BYTES_A_TOKEN)
     sizes = []
-    for row in load(prompts).prompts[: rate.count]:
+    for row in asked:
         for turns in range(1, len(row.turns) + 1):
             answers = [answer] * turns
             size = worst_tokens(asking.messages(row.turns[:turns], row.reference[:turns], answers, answers))

@@ -6,7 +6,7 @@ summed; where the base is not on this machine, or where nothing is known of how 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,33 +16,37 @@ from harness import tasks
 from harness.estimate.ranges import NOTHING, Range
 from harness.tasks.declared import with_rows
 from judges.answers.planning import PAPER_PROMPTS
+from judges.judging import cost
+from tuning.estimate.judging import request_sizes
+from tuning.pipeline.stages import stages_of
 from tuning.search import rungs
 from tuning.study.ledger import key_of
 from tuning.study.presets import fixed_points, preset
 
 if TYPE_CHECKING:
+    from data.prompts import Prompt
     from harness.options import RunOptions
     from tuning.pipeline.study_file import StudyFile
 
 NO_BASE = "it needs the base's weights"
 
 
-def plan_document(file: StudyFile) -> dict[str, Any]:
-    """What `harness study run --plan --json` prints. Raises what refuses the study, as far as its base is needed for
-    that only where it is here."""
+def plan_document(file: StudyFile, until: str | None = None) -> dict[str, Any]:
+    """What `harness study run --plan --json` prints, up to the stage `until`. Raises what refuses the study; what only
+    its base can tell, where it is here."""
     here = is_here(file.tune.model, file.tune.revision)
     searched = _estimate_search(file) if here else None
-    stages = [_search(file, searched), _finalists(file, searched)]
-    if file.benchmarks:
-        stages.append(_benchmarks(file, here))
-    if file.audit is not None:
-        stages.append(_stage("audit", ["the rows that configurations learn from against the benchmarks' items"]))
-    if file.answers is not None:
-        stages.append(_answers(file))
-    if file.judges is not None:
-        stages.append(_judges(file))
-    if file.people is not None:
-        stages.append(_people(file))
+    make: dict[str, Callable[[], dict[str, Any]]] = {
+        "search": lambda: _search(file, searched),
+        "finalists": lambda: _finalists(file, searched),
+        "benchmarks": lambda: _benchmarks(file, here),
+        "audit": lambda: _stage("audit", ["the rows that configurations learn from against the benchmarks' items"]),
+        "answers": lambda: _answers(file),
+        "judges": lambda: _judges(file),
+        "people": lambda: _people(file),
+    }
+    names: list[str] = [stage.name for stage in stages_of(file)]
+    stages = [make[name]() for name in names[: names.index(until) + 1 if until else None]]
     total = NOTHING
     for stage in stages:
         total += Range.read(stage["seconds"]) if stage["seconds"] else NOTHING
@@ -207,43 +211,43 @@ def _asked(selected: tasks.Selected, limit: int | None) -> int:
     return sum(min(groups[group], limit or groups[group]) for group in wanted)
 
 
-def _asked_prompts(file: StudyFile) -> tuple[int | None, int | None]:
-    """Prompts that each model answers, and their turns; None where the prompt set is not here."""
-    from data.sources import DataError
-
+def _asked_prompts(file: StudyFile) -> tuple[int | None, list[Prompt]]:
+    """How many prompts each model answers, and so many of them; None, and [], where that is not known here."""
     options = file.answer(model=file.tune.model)
     wanted = options.sample or (PAPER_PROMPTS if options.preset == "paper" else None)
-    local = options.prompts is not None and (options.prompts == "sample" or Path(options.prompts).expanduser().exists())
-    try:
-        loaded = prompts.load(options.prompts).prompts if local else ()
-    except DataError:
-        loaded = ()
-    if not loaded:
-        return wanted, None
-    count = min(len(loaded), wanted or len(loaded))
-    return count, round(sum(len(prompt.turns) for prompt in loaded) * count / len(loaded))
+    if options.prompts is None or not (options.prompts == "sample" or Path(options.prompts).expanduser().exists()):
+        return wanted, []
+    there = prompts.load(options.prompts).prompts[:wanted]
+    return len(there), list(there)
 
 
 def _answers(file: StudyFile) -> dict[str, Any]:
-    sets, (count, turns) = 1 + configurations(file), _asked_prompts(file)
+    sets, (count, known) = 1 + configurations(file), _asked_prompts(file)
     if count is None:
         counts = [f"at most {sets} models; prompts are counted when they are here"]
     else:
-        answers = f", about {sets * turns:,} answers" if turns is not None else ""
+        answers = f": {sets * sum(len(prompt.turns) for prompt in known):,} answers" if known else ""
         counts = [f"at most {sets} models on {count} prompts{answers}"]
     return _stage("answers", counts, why="how long answers get is known when some are there")
 
 
 def _judges(file: StudyFile) -> dict[str, Any]:
-    options, (count, turns) = file.judge(), _asked_prompts(file)
-    each = turns if turns is not None else count
+    """Verdicts at most, and what they cost where the file has prices."""
+    options, (count, known) = file.judge(), _asked_prompts(file)
     models = configurations(file)
     pairs = models if options.against is not None else len(list(combinations(range(1 + models), 2)))
     asked = f"{pairs:,} pairs of models, {', '.join(options.judge)}, both orders"
-    if each is None:
-        return _stage("judges", [f"at most {asked}"])
-    verdicts = pairs * each * 2 * options.repeats * len(options.judge)
-    return _stage("judges", [f"at most {asked}: about {verdicts:,} verdicts"], why="it is the judge's time")
+    if count is None:
+        return _stage("judges", [f"at most {asked}"], why="it is the judge's time")
+    turns = sum(len(prompt.turns) for prompt in known) or count
+    verdicts = pairs * turns * 2 * options.repeats * len(options.judge)
+    counts = [f"at most {asked}: {verdicts:,} verdicts"]
+    rates = cost.prices(options.price_in, options.price_out, options.max_cost)
+    if known and rates is not None:
+        sizes = request_sizes(known, file.answer(model=file.tune.model).max_new_tokens)
+        money = cost.estimate(sizes * (pairs * options.repeats * len(options.judge)), options.max_tokens, rates)
+        counts.append(f"they cost about {money.cost:,.2f}, and {money.most:,.2f} at most")
+    return _stage("judges", counts, why="it is the judge's time")
 
 
 def _people(file: StudyFile) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.progress.outline import Part
+from harness.progress.outline import OutlineEntry
 from tuning.pipeline import people, report
 from tuning.pipeline.measured import board
 from tuning.pipeline.stages import check, stages_of
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    states: tuple[Part, ...]  # of the stages
+    states: tuple[OutlineEntry, ...]  # of the stages
     verdict: Verdict | None  # None until finalists are measured
     files: tuple[Path, ...] = ()  # of the report
     people: str = ""  # what people are asked, and how many votes are in
 
 
-def status(file: StudyFile) -> list[Part]:
+def status(file: StudyFile) -> list[OutlineEntry]:
     """Of each stage. Nothing is computed."""
     return _states(WholeStudy(file))
 
 
-def _states(study: WholeStudy, known: Sequence[Part] = ()) -> list[Part]:
+def _states(study: WholeStudy, known: Sequence[OutlineEntry] = ()) -> list[OutlineEntry]:
     """`known` are those of the first stages, which are not looked at again."""
     states = list(known)
     for stage in stages_of(study.file)[len(known) :]:
         waits = bool(states) and not states[-1].is_done
-        states.append(Part(stage.name) if waits else stage.state(study))
+        states.append(OutlineEntry(stage.name) if waits else stage.state(study))
     return states
 
 
@@ -66,7 +66,7 @@ def result_of(file: StudyFile) -> Result:
     return _result(study, _states(study))
 
 
-def _result(study: WholeStudy, states: Sequence[Part]) -> Result:
+def _result(study: WholeStudy, states: Sequence[OutlineEntry]) -> Result:
     finished = {state.name for state in states if state.is_done}
     asked = people.sentence(study) if any(state.name == "people" and state.total for state in states) else ""
     if "benchmarks" not in finished:

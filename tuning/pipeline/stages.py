@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.errors import UsageError
 from harness.progress.named import Named
-from harness.progress.outline import Part
+from harness.progress.outline import OutlineEntry
 from tuning.pipeline import audit, people
 from tuning.pipeline.configurations import title
 from tuning.pipeline.study_file import StudyFile
@@ -31,30 +31,31 @@ Name = Literal["search", "finalists", "benchmarks", "audit", "answers", "judges"
 @dataclass(frozen=True, slots=True)
 class Stage:
     name: Name
-    state: Callable[[WholeStudy], Part]  # may ask the store only
-    run: Callable[[WholeStudy, Progress], Iterator[None]]  # yields when one of its parts is done
+    state: Callable[[WholeStudy], OutlineEntry]  # may ask the store only
+    run: Callable[[WholeStudy, Progress], Iterator[None]]  # yields when one of its entries is done
     wanted: Callable[[StudyFile], bool] = lambda file: True
 
 
-def _searched(study: WholeStudy) -> Part:
+def _searched(study: WholeStudy) -> OutlineEntry:
     rows = study.rows()
-    parts = tuple(
+    entries = tuple(
         _searching(study, search.name, search.options.budget or made.budget, row)
         for search, made, row in zip(study.searches, study.plans, rows, strict=True)
     )
-    return _whole("search", parts, "searches")
+    return _whole("search", entries, "searches")
 
 
-def _searching(study: WholeStudy, name: str, budget: int, row: StudyRow | None) -> Part:
+def _searching(study: WholeStudy, name: str, budget: int, row: StudyRow | None) -> OutlineEntry:
     if row is None:
-        return Part(name, 0, budget, "trials")
+        return OutlineEntry(name, 0, budget, "trials")
     settled = sum(trial.state != "running" for trial in study.store.trials(row.id))
-    return Part(name, settled, settled if row.status == "finished" else max(budget, settled + 1), "trials")
+    ended = row.status == "finished" and row.budget >= budget  # a space may have fewer points
+    return OutlineEntry(name, settled, settled if ended else max(budget, settled + 1), "trials")
 
 
-def _whole(name: Name, parts: Sequence[Part], unit: str) -> Part:
-    """A stage of parts, each of which is done or not."""
-    return Part(name, sum(part.is_done for part in parts), len(parts), unit, tuple(parts))
+def _whole(name: Name, entries: Sequence[OutlineEntry], unit: str) -> OutlineEntry:
+    """A stage whose entries are each done or not."""
+    return OutlineEntry(name, sum(one.is_done for one in entries), len(entries), unit, tuple(entries))
 
 
 def _search(study: WholeStudy, progress: Progress) -> Iterator[None]:
@@ -70,13 +71,13 @@ def _search(study: WholeStudy, progress: Progress) -> Iterator[None]:
         yield
 
 
-def _trained(study: WholeStudy) -> Part:
+def _trained(study: WholeStudy) -> OutlineEntry:
     searches = study.finished()
-    parts = [
-        Part(title(finalist, searches), _measured(study, finalist), _seeds(study, finalist), "seeds")
+    entries = [
+        OutlineEntry(title(finalist, searches), _measured(study, finalist), _seeds(study, finalist), "seeds")
         for finalist in study.finalists()
     ]
-    return _whole("finalists", parts, "configurations")
+    return _whole("finalists", entries, "configurations")
 
 
 def _seeds(study: WholeStudy, finalist: Finalist) -> int:
@@ -115,13 +116,15 @@ def _provide(study: WholeStudy, models: Sequence[Model], progress: Progress) -> 
             train_finalists(options, own, study.file.finalists.seeds, progress, needed=own)
 
 
-def _benchmarked(study: WholeStudy) -> Part:
+def _benchmarked(study: WholeStudy) -> OutlineEntry:
     finished = study.finished_runs()
     counts: dict[str, list[bool]] = {}
     for model in study.models():
         counts.setdefault(model.title, []).extend(tag in finished for tag, _ in study.runs(model))
-    parts = tuple(Part(name, sum(known), len(known), "runs") for name, known in counts.items())
-    return Part("benchmarks", sum(part.done for part in parts), sum(part.total for part in parts), "runs", parts)
+    entries = tuple(OutlineEntry(name, sum(known), len(known), "runs") for name, known in counts.items())
+    return OutlineEntry(
+        "benchmarks", sum(one.done for one in entries), sum(one.total for one in entries), "runs", entries
+    )
 
 
 def _benchmark(study: WholeStudy, progress: Progress) -> Iterator[None]:
@@ -136,8 +139,8 @@ def _benchmark(study: WholeStudy, progress: Progress) -> Iterator[None]:
         yield
 
 
-def _audited(study: WholeStudy) -> Part:
-    return Part("audit", *audit.tasks_done(study), "tasks")
+def _audited(study: WholeStudy) -> OutlineEntry:
+    return OutlineEntry("audit", *audit.tasks_done(study), "tasks")
 
 
 def _audit(study: WholeStudy, progress: Progress) -> Iterator[None]:
@@ -155,15 +158,11 @@ def _answers(study: WholeStudy) -> list[tuple[Model, AnswerOptions]]:
             study.file.answer(
                 model=model.path,
                 base=None if model.seed is None else study.file.tune.model,
-                name=_answers_name(study, model),
+                name=f"{study.file.name} {model.title}",
             ),
         )
         for model in first.values()
     ]
-
-
-def _answers_name(study: WholeStudy, model: Model) -> str:
-    return f"{study.file.name} {model.title}"
 
 
 def answer_names(study: WholeStudy) -> list[str]:
@@ -182,8 +181,10 @@ def _has_answered(study: WholeStudy, model: Model, options: AnswerOptions) -> bo
     return answers is not None and answers.status == "finished"
 
 
-def _answered(study: WholeStudy) -> Part:
-    parts = [Part(model.title, int(_has_answered(study, model, options)), 1) for model, options in _answers(study)]
+def _answered(study: WholeStudy) -> OutlineEntry:
+    parts = [
+        OutlineEntry(model.title, int(_has_answered(study, model, options)), 1) for model, options in _answers(study)
+    ]
     return _whole("answers", parts, "models")
 
 
@@ -197,7 +198,7 @@ def _answer(study: WholeStudy, progress: Progress) -> Iterator[None]:
         yield
 
 
-def _judged(study: WholeStudy) -> Part:
+def _judged(study: WholeStudy) -> OutlineEntry:
     """A judge of a model has one verdict on each pair that it is asked. An installed one passes over what it cannot
     compare, and is done, all at once, when it has one on every two answer sets."""
     from judges.judging import installed
@@ -208,16 +209,16 @@ def _judged(study: WholeStudy) -> Part:
     verdicts = study.store.comparisons(answer_sets=[one.id for one in compared.sets])
     known = {verdict.id for verdict in verdicts}
     twos = {frozenset((pair.first, pair.second)) for pair in compared.asked}
-    parts = []
+    entries = []
     for name in dict.fromkeys(options.judge):
         ids = [judge.id for judge in study.store.judges() if judge.name == name and judge.kind != "person"]
         if installed.has(name):
             seen = {frozenset((v.first, v.second)) for v in verdicts if v.judge in ids}
-            parts.append(Part(name, int(twos <= seen), 1))
+            entries.append(OutlineEntry(name, int(twos <= seen), 1))
         else:
             done = max((sum(pair.id(judge) in known for pair in compared.asked) for judge in ids), default=0)
-            parts.append(Part(name, done, len(compared.asked), "verdicts"))
-    return _whole("judges", parts, "judges")
+            entries.append(OutlineEntry(name, done, len(compared.asked), "verdicts"))
+    return _whole("judges", entries, "judges")
 
 
 def _judge(study: WholeStudy, progress: Progress) -> Iterator[None]:
@@ -228,8 +229,8 @@ def _judge(study: WholeStudy, progress: Progress) -> Iterator[None]:
     yield
 
 
-def _voted(study: WholeStudy) -> Part:
-    return Part("people", *people.votes(study), "votes")
+def _voted(study: WholeStudy) -> OutlineEntry:
+    return OutlineEntry("people", *people.votes(study), "votes")
 
 
 def _ask_people(study: WholeStudy, progress: Progress) -> Iterator[None]:

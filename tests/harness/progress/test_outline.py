@@ -7,17 +7,17 @@ import io
 from rich.console import Console
 
 from harness.progress.log import Log
-from harness.progress.outline import Part, outline_rows
+from harness.progress.outline import OutlineEntry, outline_rows
 from harness.progress.terminal import Terminal
 from tests.harness.progress.clock import Clock
 
 
-def stages(trials: int) -> tuple[Part, ...]:
-    searches = (Part("nomad", 6, 6, "trials"), Part("random", trials, 6, "trials"))
+def stages(trials: int) -> tuple[OutlineEntry, ...]:
+    searches = (OutlineEntry("nomad", 6, 6, "trials"), OutlineEntry("random", trials, 6, "trials"))
     return (
-        Part("search", sum(part.is_done for part in searches), 2, "searches", searches),
-        Part("finalists"),
-        Part("report"),
+        OutlineEntry("search", sum(part.is_done for part in searches), 2, "searches", searches),
+        OutlineEntry("finalists"),
+        OutlineEntry("report"),
     )
 
 
@@ -37,8 +37,8 @@ def test_the_part_under_way_is_opened_and_no_other():
 
 
 def test_many_parts_are_counted():
-    parts = tuple(Part(f"model {n}", int(n < 5), 1) for n in range(20))
-    rows = [row.text for row in outline_rows([Part("runs", 5, 20, "runs", parts)])]
+    parts = tuple(OutlineEntry(f"model {n}", int(n < 5), 1) for n in range(20))
+    rows = [row.text for row in outline_rows([OutlineEntry("runs", 5, 20, "runs", parts)])]
     assert rows[:3] == ["▸ runs  5 of 20 runs", "  ✓ 5 more are done", "  ▸ model 5   0 of 1"]
     assert rows[-1] == "  · 7 more are left"
     assert len(rows) == 11

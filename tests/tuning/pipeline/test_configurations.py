@@ -27,15 +27,27 @@ def searched(optimizer: str, points: list[tuple[str, tuple[float, ...]]], change
     }
     ranked = [one.number for one in sorted(trials, key=lambda one: one.objectives[0])]
     ledger: Any = SimpleNamespace(trials=trials, ranked=lambda: ranked, whole=attempts.get)
-    objectives = [f"objective {n}" for n in range(len(points[0][1]))]
+    objectives = ["validation", "adapter-size"][: len(points[0][1])]
     row: Any = SimpleNamespace(
         id=f"{optimizer}{seed}{change}", optimizer=optimizer, name=optimizer, config={"objectives": objectives}
     )
     return Searched(PlannedSearch(optimizer, seed, TuneOptions(model="tiny"), change), row, ledger)
 
 
-ONE = [("paper-default", (3.0,)), ("without-regret", (2.0,)), ("", (1.0,)), ("", (1.5,)), ("warm-1", (1.2,))]
-SEVERAL = [("common", (3.0, 0.1)), ("", (1.0, 0.9)), ("", (1.1, 0.2)), ("", (1.05, 0.6)), ("", (4.0, 4.0))]
+ONE: list[tuple[str, tuple[float, ...]]] = [
+    ("paper-default", (3.0,)),
+    ("without-regret", (2.0,)),
+    ("", (1.0,)),
+    ("", (1.5,)),
+    ("warm-1", (1.2,)),
+]
+SEVERAL: list[tuple[str, tuple[float, ...]]] = [
+    ("common", (3.0, 0.1)),
+    ("", (1.0, 0.9)),
+    ("", (1.1, 0.2)),
+    ("", (1.05, 0.6)),
+    ("", (4.0, 4.0)),
+]
 
 
 def test_a_front_has_its_choice_and_some_of_the_others() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from data import prompts
 from tuning.pipeline import plan
 from tuning.pipeline.study_file import StudyFile, read
 
@@ -64,7 +65,7 @@ def test_times_are_sums_of_what_was_measured(monkeypatch: pytest.MonkeyPatch, tm
     path.write_text(
         'model = "tiny"\ndata = "sample"\n[searches]\noptimizers = ["tpe", "random"]\n[finalists]\nseeds = 2\n'
         '[[benchmarks]]\ntasks = "mmlu"\ndata = "sample"\nlimit = 2\n[answers]\nprompts = "sample"\nsample = 4\n'
-        '[judges]\njudge = ["reference"]\n',
+        '[judges]\njudge = ["reference"]\nprice-in = 1.0\nprice-out = 2.0\n',
         "utf-8",
     )
     file: StudyFile = read(path, {"db": str(tmp_path / "s.duckdb")})
@@ -77,5 +78,12 @@ def test_times_are_sums_of_what_was_measured(monkeypatch: pytest.MonkeyPatch, tm
     assert stages["benchmarks"]["counts"][1].startswith("mmlu (standard): ")
     assert document["seconds"]["high"] == 80 + configurations * 2 * 4 + (1 + configurations * 2) * 4
     assert stages["answers"]["seconds"] is None
+    turns = sum(len(prompt.turns) for prompt in prompts.load("sample").prompts[:4])
+    assert stages["answers"]["counts"] == [f"at most 8 models on 4 prompts: {8 * turns} answers"]
+    verdicts, price = stages["judges"]["counts"]
+    assert verdicts == f"at most 28 pairs of models, reference, both orders: {28 * 2 * turns} verdicts"
+    assert price.startswith("they cost about ")
+    short = plan.plan_document(file, "finalists")
+    assert [stage["stage"] for stage in short["stages"]] == ["search", "finalists"]
     assert document["memory_bytes"] == 7
     assert document["notes"] == ["a note"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.progress import SILENT, Progress
-from harness.progress.outline import Part
+from harness.progress.outline import OutlineEntry
 from judges.people import raters
 from judges.people.votes import Desk
 from tuning.exchange import study_files
@@ -56,7 +56,7 @@ class Outlines(Progress):
     def __init__(self) -> None:
         self.begun: list[str] = []
 
-    def outline(self, parts: Sequence[Part]) -> None:
+    def outline(self, parts: Sequence[OutlineEntry]) -> None:
         under_way = [part.name for part in parts if not part.is_done][:1]
         self.begun += [name for name in under_way if name not in self.begun]
 
@@ -66,7 +66,7 @@ class Road:
     """A study that was begun, gone on with, and called once more."""
 
     file: StudyFile
-    before: Sequence[Part]
+    before: Sequence[OutlineEntry]
     first: session.Result  # to the end of the finalists
     whole: session.Result
     again: session.Result
@@ -185,3 +185,10 @@ def test_votes_are_counted_and_rank(road: Road, tmp_path: Path, monkeypatch: pyt
     assert "Preference, by people" in [table["title"] for table in report["tables"]]
     assert result.verdict is not None
     assert {"preference of people", "preference of judges"} <= {rule.name for rule in result.verdict.rules}
+
+
+def test_a_larger_budget_goes_on(file: StudyFile) -> None:
+    more = read(file.path, {"db": file.tune.db, "budget": 7})
+    search, *others = session.status(more)
+    assert (search.done, search.total, search.entries[0].count) == (0, 1, "5 of 7 trials")
+    assert {other.total for other in others} == {0}
