@@ -62,6 +62,7 @@ class StudyFile:
     benchmarks: tuple[Mapping[str, Any], ...]  # each is a run of every model
     answers: Mapping[str, Any] | None
     judges: Mapping[str, Any] | None
+    changes: Mapping[str, Any]  # to the options at its top, by the command line
 
     def search(self, optimizer: str, seed: int) -> TuneOptions:
         """The options of one of the searches."""
@@ -125,6 +126,7 @@ def read(path: Path, changes: Mapping[str, Any]) -> StudyFile:
         benchmarks=measured,
         answers=tables.get("answers"),
         judges=tables.get("judges"),
+        changes=changes,
     )
 
 
