@@ -6,12 +6,16 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.wheel import installed as installed
 from tests.wheel import poisoned as poisoned
 from tests.wheel import wheel as wheel
+
+if TYPE_CHECKING:
+    from tuning.pipeline.study_file import StudyFile
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run beside each other
@@ -44,6 +48,15 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("HARNESS_HOME", str(tmp_path_factory.getbasetemp() / "harness-home"))
         patch.delenv("HARNESS_DB", raising=False)
         yield
+
+
+@pytest.fixture(scope="session")
+def whole_study(tmp_path_factory: pytest.TempPathFactory) -> StudyFile:
+    """The file of a whole study whose store has all that a number may come from (tests/tuning/trace/filled.py). Tests
+    that change the store copy it."""
+    from tests.tuning.trace.filled import filled
+
+    return filled(tmp_path_factory.mktemp("whole-study"))
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ COMMANDS = {
     "ranking": "Rank models by what people or judges preferred, with intervals, and show how good those judges are.",
     "rate": "Serve the rating page: people compare answers, blind, two at a time.",
     "study": "A whole study by one file: searches, finalists, benchmarks, answers, judges, people, verdict.",
+    "trace": "Show where a number comes from: samples, run, checkpoint, trial, study, rows, base, program and machine.",
     "tune": "Search for LoRA hyperparameters; the same command again goes on.",
 }
 

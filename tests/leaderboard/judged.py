@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Mapping
 from datetime import timedelta
 from itertools import combinations
 from pathlib import Path
@@ -20,8 +21,21 @@ def judged(path: Path, questions: int = 8, people: bool = True, judges: bool = T
     """Three models; the stronger one wins three games in four. A judge asks twice in both orders, and errs now and
     then; two people rate."""
     store = answered(path, {name: [f"{name} says **{n}** things." for n in range(questions)] for name in STRENGTH})
+    compare_all(store, STRENGTH, questions, people, judges, seed)
+    return store
+
+
+def compare_all(
+    store: Store,
+    strength: Mapping[str, int],
+    questions: int = 8,
+    people: bool = True,
+    judges: bool = True,
+    seed: int = 0,
+) -> None:
+    """Every two of the store's answer sets, whose strengths are by their names."""
     rng = random.Random(seed)
-    sets = sorted(((each.id, STRENGTH[each.name]) for each in store.answer_sets()), key=lambda each: each[1])
+    sets = sorted(((each.id, strength[each.name]) for each in store.answer_sets()), key=lambda each: each[1])
     rows: list[ComparisonRow] = []
     if judges:
         judge = JudgeRow("ab" * 32, "model", "judge-one", NOW)
@@ -48,7 +62,6 @@ def judged(path: Path, questions: int = 8, people: bool = True, judges: bool = T
                     ComparisonRow(key, person.id, f"q{n}", 0, a[0], b[0], verdict, at, note="hm", assignment=key)
                 )
     store.record_comparisons(rows)
-    return store
 
 
 def _verdict(rng: random.Random, first_is_better: bool) -> Verdict:

@@ -16,16 +16,26 @@ from tuning.report import audits
 from tuning.report.files import as_markdown, write_files
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tuning.pipeline.whole_study import WholeStudy
 
 
+CONTENT = "report.json"  # of the report, for programs
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
+    """`names`: how many of the first columns say what a row is of."""
+
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    names: int = 1
+
+    def number(self, row: Sequence[str], column: str) -> str:
+        """What `harness trace` calls a cell."""
+        return ", ".join((self.title, *row[: self.names], column))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +45,40 @@ class Report:
     verdict: Sequence[str]
     tables: Sequence[Table]
     sections: Sequence[Section]
+    file: str  # the study's
+    changes: Mapping[str, Any]  # to its options, by the command line
+
+
+def numbers(report: Report) -> dict[str, str]:
+    """All that the report says, by what `harness trace` calls it: cells, and sentences."""
+    cells = {
+        table.number(row, column): cell
+        for table in report.tables
+        for row in table.rows
+        for column, cell in list(zip(table.columns, row, strict=True))[table.names :]
+    }
+    verdict = {f"Verdict, {n}": sentence for n, sentence in enumerate(report.verdict, 1)}
+    said = {f"{s.title}, {n}": text for s in report.sections for n, text in enumerate(s.sentences, 1)}
+    return {**verdict, **cells, **said}
 
 
 def write(study: WholeStudy, outcome: Verdict, folder: Path) -> list[Path]:
     """`report.html`, `report.md` and `report.json` in `folder`, which is made. HarnessError where that cannot be
     written. A file appears whole or not at all."""
     made = report_of(study, outcome)
-    page = html_templates.environment("tuning.report").get_template("templates/whole_study.html").render(report=made)
-    content = {"report.html": page, "report.md": markdown(made), "report.json": json.dumps(document(made), indent=1)}
+    page = (
+        html_templates.environment("tuning.report")
+        .get_template("templates/whole_study.html")
+        .render(report=made, example=_example(made))
+    )
+    content = {"report.html": page, "report.md": markdown(made), CONTENT: json.dumps(document(made), indent=1)}
     write_files(folder, content)
     return [folder / name for name in content]
+
+
+def _example(report: Report) -> str:
+    """The name of a number."""
+    return next((name for name in numbers(report) if name.startswith("Configurations")), "Verdict, 1")
 
 
 def report_of(study: WholeStudy, outcome: Verdict) -> Report:
@@ -71,6 +105,8 @@ def report_of(study: WholeStudy, outcome: Verdict) -> Report:
         outcome.sentences,
         tables,
         shown,
+        str(study.file.path),
+        study.file.changes,
     )
 
 
@@ -97,7 +133,7 @@ def comparisons_table(outcome: Verdict) -> Table:
     ]
     chosen = outcome.board.chosen
     title = f"{chosen.title if chosen else ''}, chosen by validation loss, against"
-    return Table(title, ("rival", "task", "difference [95%]", "p (Holm)", "verdict"), tuple(rows))
+    return Table(title, ("rival", "task", "difference [95%]", "p (Holm)", "verdict"), tuple(rows), names=2)
 
 
 def rules_table(outcome: Verdict) -> Table:
@@ -138,6 +174,8 @@ def document(report: Report) -> dict[str, Any]:
             {"title": t.title, "columns": list(t.columns), "rows": list(map(list, t.rows))} for t in report.tables
         ],
         "sections": [{"title": s.title, "sentences": list(s.sentences)} for s in report.sections],
+        "numbers": numbers(report),
+        "made_from": {"file": report.file, "changes": dict(report.changes)},
     }
 
 
@@ -155,6 +193,10 @@ def markdown(report: Report) -> str:
         lines += ["| " + " | ".join(map(as_markdown, row)) + " |" for row in table.rows]
     for section in report.sections:
         lines += ["", f"## {as_markdown(section.title)}", "", *(f"- {as_markdown(text)}" for text in section.sentences)]
+    lines += [
+        "",
+        f"Where a number comes from: `harness trace {CONTENT}`, or with a number's name of that file behind it.",
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -8,7 +8,7 @@ benchmarks (one for each run), answers and judges hold are options of `harness r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -120,6 +120,7 @@ class StudyFile:
     audit: AuditOptions | None = None
     further: tuple[FurtherSearch, ...] = ()
     notes: tuple[str, ...] = ()  # what of the file is left out or cut
+    changes: Mapping[str, Any] = field(default_factory=dict)  # to the options at its top, by the command line
 
     def search(self, optimizer: str, seed: int) -> TuneOptions:
         """The options of one of the searches."""
@@ -209,6 +210,7 @@ def read(path: Path, changes: Mapping[str, Any]) -> StudyFile:
         people=_options(PeopleOptions, tables, "people", path) if "people" in tables else None,
         audit=_options(AuditOptions, tables, "audit", path) if "audit" in tables else None,
         further=tuple(_further(table, options, path) for table in lists["further"]),
+        changes=changes,
     )
 
 

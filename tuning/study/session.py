@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data.instruction_split import PARTS
 from data.sources import DataError
 from harness.errors import ModelError, StoreError, UsageError
 from harness.models.loading import check_loads, require_device
@@ -250,9 +252,14 @@ def _row(made: Plan, options: Options, command: Sequence[str]) -> StudyRow:
         created=datetime.now(UTC),
         command=" ".join(command or sys.argv),
         config=study.to_dict(),
-        provenance=provenance(),
+        provenance={**provenance(), "rows": _counts(made.splits)},
         warnings=tuple(dict.fromkeys((*made.checkpoint.warnings, *made.notes, *made.splits.notes))),
     )
+
+
+def _counts(splits: Splits) -> dict[str, dict[str, int]]:
+    """Of each part, its rows by source."""
+    return {part: dict(Counter(row.source for row in splits.part(part))) for part in PARTS}
 
 
 def _permission(store: Store, study_id: str, limit: float) -> Callable[[], bool]:
