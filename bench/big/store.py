@@ -1,8 +1,9 @@
-"""A store as after a year's work: python -m bench.big.store FILE [SEED].
+"""A store as after a year's work, or several: python -m bench.big.store FILE [SEED [YEARS]].
 
 50 runs with a million samples and their responses, 5 studies of 100 trials, 8 models' answers with verdicts of judges
-and votes of people. Figures follow from the seed (ids of studies and moments do not). Samples are made in SQL, scores
-from the samples as `harness run` makes them. Takes one to three minutes.
+and votes of people. A further year has runs of as many other models, with the first year's answers. Figures follow from
+the seed (ids of studies and moments do not). Samples are made in SQL, scores from the samples as `harness run` makes
+them. Takes one to three minutes.
 """
 
 from __future__ import annotations
@@ -210,7 +211,35 @@ def _scores(store: Store, run: Wanted) -> Iterator[ScoreRow]:
             yield ScoreRow(run.row.id, name, s.group, run.protocol, s.metric, *interval, s.n, s.method)
 
 
-def build(path: Path, seed: int = 0) -> Store:
+# The first year's rows again, under another run's id, another model's name and other keys.
+_REPEAT = (
+    """INSERT INTO runs SELECT * REPLACE (md5($year || id) AS id, sha256($year || identity) AS identity,
+           name || ', year ' || $year AS name, 'year-' || $year || '/' || model AS model,
+           sha256($year || id) AS model_digest, created + to_years($back) AS created,
+           finished + to_years($back) AS finished) FROM runs WHERE id IN (SELECT run FROM first_year)""",
+    """INSERT INTO responses SELECT * REPLACE (task + $keys AS task) FROM responses
+           WHERE task IN (SELECT key FROM first_year)""",
+    """INSERT INTO samples SELECT * REPLACE (task + $keys AS task) FROM samples
+           WHERE task IN (SELECT key FROM first_year)""",
+    """INSERT INTO scores SELECT * REPLACE (md5($year || run) AS run) FROM scores
+           WHERE run IN (SELECT run FROM first_year)""",
+    """INSERT INTO tasks SELECT * REPLACE (key + $keys AS key, md5($year || run) AS run) FROM tasks
+           WHERE run IN (SELECT run FROM first_year)""",
+)
+
+
+def repeat(store: Store, year: int) -> None:
+    """The runs of year `year` + 1, counted from the first."""
+    with store.write() as connection:
+        connection.execute("""CREATE OR REPLACE TEMP TABLE first_year AS SELECT key, run FROM tasks
+            WHERE run NOT IN (SELECT id FROM runs WHERE name LIKE '%, year %')""")
+        (keys,) = connection.execute("SELECT max(key) FROM tasks").fetchone()  # type: ignore[misc]
+        given = {"year": str(year + 1), "back": -year, "keys": keys}
+        for statement in _REPEAT:
+            connection.execute(statement, {name: given[name] for name in given if f"${name}" in statement})
+
+
+def build(path: Path, seed: int = 0, years: int = 1) -> Store:
     """All of it, in a new file; SystemExit where there is one."""
     if path.exists():
         raise SystemExit(f"{path} is there already.")
@@ -228,6 +257,9 @@ def build(path: Path, seed: int = 0) -> Store:
         say(f"{len(runs)} runs")
         preference.add(store, [run for run in runs if not run.row.partial][:8], seed)
         say("preference")
+        for year in range(1, years):
+            repeat(store, year)
+            say(f"year {year + 1}")
         counts = store.info()
         say(", ".join(f"{counts[name]:,} {name}" for name in ("samples", "trials", "comparisons")))
     except BaseException:

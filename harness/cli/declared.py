@@ -95,6 +95,11 @@ def command_of(options: str, several: str = "", only: Sequence[str] = ()) -> Cal
     return functools.partial(_Command, options, several, only)
 
 
+def options_of(function: Any) -> type[Declaration] | None:
+    """The declared options that a command has flags for; None where `command_of` did not make it."""
+    return function._model if isinstance(function, _Command) else None
+
+
 class _Command:
     """The function as Typer sees it. Its signature is made when it is asked for."""
 

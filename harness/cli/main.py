@@ -66,7 +66,7 @@ class LazyGroup(TyperGroup):
             if args[0] not in known:
                 hint = suggest(args[0], known)
                 raise UsageError(f"There is no command {args[0]!r}.{hint} `harness --help` lists them.")
-            return args[0], _loaded(args[0]), args[1:]
+            return args[0], command(args[0]), args[1:]
         return super().resolve_command(ctx, args)
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:  # where help is printed
@@ -95,7 +95,8 @@ class _CaughtError(Exception):
     """Its cause is the error."""
 
 
-def _loaded(name: str) -> Any:
+def command(name: str) -> Any:
+    """The click command of that name, ours or a plug-in's, with all its options; MissingError for a broken plug-in."""
     part = registry.load("commands", name)
     try:
         return _command(part, name)
@@ -149,7 +150,7 @@ def _root(
 
 
 def main() -> None:
-    """The console command. Exit codes are in harness/errors.py and the README."""
+    """The console command. Exit codes are in harness/errors.py and docs/exit_codes.md."""
     signals.install()
     sys.exit(run_command(sys.argv[1:]))
 
