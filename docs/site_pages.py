@@ -164,14 +164,14 @@ def _described(words: str, command: Any) -> list[str]:
         panels.setdefault(each.rich_help_panel or "", []).append(each)
     for panel, own in panels.items():
         lines += [f"**{panel}**", ""] if panel else []
-        rows = []
+        listed: list[tuple[str, ...]] = []
         for each in own:
             field = model.model_fields.get(each.name) if model else None
             must = "" if each.is_flag else allowed(field) if field is not None else _type(each)
             flags = ", ".join(f"`{flag}`" for flag in [*each.opts, *each.secondary_opts])
             words = (each.help or "").removesuffix(" (required)")
-            rows.append((flags, _text(words), _text(must), _default(each, model)))
-        lines += _table(("option", "what it is", "must be", "default"), rows)
+            listed.append((flags, _text(words), _text(must), _default(each, model)))
+        lines += _table(("option", "what it is", "must be", "default"), listed)
     return lines
 
 

@@ -88,19 +88,10 @@ def status(
 
 
 def _read(file: Path, db: str | None, model: str | None, data: str | None, scale: float | None) -> StudyFile:
-    from harness.options import OptionError
-    from tuning.pipeline.smaller import on_sample, scaled
-    from tuning.pipeline.study_file import read
+    from tuning.pipeline.smaller import read_smaller
 
     changes = {"db": db, "model": model, "data": data}
-    study = read(file, {name: value for name, value in changes.items() if value is not None})
-    if data == "sample":
-        study = on_sample(study)
-    if scale is None:
-        return study
-    if scale == 0:
-        raise OptionError("scale", scale, " must be above 0 and at most 1.")
-    return scaled(study, scale)
+    return read_smaller(file, {name: value for name, value in changes.items() if value is not None}, scale)
 
 
 def _check_stage(study: StudyFile, until: str | None) -> None:

@@ -47,6 +47,7 @@ class Report:
     sections: Sequence[Section]
     file: str  # the study's
     changes: Mapping[str, Any]  # to its options, by the command line
+    scale: float | None  # that it was cut by
 
 
 def numbers(report: Report) -> dict[str, str]:
@@ -107,6 +108,7 @@ def report_of(study: WholeStudy, outcome: Verdict) -> Report:
         shown,
         str(study.file.path),
         study.file.changes,
+        study.file.scale,
     )
 
 
@@ -175,7 +177,7 @@ def document(report: Report) -> dict[str, Any]:
         ],
         "sections": [{"title": s.title, "sentences": list(s.sentences)} for s in report.sections],
         "numbers": numbers(report),
-        "made_from": {"file": report.file, "changes": dict(report.changes)},
+        "made_from": {"file": report.file, "changes": dict(report.changes), "scale": report.scale},
     }
 
 

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from data import prompts
 from data.instruction_rows import sources
 from harness import tasks
+from harness.options import OptionError
 from harness.options.row_columns import columns_of
 from judges.answers.planning import PAPER_PROMPTS
 from judges.judging.reference_judge import NAME as REFERENCE
-from tuning.pipeline.study_file import StudyFile
+from tuning.pipeline.study_file import StudyFile, read
 from tuning.study.presets import preset
 from tuning.study.row_options import mix_of, sizes_of
 
@@ -25,6 +28,18 @@ ROWS = (24, 8, 8)  # of train, validation and test
 ITEMS = 2  # of a group: a rule that reads one half leaves the other
 PROMPTS = 3
 _COUNT = re.compile(r"(?<=@)\d+")  # of an objective: benchmark:TASK@N, win-rate:JUDGE@N
+
+
+def read_smaller(path: Path, changes: Mapping[str, Any], scale: float | None = None) -> StudyFile:
+    """The file with `changes` to its options; on the bundled sample where they say so, and cut by `scale`."""
+    file = read(path, changes)
+    if changes.get("data") == "sample":
+        file = on_sample(file)
+    if scale is None:
+        return file
+    if not 0 < scale <= 1:
+        raise OptionError("scale", scale, " must be above 0 and at most 1.")
+    return scaled(file, scale)
 
 
 def on_sample(file: StudyFile) -> StudyFile:
@@ -75,6 +90,7 @@ def scaled(file: StudyFile, factor: float) -> StudyFile:
     return replace(
         file,
         name=tune.name or file.name,
+        scale=factor,
         tune=tune,
         finalists=finalists.replace(**few),
         benchmarks=tuple(

@@ -121,6 +121,7 @@ class StudyFile:
     further: tuple[FurtherSearch, ...] = ()
     notes: tuple[str, ...] = ()  # what of the file is left out or cut
     changes: Mapping[str, Any] = field(default_factory=dict)  # to the options at its top, by the command line
+    scale: float | None = None  # that it was cut by
 
     def search(self, optimizer: str, seed: int) -> TuneOptions:
         """The options of one of the searches."""

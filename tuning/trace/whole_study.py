@@ -14,9 +14,10 @@ from harness.cli.options import DEFAULT_DB
 from harness.errors import UsageError
 from tuning.pipeline.measured import board
 from tuning.pipeline.report import CONTENT, Report, numbers, report_of
-from tuning.pipeline.stages import WholeStudy, answer_names, stages_of
-from tuning.pipeline.study_file import read
+from tuning.pipeline.smaller import read_smaller
+from tuning.pipeline.stages import answer_names, stages_of
 from tuning.pipeline.verdict import verdict
+from tuning.pipeline.whole_study import WholeStudy
 from tuning.store import Store
 from tuning.trace.comparisons import configuration_link
 from tuning.trace.links import Figure, Link, command
@@ -42,12 +43,13 @@ def report_link(path: Path, store: Store, words: Sequence[str] = ()) -> Link:
     """`words`: only those numbers whose names have them all. UsageError where there is no verdict yet."""
     known: dict[str, str] = {}
     changes: Mapping[str, Any] = {}
+    scale = None
     file_path = path
     if path.name == CONTENT:
-        file_path, changes, known = _content(path)
+        file_path, changes, scale, known = _content(path)
     if str(store.path) != DEFAULT_DB:
         changes = {**changes, "db": str(store.path)}
-    file = read(file_path, changes)
+    file = read_smaller(file_path, changes, scale)
     study = WholeStudy(file)
     _ = study.identities  # which looks into the store by itself
     with study.store.read():
@@ -73,11 +75,11 @@ def _of_study(study: WholeStudy, path: Path, known: Mapping[str, str], words: Se
     )
 
 
-def _content(path: Path) -> tuple[Path, Mapping[str, Any], dict[str, str]]:
+def _content(path: Path) -> tuple[Path, Mapping[str, Any], float | None, dict[str, str]]:
     try:
         content = json.loads(path.read_text("utf-8"))
         made_from = content["made_from"]
-        return Path(made_from["file"]), made_from["changes"], dict(content["numbers"])
+        return Path(made_from["file"]), made_from["changes"], made_from["scale"], dict(content["numbers"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{path} is no report of `harness study run`, or one from before it said what it is made of: "
@@ -87,11 +89,11 @@ def _content(path: Path) -> tuple[Path, Mapping[str, Any], dict[str, str]]:
 
 def _require_a_verdict(study: WholeStudy) -> None:
     for stage in stages_of(study.file):
-        done, total = stage.done(study)
-        if done < total:
+        state = stage.state(study)
+        if not state.is_done:
             file = study.file.path
             raise UsageError(
-                f"{file} has no verdict yet: of the stage {stage.name} {done} of {total} parts are done. "
+                f"{file} has no verdict yet: of the stage {stage.name} {state.count or 'nothing'} is done. "
                 f"`harness study run {file}` goes on."
             )
         if stage.name == "benchmarks":

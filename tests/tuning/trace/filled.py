@@ -18,8 +18,9 @@ from tests.harness.results import make
 from tests.leaderboard.judged import compare_all
 from tests.leaderboard.make import NOW
 from tests.tuning import fakes
-from tuning.pipeline.stages import Model, WholeStudy, answer_names
+from tuning.pipeline.stages import answer_names
 from tuning.pipeline.study_file import StudyFile, read
+from tuning.pipeline.whole_study import Model, WholeStudy
 from tuning.store import Store
 from tuning.study import session
 from tuning.study.finalist_evaluation import train_finalists
@@ -57,8 +58,8 @@ def filled(folder: Path) -> StudyFile:
     file = read(path, {"db": str(folder / "s.duckdb")})
     study = WholeStudy(file)
     for search in study.searches:
-        session.run(file.search(*search), setup=fakes.setup())
-    train_finalists(file.search(*study.searches[0]), study.finalists(), file.finalists.seeds, SILENT, fakes.setup())
+        session.run(search.options, setup=fakes.setup())
+    train_finalists(study.searches[0].options, study.finalists(), file.finalists.seeds, SILENT, fakes.setup())
     first: dict[str, Model] = {}
     for model in study.models():
         first.setdefault(model.title, model)
