@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from leaderboard.app import state, store_cache
-from leaderboard.html import empty, markup
+from leaderboard.html import empty, markup, where_from
 from leaderboard.html.templates import macros
 from leaderboard.pages import Page
 from leaderboard.runs import compare_table, comparing
 from leaderboard.theme import charts
+from tuning.trace.links import address
 
 if TYPE_CHECKING:
     from harness.evaluation.compare import Comparison
@@ -87,6 +88,7 @@ def _page(names: dict[str, str]) -> None:
     notes = dict(zip(runs[1:], compared.notes, strict=True))
     for run, rows in rivals.items():
         _rival(names[runs[0]], names[run], comparing.headlines(rows), notes[run], run)
+    where_from.show("where-from", (address("compare", runs=runs),))
     _items(names, runs[0], rivals, keep)
 
 

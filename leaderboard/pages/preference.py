@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from leaderboard.app import state, store_cache
-from leaderboard.html import empty, sanitize
+from leaderboard.html import empty, sanitize, where_from
 from leaderboard.html.templates import macros, visible
 from leaderboard.pages import Page
 from leaderboard.theme import charts
+from tuning.trace.links import address
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -129,12 +130,14 @@ def _preference(names: Mapping[str, str]) -> None:
         tabs=True,
         label_visibility="collapsed",
     )
+    if shown == "pair":
+        _pair(version, digest, [model["name"] for model in report["models"]])
+        return
     if shown == "ranking":
         _ranking(report)
-    elif shown == "judges":
-        _quality(report["quality"])
     else:
-        _pair(version, digest, [model["name"] for model in report["models"]])
+        _quality(report["quality"])
+    where_from.show("where-from", (address("preference", prompts=digest, source=source, style="1" if style else ""),))
 
 
 def _ranking(report: Mapping[str, Any]) -> None:
@@ -209,6 +212,7 @@ def _pair(version: object, digest: str, names: Sequence[str]) -> None:
     place = state.one("Prompt (games that A won, ties, games that B won)", list(shown), "question", show=label)
     question = shown[place]["question"]
     _answers(store_cache.settled(question_of, version, digest, a, b, question), called[a], called[b])
+    where_from.show("where-from-pair", (a, "against", b, question))
 
 
 def _answers(compared: Mapping[str, Any], a: str, b: str) -> None:

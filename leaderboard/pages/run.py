@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from leaderboard.app import state, store_cache
-from leaderboard.html import empty, markup
+from leaderboard.html import empty, markup, where_from
 from leaderboard.html.templates import macros
 from leaderboard.pages import Page
 from leaderboard.runs import comparing, run_tables
@@ -84,6 +84,9 @@ def _page(runs: dict[str, RunRow]) -> None:
 
         origin = store_cache.read(lineages).get(run.id)
         markup.show(run_tables.provenance(run, document, origin), key="provenance")
+    task = state.get("task")
+    score = (task if task in tasks else tasks[0],) if view == "scores" and document["scores"] else ()
+    where_from.show("where-from", (run.id, "against", baseline) if view == "scores" and baseline else (run.id, *score))
 
 
 def document_of(store: Store, run: str) -> dict[str, Any]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from leaderboard.app import state, store_cache
-from leaderboard.html import empty, markup, tables
+from leaderboard.html import empty, markup, tables, where_from
 from leaderboard.html.tables import Head
 from leaderboard.html.templates import macros
 from leaderboard.pages import Page
 from leaderboard.theme import charts
+from tuning.trace.links import address
 
 if TYPE_CHECKING:
     from tuning.report.views import StudyView
@@ -29,7 +30,7 @@ def page() -> None:
     store_cache.live(_seen)  # first: what changes while this page is drawn is seen
     store = store_cache.store()
     rows = {row.id: row for row in store_cache.read(Store.studies)} if store.exists() else {}
-    chosen = [key for key in dict.fromkeys(state.get_all("study")) if key in rows]
+    chosen = _chosen(rows)
     if not rows:
         st.html(macros("shared").title("Studies"))
         empty.no_studies(str(store.path))
@@ -53,6 +54,15 @@ def _seen() -> tuple[object, ...]:
     shown = [(key, *(counts if not chosen or key in chosen else ())) for key, counts in pulse.items()]
     measured = [(run.id, run.status) for run in store_cache.read(Store.runs)]
     return *shown, *measured, store_cache.read(Store.verdicts)
+
+
+def _chosen(known: Iterable[str]) -> list[str]:
+    """By the beginning of an id; the address then has the whole."""
+    asked = dict.fromkeys(key for word in state.get_all("study") for key in known if word and key.startswith(word))
+    chosen = list(asked)
+    if chosen and chosen != state.get_all("study"):
+        state.put("study", chosen)
+    return chosen
 
 
 def _all() -> None:
@@ -95,6 +105,10 @@ def _some(rows: Sequence[StudyRow], known: Sequence[StudyRow]) -> None:
         state.many("Studies", list(names), "study", show=names.__getitem__, label_visibility="collapsed", width=420)
     views = [store_cache.read(view_of, row.id) for row in rows]
     markup.show(study_heading.cards(rows, views), key="cards")
+    trial = state.get("trial")
+    one = trial if len(rows) == 1 and trial in {str(seen.number) for seen in views[0].trials} else ""
+    words = (rows[0].id, one) if one else (address("studies", study=[row.id for row in rows]),)
+    where_from.show(f"where-from-{one}", words, opened=bool(one))
     _notes(views)
     scored = any(trial.scores for view in views for trial in view.ranked)
     usual = "scores" if scored else "search"

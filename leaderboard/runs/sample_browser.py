@@ -35,7 +35,11 @@ def browse(run: str, tasks: list[str], rivals: Mapping[str, str]) -> None:
             state.flag("Only flips", "flips", help="Right here and wrong beside, or the reverse.") if other else False
         )
     place = st.container()
-    chosen = (None if group == _ALL else group, wrong, words, other if flips else "")
+    item = state.get("item")
+    chosen = (None if group == _ALL else group, wrong, words, other if flips else "", item)
+    if item:
+        everything = markup.link("all of them", "run", run=run, view="samples", task=task)
+        markup.show(macros("sample_cards").only(item, everything), key="only")
     total = store_cache.read(counted, run, task, *chosen)
     at = state.page_number("page", -(-total // AT_ONCE))
     samples, others = store_cache.read(shown, run, task, *chosen, other, AT_ONCE * (at - 1))
@@ -58,14 +62,25 @@ def subjects(store: Store, run: str, task: str) -> list[str]:
     return store.groups(run, task)
 
 
-def counted(store: Store, run: str, task: str, group: str | None, wrong: bool, words: str, flips: str) -> int:
-    return store.count(run, task, group, wrong, search=words or None, flips=flips or None)
+def counted(
+    store: Store, run: str, task: str, group: str | None, wrong: bool, words: str, flips: str, item: str
+) -> int:
+    return store.count(run, task, group, wrong, item or None, words or None, flips or None)
 
 
 def shown(
-    store: Store, run: str, task: str, group: str | None, wrong: bool, words: str, flips: str, other: str, offset: int
+    store: Store,
+    run: str,
+    task: str,
+    group: str | None,
+    wrong: bool,
+    words: str,
+    flips: str,
+    item: str,
+    other: str,
+    offset: int,
 ) -> tuple[list[dict[str, Any]], dict[tuple[str, int], dict[str, Any]]]:
     """A page of samples, and another run's samples of the same items by (item, repeat)."""
-    page = store.page(run, task, group, wrong, None, words or None, offset, AT_ONCE, flips or None)
+    page = store.page(run, task, group, wrong, item or None, words or None, offset, AT_ONCE, flips or None)
     beside = store.page(other, task, item=[row["item"] for row in page], limit=100 * AT_ONCE) if other and page else []
     return page, {(row["item"], row["repeat"]): row for row in beside}

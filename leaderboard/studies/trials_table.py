@@ -135,7 +135,11 @@ def _objective(name: str) -> Column:
 
     def shown(row: Row) -> Cell:
         partial_and_value = value(row)
-        return tables.number("" if partial_and_value is None else f"{partial_and_value[1]:.5g}")
+        if partial_and_value is None:
+            return tables.number("")
+        address = state.link("studies", study=row.study.id, view="trials", trial=row.trial.number)
+        hint = "where it is from"
+        return tables.words(f"{partial_and_value[1]:.5g}", "n", address=address if row.study.id else "", hint=hint)
 
     return Column(
         name, name, value, shown, hint="Where the trial got to: on a part of the rows, the value is of that part."

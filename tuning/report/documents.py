@@ -223,6 +223,7 @@ def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str
         base={name: score.value for name, score in measured.get(BASE, {}).items()},
         audits=tuple(ledger.store.audits(row.id)),
         rows=f"{row.base_digest} {row.data_digest}",
+        id=row.id,
     )
 
 

@@ -54,6 +54,7 @@ class StudyView:
     base: Mapping[str, float] = field(default_factory=dict)  # the base's own scores, by benchmark or preference
     audits: tuple[Mapping[str, Any], ...] = ()  # a document a task (tuning.report.audits)
     rows: str = ""  # a digest of base and rows: validation losses of two studies compare where it is the same
+    id: str = ""  # of the study in the store
 
     @property
     def ranked(self) -> list[TrialView]:

@@ -31,7 +31,7 @@ def print_trace(console: Console, link: Link) -> None:
 
 def _fill(tree: Tree, link: Link, seen: set[str]) -> None:
     """`seen`: what stands above, which is not written again."""
-    key = json.dumps([link.kind, link.name, link.facts], default=str)
+    key = key_of(link)
     if key in seen:
         tree.add(plain("as above"), style="dim")
         return
@@ -40,6 +40,11 @@ def _fill(tree: Tree, link: Link, seen: set[str]) -> None:
         tree.add(plain(text), style=style, guide_style=style)
     for source in link.sources:
         _fill(tree.add(_head(source)), source, seen)
+
+
+def key_of(link: Link) -> str:
+    """The same for two links that are one thing."""
+    return json.dumps([link.kind, link.name, link.facts], default=str)
 
 
 def _head(link: Link) -> Any:

@@ -118,7 +118,7 @@ def sample_link(store: Store, run: RunRow, task: str, item: str) -> Link:
         ],
         [] if responses else ["What the model answered is not in the store."],
         command(store, "samples", run.id[:12], "--task", task, "--item", item),
-        address("run", run=run.id[:12], view="samples", task=task, find=samples[0].expected),
+        address("run", run=run.id[:12], view="samples", task=task, item=item),
         (score_link(store, run, task),),
     )
 
