@@ -25,25 +25,33 @@ SELECT t.run, t.task, t.items, count(s.task) AS done
 FROM tasks t JOIN runs r ON r.id = t.run LEFT JOIN samples s ON s.task = t.key
 WHERE r.status = 'running' AND t.items > 0 GROUP BY t.run, t.task, t.items, t.key ORDER BY t.key
 """
-_OF_COLUMN = """
-WITH v AS (
-    SELECT t.run, s.item, avg(s.metrics[$metric]) AS value,
-           any_value(s."group") AS "group", any_value(s.cluster) AS cluster
-    FROM samples s JOIN tasks t ON t.key = s.task
-    WHERE list_contains($runs::VARCHAR[], t.run) AND t.task = $task GROUP BY t.run, s.item)
-"""
-_SAME_ITEMS = (
-    _OF_COLUMN
-    + """
-SELECT run, count(*) AS n, md5(string_agg(item, chr(31) ORDER BY item)) AS items FROM v
+_OF_RUNS = "WITH of_runs AS (SELECT key, run FROM tasks WHERE list_contains($runs::VARCHAR[], run) AND task = $task)"
+_REPEATS = _OF_RUNS + "SELECT max(repeat) FROM samples WHERE task IN (SELECT key FROM of_runs)"  # noqa: S608
+# A column's items. Grouping some million of them takes longer than all else, and is for repeats alone.
+_ONCE = (
+    _OF_RUNS  # noqa: S608
+    + """, v AS (
+    SELECT task, item, metrics[$metric] AS value, "group", cluster
+    FROM samples WHERE task IN (SELECT key FROM of_runs))"""
+)
+_REPEATED = (
+    _OF_RUNS  # noqa: S608
+    + """, v AS (
+    SELECT task, item, avg(metrics[$metric]) AS value, any_value("group") AS "group", any_value(cluster) AS cluster
+    FROM samples WHERE task IN (SELECT key FROM of_runs) GROUP BY task, item)"""
+)
+# Sets of items are told apart by the exclusive or of their digests, which needs no order.
+_SAME_ITEMS = """
+SELECT run, count(*) AS n, bit_xor(md5_number(item)) AS items FROM v JOIN of_runs ON key = task
 GROUP BY run HAVING count(value) = count(*) ORDER BY run
 """
-)
-_MATRIX = _OF_COLUMN + "SELECT value FROM v ORDER BY run, item"  # noqa: S608
-_ITEMS = (
-    _OF_COLUMN  # noqa: S608
-    + """SELECT "group", if(cluster = '', 'i' || item, 'c' || cluster) AS cluster FROM v ORDER BY run, item"""
-)
+_MATRIX = """, places AS (
+    SELECT item, row_number() OVER (ORDER BY item) - 1 AS place FROM v
+    WHERE task = (SELECT key FROM of_runs WHERE run = $runs[1]))
+SELECT list_position($runs::VARCHAR[], run) - 1 AS row, place, value
+FROM v JOIN of_runs ON key = task JOIN places USING (item)
+"""
+_ITEMS = """SELECT "group", if(cluster = '', 'i' || item, 'c' || cluster) AS cluster FROM v ORDER BY item"""
 _GROUPS = """
 SELECT DISTINCT "group" FROM samples WHERE task = (SELECT key FROM tasks WHERE run = ? AND task = ?) ORDER BY "group"
 """
@@ -77,16 +85,20 @@ class RunSummaries(StoreConnection):
 
         asked = {"runs": list(runs), "task": codec.encode(task), "metric": codec.encode(metric)}
         with self.read() as connection:
-            item_sets = connection.execute(_SAME_ITEMS, asked).fetchall()
+            repeats = connection.execute(_REPEATS, {name: asked[name] for name in ("runs", "task")}).fetchone()
+            column = _REPEATED if repeats and repeats[0] else _ONCE
+            item_sets = connection.execute(column + _SAME_ITEMS, asked).fetchall()
             if not item_sets:
                 return None
             often = Counter((n, items) for _, n, items in item_sets)
             n, items = max(often, key=lambda candidate: (often[candidate], candidate))
             kept = [run for run, *own in item_sets if own == [n, items]]
-            values = connection.execute(_MATRIX, {**asked, "runs": kept}).fetchnumpy()["value"]
-            places = connection.execute(_ITEMS, {**asked, "runs": kept[:1]}).fetchall()
+            cells = connection.execute(column + _MATRIX, {**asked, "runs": kept}).fetchnumpy()
+            places = connection.execute(column + _ITEMS, {**asked, "runs": kept[:1]}).fetchall()
         groups, clusters = zip(*places, strict=True)
-        return Matrix(tuple(kept), np.asarray(values, dtype=float).reshape(len(kept), n), groups, clusters)
+        values = np.empty((len(kept), n))
+        values[cells["row"], cells["place"]] = cells["value"]
+        return Matrix(tuple(kept), values, groups, clusters)
 
     def groups(self, run_id: str, task: str) -> list[str]:
         """The groups (subjects) that a task's stored samples are of, in the order of their names."""

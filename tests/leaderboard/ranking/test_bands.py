@@ -121,3 +121,27 @@ def test_without_the_metric_there_are_no_bands(store):
     assert bands(store, (run,), "mmlu", "f1") == {}
     assert bands(store, (), "mmlu", "acc") == {}
     assert bands(store, (run,), "mmlu", "acc") == {run: Band(1, 1, 1)}
+
+
+def test_an_items_repeats_are_one_value_of_the_matrix(store):
+    """Also where another run, asked once, stored its items in another order."""
+    twice, once = (make.run(name=name, status="finished") for name in ("twice", "once"))
+    for run in (twice, once):
+        store.create(run, [make.task(run.id, items=3)])
+    values = {"i0": (1.0, 0.0), "i1": (1.0, 1.0), "i2": (0.0, 0.0)}
+    store.record(
+        twice.id,
+        samples=[
+            make.sample(twice.id, item, repeat=repeat, metrics={"acc": own[repeat]})
+            for repeat in (0, 1)
+            for item, own in values.items()
+        ],
+    )
+    alone = [make.sample(once.id, item, metrics={"acc": values[item][0]}) for item in ("i2", "i0", "i1")]
+    store.record(once.id, samples=alone)
+    expected = {twice.id: [0.5, 1.0, 0.0], once.id: [1.0, 1.0, 0.0]}
+    for runs in ([twice.id, once.id], [once.id]):
+        matrix = store.matrix(runs, "mmlu", "acc")
+        assert {run: list(row) for run, row in zip(matrix.runs, matrix.values, strict=True)} == {
+            run: expected[run] for run in runs
+        }
