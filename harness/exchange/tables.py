@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.exchange.manifest import seal
+
 if TYPE_CHECKING:
     import pyarrow
 
@@ -26,10 +28,20 @@ FORMULA = tuple("=+-@\t\r\n'＝＋－＠")
 
 
 def write(store: Store, run: RunRow, batch: Batch, kind: str) -> None:
-    """One file a table, named after it, into the batch's folder."""
+    """One file a table, named after it, into the batch's folder, and their manifest."""
     save = _parquet if kind == "parquet" else _csv
     for name, rows in _tables(store, run):
         save(batch.new(f"{name}.{kind}"), rows)
+    seal(batch, kind)
+
+
+def write_scored(store: Store, run: RunRow, batch: Batch, folder: str) -> None:
+    """As Parquet into `folder`, a path inside the batch's own: the tables that scores follow from, without prompts and
+    responses, and without a manifest."""
+    for name, rows in _tables(store, run):
+        if name == "responses":
+            return
+        _parquet(batch.new(f"{folder}/{name}.parquet"), rows)
 
 
 def _tables(store: Store, run: RunRow) -> Iterator[tuple[str, list[dict[str, Any]]]]:
