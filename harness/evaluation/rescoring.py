@@ -45,10 +45,11 @@ def rescored(
 def is_same(stored: ScoreRow, made: Score) -> bool:
     """Whether both are one score: value, interval, items and method."""
     figures = ((stored.value, made.value), (stored.low, made.low), (stored.high, made.high))
-    return (stored.n, stored.method) == (made.n, made.method) and all(_close(*pair) for pair in figures)
+    return (stored.n, stored.method) == (made.n, made.method) and all(close(*pair) for pair in figures)
 
 
-def _close(a: float, b: float) -> bool:
+def close(a: float, b: float) -> bool:
+    """Whether two figures are one, but for the order in which they were added up."""
     return a == b or abs(a - b) <= TOLERANCE * max(1.0, abs(a), abs(b))
 
 

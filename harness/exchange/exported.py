@@ -31,6 +31,14 @@ class ScoredRun:
     samples_by_task: Mapping[str, Sequence[SampleRow]]
     shown: Mapping[tuple[str, str, str], Any] = field(default_factory=dict)  # by task, group, metric: the value again
 
+    def tasks(self, run_id: str) -> Sequence[TaskRow]:
+        """As a store gives them."""
+        return self.task_rows
+
+    def samples(self, run_id: str, task: str) -> Sequence[SampleRow]:
+        """As a store gives them."""
+        return self.samples_by_task.get(task, ())
+
 
 def from_store(store: Store, run: RunRow) -> ScoredRun:
     tasks = store.tasks(run.id)
@@ -109,7 +117,7 @@ def _parquet(path: Path) -> list[dict[str, Any]]:
 
     try:
         rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
-    except (OSError, pyarrow.ArrowException) as error:
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise _unreadable(path, error) from error
     return rows
 
