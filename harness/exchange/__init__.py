@@ -18,7 +18,8 @@ Format = Literal["parquet", "csv", "json"]
 def export(store: Store, run_id: str, out: Path, kind: Format) -> list[Path]:
     """Write a run into the folder `out`; gives the files. UsageError where one of them is there already.
 
-    "parquet" and "csv": run, tasks, scores, samples and responses as tables. "json": lm-eval's results layout."""
+    "parquet" and "csv": run, tasks, scores, samples and responses as tables. "json": lm-eval's results layout. With
+    them goes a manifest, by which `harness verify` finds any altered byte."""
     from harness.exchange import lm_eval_layout, tables
     from harness.exchange.files import Batch
 

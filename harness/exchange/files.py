@@ -41,6 +41,11 @@ class Batch:
         self._waiting[final] = Path(temporary)
         return self._waiting[final]
 
+    @property
+    def content(self) -> dict[Path, Path]:
+        """What was written so far: where each file will stand, and where it stands until the end."""
+        return dict(self._waiting)
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if kind is None:
             for final, temporary in self._waiting.items():

@@ -19,6 +19,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.exchange.manifest import seal
 from harness.tasks.lm_eval_bridge.metrics import stored_values
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ UNNAMED = ("run", "task", "item", "repeat", "shared", "own")  # what a response 
 
 
 def write(store: Store, run: RunRow, batch: Batch) -> None:
-    """The results, and one file of samples a task, into the batch."""
+    """The results, one file of samples a task, and their manifest, into the batch."""
     tasks, scores = store.tasks(run.id), store.scores(run.id)
     model = re.sub(r"[\"<>:/|\\?*\[\]]+", "__", run.model) or "model"  # as lm-eval's sanitize_model_name
     time = run.created.astimezone(UTC).replace(tzinfo=None).isoformat().replace(":", "-")
@@ -64,6 +65,7 @@ def write(store: Store, run: RunRow, batch: Batch) -> None:
         },
     }
     _write_lines(batch.new(f"{model}/results_{time}.json"), [document], indent=2)
+    seal(batch, time, model)
 
 
 def layout_name(task: str) -> str:

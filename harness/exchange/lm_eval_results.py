@@ -19,6 +19,7 @@ from data.sources import DataError
 from harness.errors import UsageError
 from harness.exchange.lm_eval_samples import Document, documents, sample_row
 from harness.results.rows import ResponseRow, RunRow, SampleRow, ScoreRow, TaskRow
+from harness.tasks.lm_eval_bridge import aggregations
 from harness.tasks.lm_eval_bridge.metrics import key, score
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ class Imported:
 
 
 @dataclass(slots=True)
-class _Parts:
+class Parts:
+    """A run as its files have it."""
+
     run: RunRow
     tasks: list[TaskRow]
     scores: list[ScoreRow]
@@ -48,11 +51,12 @@ def import_results(store: Store, path: Path, name: str | None = None) -> list[Im
 
     All are read and checked before the first is stored. UsageError where there are none; DataError for a
     file that is broken, has no samples, or has fewer than its results say."""
-    runs = [_read(file, name) for file in _results_files(path)]
+    runs = [read(file, name) for file in results_files(path)]
     return [_store(store, parts) for parts in runs]
 
 
-def _results_files(path: Path) -> list[Path]:
+def results_files(path: Path) -> list[Path]:
+    """Every `results_*.json` below a folder, or the file that is named. UsageError where there is none."""
     if path.is_file():
         return [path]
     files = sorted(path.rglob("results_*.json"))
@@ -62,7 +66,7 @@ def _results_files(path: Path) -> list[Path]:
     return files
 
 
-def _store(store: Store, parts: _Parts) -> Imported:
+def _store(store: Store, parts: Parts) -> Imported:
     known = store.find(parts.run.identity)
     if known and known.status == "imported":
         return Imported(known, store.tasks(known.id), new=False)
@@ -80,7 +84,8 @@ def _store(store: Store, parts: _Parts) -> Imported:
     return Imported(parts.run, parts.tasks, new=True)
 
 
-def _read(path: Path, name: str | None) -> _Parts:
+def read(path: Path, name: str | None = None) -> Parts:
+    """The run of one results file with its samples. DataError for files that are broken or do not belong together."""
     results = _json(path.read_text(encoding="utf-8"), path)
     if not isinstance(results, dict) or not {"results", "configs"} <= results.keys():
         raise DataError(f"{path} is not a results file of lm-eval: it has no 'results' and 'configs'.")
@@ -132,7 +137,7 @@ def _json_lines(path: Path) -> list[dict[str, Any]]:
 # ---- our own export ----
 
 
-def _own_parts(ours: Mapping[str, Any], lines: Mapping[str, list[dict[str, Any]]], identity: str) -> _Parts:
+def _own_parts(ours: Mapping[str, Any], lines: Mapping[str, list[dict[str, Any]]], identity: str) -> Parts:
     known = _fields(RunRow, ours["run"])
     for name in ("created", "finished"):
         known[name] = known[name] and datetime.fromisoformat(known[name])
@@ -153,7 +158,7 @@ def _own_parts(ours: Mapping[str, Any], lines: Mapping[str, list[dict[str, Any]]
                 text = {"shared": prompt[:cut], "own": prompt[cut:]}
                 lists = {name: tuple(value) for name, value in row.items() if isinstance(value, list)}
                 responses.append(ResponseRow(**(row | key | text | lists)))
-    return _Parts(run, tasks, scores, samples, responses)
+    return Parts(run, tasks, scores, samples, responses)
 
 
 def _fields(kind: type[Any], row: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,9 +170,9 @@ def _fields(kind: type[Any], row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _foreign_parts(
     results: Mapping[str, Any], lines: Mapping[str, list[dict[str, Any]]], identity: str, files: Mapping[str, Path]
-) -> _Parts:
+) -> Parts:
     run = _run(results, identity)
-    parts = _Parts(run, [], [], [], [])
+    parts = Parts(run, [], [], [], [])
     warnings = [
         f"the figures of the group {name!r} are not imported; its tasks are" for name in results.get("groups", ())
     ]
@@ -259,31 +264,14 @@ def _known_aggregations(
 ) -> dict[str, Any]:
     """By metric, the aggregation whose figure over the documents is the one that lm-eval reported: as the task
     declares it, lm-eval's own for the metric, or the mean. A metric for which none does is not there."""
-    from lm_eval.api import metrics, registry
-
     known = {}
     for label, figure in reported.items():
         name, metric = label.split(",")[0], key(*label.split(",", 1))
-        declared = [entry.get("aggregation") for entry in config.get("metric_list", ()) if entry.get("metric") == name]
-        candidates = [
-            registry.AGGREGATION_REGISTRY.get(aggregation, None)
-            for aggregation in declared
-            if isinstance(aggregation, str)
-        ]
-        candidates += [registry.METRIC_AGGREGATION_REGISTRY.get(name, None), metrics.mean]
         values = [document.values[metric] for document in docs if metric in document.values]
-        for aggregate in candidates:
-            if aggregate and _makes(aggregate, values, figure):
-                known[metric] = aggregate
-                break
+        aggregate = aggregations.of_figure(name, figure, values, config.get("metric_list", ()), 1e-6)
+        if aggregate:
+            known[metric] = aggregate
     return known
-
-
-def _makes(aggregate: Any, values: Sequence[Any], figure: float) -> bool:
-    try:
-        return abs(float(aggregate(list(values))) - figure) <= 1e-6 * max(1.0, abs(figure))
-    except Exception:  # of other values than these: it did not make this figure
-        return False
 
 
 def _scores(run: RunRow, task: str, docs: Sequence[Document], known: Mapping[str, Any]) -> list[ScoreRow]:

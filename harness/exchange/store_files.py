@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from data.sources import DataError
 from harness.errors import StoreError
 from harness.exchange.files import Batch
+from harness.exchange.manifest import seal
 from harness.store import migrations
 from harness.store.connection import StoreConnection
 
@@ -43,6 +44,7 @@ def write(store: StoreConnection, batch: Batch, about: Mapping[str, Any]) -> Non
                 tables[table] = {"rows": rows[0], "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     manifest = {"format": FORMAT, "version": version, **about, "tables": tables}
     batch.new(MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    seal(batch, "store")
 
 
 @contextmanager

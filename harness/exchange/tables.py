@@ -15,6 +15,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.exchange.exported import METRIC, ScoredRun, from_store
+from harness.exchange.manifest import seal
+
 if TYPE_CHECKING:
     import pyarrow
 
@@ -26,24 +29,36 @@ FORMULA = tuple("=+-@\t\r\n'＝＋－＠")
 
 
 def write(store: Store, run: RunRow, batch: Batch, kind: str) -> None:
-    """One file a table, named after it, into the batch's folder."""
+    """One file a table, named after it, into the batch's folder, and their manifest."""
     save = _parquet if kind == "parquet" else _csv
     for name, rows in _tables(store, run):
         save(batch.new(f"{name}.{kind}"), rows)
+    seal(batch, kind)
+
+
+def write_scored(scored: ScoredRun, batch: Batch, folder: str) -> None:
+    """As Parquet into `folder`, a path inside the batch's own: the tables that scores follow from, without prompts and
+    responses, and without a manifest."""
+    for name, rows in _scored_tables(scored):
+        _parquet(batch.new(f"{folder}/{name}.parquet"), rows)
 
 
 def _tables(store: Store, run: RunRow) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    tasks = store.tasks(run.id)
+    yield from _scored_tables(from_store(store, run))
+    yield "responses", [asdict(answer) for task in store.tasks(run.id) for answer in store.responses(run.id, task.task)]
+
+
+def _scored_tables(scored: ScoredRun) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    run = scored.run
     yield "run", [_flat(asdict(run)) | {"unverified": run.unverified}]
-    yield "tasks", [_flat(asdict(task)) for task in tasks]
-    yield "scores", [asdict(score) | {"unverified": bool(run.unverified)} for score in store.scores(run.id)]
-    samples = [asdict(sample) for task in tasks for sample in store.samples(run.id, task.task)]
+    yield "tasks", [_flat(asdict(task)) for task in scored.task_rows]
+    yield "scores", [asdict(score) | {"unverified": bool(run.unverified)} for score in scored.score_rows]
+    samples = [asdict(sample) for task in scored.task_rows for sample in scored.samples_by_task.get(task.task, ())]
     metrics = list(dict.fromkeys(metric for sample in samples for metric in sample["metrics"]))
     for sample in samples:
         own = sample.pop("metrics")
-        sample |= {f"metric.{metric}": own.get(metric) for metric in metrics}
+        sample |= {f"{METRIC}{metric}": own.get(metric) for metric in metrics}
     yield "samples", samples
-    yield "responses", [asdict(answer) for task in tasks for answer in store.responses(run.id, task.task)]
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +87,7 @@ def _arrow(rows: Sequence[Mapping[str, Any]]) -> pyarrow.Table:
     columns = {}
     for name in rows[0] if rows else ():
         values = [_utf8(row[name]) for row in rows]
-        kind = pa.list_(lists[name]) if name in lists else pa.float64() if name.startswith("metric.") else None
+        kind = pa.list_(lists[name]) if name in lists else pa.float64() if name.startswith(METRIC) else None
         columns[name] = pa.array(values, kind)
     return pa.table(columns)
 

@@ -3,11 +3,13 @@
 
     rows: RowSpec        benchmark rows of its own, which `harness data` takes in and lists
     default_place: int   of our own tasks: asked where --tasks is not given, and first on the board, in this order
+    categories: Mapping  by protocol: the category of each group, of scores whose group is "category:NAME"
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 from data.row_spec import RowSpec
@@ -53,6 +55,14 @@ def with_rows() -> dict[str, RowSpec]:
         if spec is not None:
             specs[name] = spec
     return specs
+
+
+def categories_of(name: str, protocol: str) -> Mapping[str, str]:
+    """The category of each group; none where the task declares none, or is not installed here."""
+    if name not in registry.names("tasks"):
+        return {}
+    own: Mapping[str, str] = (_declared(name, "categories", dict) or {}).get(protocol, {})
+    return own
 
 
 def _declared(name: str, attribute: str, kind: type) -> Any:

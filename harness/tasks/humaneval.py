@@ -21,7 +21,7 @@ from data.sources import DataError
 from harness.evaluation.no_answer import why_none
 from harness.options import OptionError
 from harness.sandbox.runner import TIMEOUT, Sandbox, Verdict
-from harness.stats import intervals
+from harness.stats import pass_at_k
 from harness.tasks.programs import extract_program
 from harness.tasks.protocol import check_protocol
 from harness.types import Generate, Item, Prompt, Response, Sample, Sampling, Score
@@ -35,7 +35,6 @@ CHAT_HEAD = (
     "Answer with one fenced code block that holds the whole program with its imports, and nothing else.\n\n"
 )
 LONGEST_ANSWER = 20_000  # characters of a program that are kept with its sample
-KS = (1, 10, 100)
 
 # Rows: JSON lines, in openai/human-eval and on the hub.
 
@@ -163,19 +162,8 @@ class Humaneval:
         return self._sandbox.run_check(program, row["test"], row["entry_point"], helpers=row["prompt"])
 
     def summarize(self, samples: Sequence[Sample]) -> list[Score]:
-        """pass@k for each k in 1, 10, 100 that every problem has samples for: unbiased, clustered by problem."""
-        scores = []
-        for metric in dict.fromkeys(name for sample in samples for name in sample.metrics):
-            tries: dict[str, list[float]] = {}
-            for sample in samples:
-                tries.setdefault(sample.item.id, []).append(sample.metrics[metric])
-            counts = [(len(values), round(sum(values))) for values in tries.values()]
-            for k in KS:
-                if k <= min(n for n, _ in counts):
-                    estimate, method = intervals.pass_at_k_clustered(counts, k)
-                    name = metric.replace("pass@1", f"pass@{k}")
-                    scores.append(Score("all", name, *estimate, len(counts), method))
-        return scores
+        """pass@k for each k in 1, 10, 100 that every problem has samples for."""
+        return pass_at_k.scores(samples)
 
 
 def instructeval_body(completion: str) -> str:

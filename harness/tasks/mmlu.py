@@ -154,6 +154,7 @@ class Mmlu:
     slow_scoring = False
     rows = ROWS
     default_place = 1
+    categories = CATEGORIES
 
     @classmethod
     def load(

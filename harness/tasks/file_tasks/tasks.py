@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any
 
 from data import records
 from harness.options import OptionError, not_given
+from harness.stats.perplexity import perplexity
 from harness.tasks.file_tasks.choice_questions import ChoiceQuestions, joined
 from harness.tasks.file_tasks.contents import contents_of
 from harness.tasks.file_tasks.declaration import TestFile, declared_for
@@ -146,7 +146,7 @@ class FileTask:
             scores += intervals.scores(samples, metric, by_group=by_group)
         return [
             *scores,
-            *(_perplexity(score) for score in scores if score.metric == "logprob" and score.group == "all"),
+            *(perplexity(score) for score in scores if score.metric == "logprob" and score.group == "all"),
         ]
 
 
@@ -195,15 +195,3 @@ def _notes(file: Path, contents: Contents, items: Sequence[Item], examples: int)
 
 def _counted(count: int, word: str) -> str:
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
-
-
-def _perplexity(score: Score) -> Score:
-    value, low, high = (_exp(-bound) for bound in (score.value, score.high, score.low))
-    return replace(score, metric="perplexity", value=value, low=low, high=high)
-
-
-def _exp(value: float) -> float:
-    try:
-        return math.exp(value)
-    except OverflowError:
-        return math.inf

@@ -22,12 +22,15 @@ from typer.testing import CliRunner
 from data.sources import DataError
 from harness.cli import transfer
 from harness.errors import UsageError
+from harness.evaluation.rescoring import is_same, rescored
 from harness.exchange import export, import_results
 from harness.exchange.files import Batch
 from harness.exchange.tables import FORMULA, cell
+from harness.exchange.verification import verify
 from harness.results import Store
 from harness.results.rows import ResponseRow, RunRow, SampleRow, ScoreRow, TaskRow
 from harness.tasks.lm_eval_bridge import metrics as lm_eval_metrics
+from harness.tasks.lm_eval_bridge.groups import Aggregate, Averaged
 from harness.tasks.lm_eval_bridge.metrics import key, pack, stored_values
 from harness.tasks.lm_eval_bridge.tasks import load_lm_eval
 from tests.harness.exchange import lm_eval_samples as own
@@ -163,7 +166,7 @@ def test_parquet_holds_what_the_store_holds(store, tmp_path):
     from pyarrow import parquet
 
     files = {file.stem: file for file in export(store, RUN, tmp_path, "parquet")}
-    assert set(files) == {"run", "tasks", "scores", "samples", "responses"}
+    assert set(files) == {"run", "tasks", "scores", "samples", "responses", "manifest_parquet"}
     samples = parquet.read_table(files["samples"]).to_pylist()
     assert [row["metric.acc"] for row in samples] == [0.0, 0.0, 1.0, 0.0, None, None, None, None]
     assert samples[0]["answer"] == "-B"
@@ -177,7 +180,7 @@ def test_parquet_holds_what_the_store_holds(store, tmp_path):
 
 
 def test_csv_has_no_cell_that_a_spreadsheet_runs(store, tmp_path):
-    files = {file.stem: file for file in export(store, RUN, tmp_path, "csv")}
+    files = {file.stem: file for file in export(store, RUN, tmp_path, "csv") if file.suffix == ".csv"}
     for file in files.values():
         with file.open(newline="", encoding="utf-8") as opened:
             for row in csv.DictReader(opened):
@@ -318,6 +321,52 @@ def test_an_imported_run_goes_out_and_in_again(evaluated, tmp_path):
     assert contents(other, again.run.id) == contents(store, done.run.id)
 
 
+def test_lm_evals_figures_are_made_again(evaluated, tmp_path):
+    """Of its own files, which have no manifest, and of ours; one that is altered is not made of its samples."""
+    theirs = verify(evaluated / "out")
+    assert theirs.differences == []
+    assert [line.partition(": ")[0] for line in theirs.unchecked[1:]] == ["lm_eval:own_choice", "lm_eval:own_repeats"]
+    store = Store(tmp_path / "a.duckdb")
+    (done,) = import_results(store, evaluated / "out")
+    export(store, done.run.id, tmp_path / "out", "json")
+    ours = verify(tmp_path / "out", store)
+    assert (ours.differences, ours.unchecked) == ([], [])
+    assert ours.numbers == 2 * theirs.numbers
+    assert "bootstrap" in {score.method for score in store.scores(done.run.id)}
+    (altered,) = shutil.copytree(evaluated / "out", tmp_path / "altered").rglob("results_*.json")
+    document = json.loads(altered.read_text())
+    document["results"]["own_choice"]["acc,none"] += 0.1
+    altered.write_text(json.dumps(document))
+    said = set(verify(altered).unchecked) - set(theirs.unchecked)
+    assert any("no aggregation that we know makes the figure acc of its samples" in line for line in said)
+
+
+def test_the_figure_of_a_group_is_made_again():
+    from lm_eval.api.metrics import mean as lm_eval_mean
+
+    group = {
+        "members": ["lm_eval:a", "lm_eval:b"],
+        "aggregate_metric_list": [{"metrics": ["acc"], "weight_by_size": True}],
+    }
+    tasks = [TaskRow(RUN, "lm_eval:g", "standard", "1", "acc", "its tasks", "d", 0, False, group, 0)]
+    samples: dict[str, list[SampleRow]] = {}
+    made: dict[str, Any] = {}
+    for name, values in (("lm_eval:a", [0.0, 1.0, 1.0]), ("lm_eval:b", [0.0])):
+        tasks.append(TaskRow(RUN, name, "standard", "1", "acc", "x", "d", 0, False, {}, len(values)))
+        samples[name] = [SampleRow(RUN, name, str(i), 0, "g", "", {"acc": v}) for i, v in enumerate(values)]
+        made[name] = [lm_eval_metrics.score("acc", lm_eval_mean, values, [str(i) for i in range(len(values))])]
+    averaged = (Averaged(("acc",), True),)
+    aggregate = Aggregate("lm_eval:g", "1", {name: ["acc"] for name in made}, averaged, "d", group)
+    (figure,), _ = aggregate.figures(made, {"lm_eval:a": 3, "lm_eval:b": 1})
+    assert figure.value == 0.5
+    scores = [
+        ScoreRow(RUN, name, "all", "standard", "acc", one.value, one.low, one.high, one.n, one.method)
+        for name, one in {"lm_eval:g": figure, **{name: one for name, (one,) in made.items()}}.items()
+    ]
+    again = rescored(tasks, samples, scores)
+    assert all(one is not None and is_same(stored, one) for stored, one in zip(scores, again, strict=True))
+
+
 def test_a_broken_off_import_goes_on(evaluated, tmp_path, monkeypatch):
     store = Store(tmp_path / "a.duckdb")
 
@@ -402,7 +451,8 @@ def test_commands(store, tmp_path):
     assert "was imported before" in done.stdout
     done = runner.invoke(app, ["export", "back", str(tmp_path / "tables")], env=env)
     assert [Path(line).name for line in done.stdout.split()] == [
-        f"{name}.parquet" for name in ("run", "tasks", "scores", "samples", "responses")
+        *(f"{name}.parquet" for name in ("run", "tasks", "scores", "samples", "responses")),
+        "manifest_parquet.json",
     ]
 
 
