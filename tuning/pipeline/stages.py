@@ -13,6 +13,7 @@ from tuning.pipeline import audit, people
 from tuning.pipeline.configurations import title
 from tuning.pipeline.study_file import StudyFile
 from tuning.pipeline.whole_study import Model, WholeStudy
+from tuning.search.shared_pool import end_workers
 from tuning.store import StudyRow
 from tuning.store.rows import BASE
 from tuning.study.finalists import Finalist
@@ -102,6 +103,7 @@ def _train(study: WholeStudy, progress: Progress) -> Iterator[None]:
         )
         train_finalists(options, chosen, study.file.finalists.seeds, progress)
         yield
+    end_workers()
 
 
 def _benchmarked(study: WholeStudy) -> Part:
