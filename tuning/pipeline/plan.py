@@ -169,7 +169,9 @@ def _benchmarks(file: StudyFile, here: bool) -> dict[str, Any]:
     counts = [
         f"at most {models:,} models (the base, and each adapter), {len(several)} run{'s' * (len(several) > 1)} each"
     ]
-    counts += [f"{options.tasks.replace(',', ', ')} ({options.protocol}): {_items(options, here)}" for options in several]
+    counts += [
+        f"{options.tasks.replace(',', ', ')} ({options.protocol}): {_items(options, here)}" for options in several
+    ]
     if not here:
         return _stage("benchmarks", counts, why=NO_BASE)
     from harness.estimate.estimating import estimate
