@@ -1,4 +1,4 @@
-# make demo   the main job, end to end, on the embedded model and the bundled sample
+# make demo   the main job, from a base to a verdict, on the embedded model and the bundled sample (under 5 minutes on 2 cores)
 # make test   lint and tests (under 20 minutes on 2 cores)
 # make test-full   what takes longer: every property that the project claims
 # make bench  every measurement against its peer, and docs/benchmarks.md (under 40 minutes on 2 cores)
@@ -35,15 +35,8 @@ DEMO := .demo/demo.duckdb
 
 demo: setup
 	@mkdir -p .demo
-	$(BIN)/harness run --model tiny --data sample --db $(DEMO)
-	$(BIN)/harness tune --model tiny --data sample --template alpaca --optimizer nomad --budget 6 --name demo --db $(DEMO)
-	$(BIN)/harness tune top demo --k 1 --seeds 2 --run --tasks mmlu --bench-data sample --db $(DEMO)
-	$(BIN)/harness answer tiny --name base --prompts sample --max-new-tokens 32 --db $(DEMO)
-	$(BIN)/harness answer $(DEMO).studies/*/best-trial-* --name tuned --prompts sample --max-new-tokens 32 --db $(DEMO)
-	$(BIN)/harness judge --models base tuned --judge reference --db $(DEMO)
-	$(BIN)/harness ranking --db $(DEMO)
-	$(BIN)/harness show --db $(DEMO)
-	@echo "Next: $(BIN)/harness board --db $(DEMO)"
+	$(BIN)/harness study run studies/demo.toml --db $(DEMO)
+	@echo "harness is $(BIN)/harness here."
 
 lint: setup
 	$(BIN)/ruff check .
@@ -95,4 +88,4 @@ bench-gpu:
 	$(PYTHON) -m bench.gpu
 
 clean:
-	rm -rf .demo site .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .demo report-demo site .pytest_cache .mypy_cache .ruff_cache

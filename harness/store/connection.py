@@ -1,7 +1,7 @@
 """The one door to the file: short connections, each under the readers-writer lock.
 
 DuckDB admits one process that writes, and shuts readers out meanwhile. So nobody keeps a connection:
-whoever reads or writes waits for the lock, opens (about 10 ms), does it, and closes.
+whoever reads or writes waits for the lock, opens, does it, and closes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from harness.errors import StoreError
 from harness.signals import ENDING
 from harness.store import journal, migrations
 from harness.store.error_messages import sentence
+from harness.store.instances import visit
 from harness.store.lock import leased, locked
 
 if TYPE_CHECKING:
@@ -148,20 +149,8 @@ class StoreConnection:
 
         with _ctrl_c_later(), _without_pandas() if read_only else nullcontext():  # pyarrow, for writing, looks for it
             try:
-                connection = duckdb.connect(
-                    str(path or self._home()),
-                    read_only=read_only,
-                    config={
-                        # more threads make small work no faster, and each costs at every opening
-                        "threads": min(4, os.cpu_count() or 1),
-                        "autoinstall_known_extensions": False,
-                        "autoload_known_extensions": False,
-                    },
-                )
-                try:
+                with visit(path or self._home(), read_only=read_only) as connection:
                     yield connection
-                finally:
-                    connection.close()  # rolls back what was not committed
             except duckdb.Error as error:
                 raise StoreError(sentence(error, self.path)) from error
 

@@ -9,13 +9,13 @@ _CAUSES = (
         ("No space left", "Disk quota", "File too large"),
         "The disk is full: {path} cannot grow. All that was stored before is whole; free some space and go on.",
     ),
-    (("Read-only file system", "Permission denied", "read-only mode"), "The store {path} is read-only here."),
     (("not a valid DuckDB",), "{path} is not a DuckDB file: choose another with --db."),
     (("Corrupt database file",), "{path} is damaged ({error}). Go on with a copy of it, or choose another with --db."),
     (
-        ("Could not set lock", "Conflicting lock", "different configuration"),
+        ("Could not set lock", "Conflicting lock", "already attached"),
         "Another program has {path} open past this one's lock: close it there and try again.",
     ),
+    (("Read-only file system", "Permission denied", "read-only mode"), "The store {path} is read-only here."),
     (("newer version of DuckDB", "storage version"), "{path} was written by another DuckDB than the one installed."),
 )
 

@@ -70,7 +70,8 @@ def _settle(home: Path) -> None:
 def _keep(home: Path, file: BinaryIO, connection: duckdb.DuckDBPyConnection) -> None:
     """The metadata blocks as they are now."""
     ids = [row[0] for row in connection.execute("SELECT block_id FROM pragma_metadata_info()").fetchall()]
-    ((size,),) = connection.execute("SELECT block_size FROM pragma_database_size()").fetchall()
+    of_file = "SELECT block_size FROM pragma_database_size() WHERE database_name = current_database()"
+    ((size,),) = connection.execute(of_file).fetchall()
     places = [_HEADERS + number * size for number in ids]
     with _told(home):
         half = _path(home).with_name(_path(home).name + ".half")

@@ -25,7 +25,8 @@ def version(connection: duckdb.DuckDBPyConnection) -> int:
     try:
         row = connection.execute("SELECT version FROM store_version").fetchone()
     except duckdb.CatalogException:
-        if connection.execute("SELECT count(*) FROM duckdb_tables()").fetchone() == (0,):
+        tables = "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database()"
+        if connection.execute(tables).fetchone() == (0,):
             return 0
         row = None
     if row is None:

@@ -90,6 +90,7 @@ class Nursery:
         job = {
             "words": [str(word) for word in words],
             "log": str(log),
+            "folder": os.getcwd(),
             "environment": dict(os.environ),
             "rows": rows,
             "file_size": file_size,
@@ -160,6 +161,7 @@ def _session(job: dict[str, Any]) -> None:
     from harness import backends
     from harness.cli import main as cli
 
+    os.chdir(job["folder"])
     os.environ.clear()
     os.environ.update(job["environment"])
     for number, ending in ((1, ".out"), (2, ".err")):

@@ -116,7 +116,8 @@ def rules_of_searches(searches: Sequence[Searched]) -> dict[str, str]:
             continue
         values = _front_values(one)
         number = _compromise(values) if values else next(iter(choose(one.row, one.ledger, 1))).trial
-        kind = "several objectives" if values else "validation loss"
+        of_one = "validation loss" if tuple(one.row.config["objectives"]) == ("validation",) else "one objective"
+        kind = "several objectives" if values else of_one
         rules[f"{kind} ({one.search.name})"] = one.ledger.trials[number - 1].digest
     return rules
 

@@ -14,6 +14,7 @@ from tuning.pipeline.stages import check, stages_of
 from tuning.pipeline.study_file import StudyFile
 from tuning.pipeline.verdict import Verdict, verdict
 from tuning.pipeline.whole_study import WholeStudy
+from tuning.search.shared_pool import sharing
 
 if TYPE_CHECKING:
     from harness.progress import Progress
@@ -49,13 +50,14 @@ def run(file: StudyFile, progress: Progress, until: str | None = None) -> Result
         check(study)
     states = _states(study)
     progress.outline(states)
-    for place, stage in enumerate(stages_of(file)):
-        if not states[place].is_done:
-            for _ in stage.run(study, progress):
-                states = _states(study, states[:place])
-                progress.outline(states)
-        if stage.name == until:
-            break
+    with sharing():  # most is trained on one base and the same rows
+        for place, stage in enumerate(stages_of(file)):
+            if not states[place].is_done:
+                for _ in stage.run(study, progress):
+                    states = _states(study, states[:place])
+                    progress.outline(states)
+            if stage.name == until:
+                break
     progress.outline(())
     return _result(study, states)
 

@@ -14,6 +14,7 @@ from tuning.pipeline import audit, people
 from tuning.pipeline.configurations import title
 from tuning.pipeline.study_file import StudyFile
 from tuning.pipeline.whole_study import Model, WholeStudy
+from tuning.search.shared_pool import end_workers
 from tuning.store import StudyRow
 from tuning.store.rows import BASE
 from tuning.study.finalist_evaluation import train_finalists
@@ -97,6 +98,7 @@ def _train(study: WholeStudy, progress: Progress) -> Iterator[None]:
     for chosen, options in _by_rows(study, study.finalists()):
         train_finalists(options, chosen, study.file.finalists.seeds, progress)
         yield
+    end_workers()
 
 
 def _by_rows(study: WholeStudy, chosen: Sequence[Finalist]) -> list[tuple[list[Finalist], TuneOptions]]:

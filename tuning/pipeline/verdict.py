@@ -12,8 +12,8 @@ from __future__ import annotations
 import hashlib
 import math
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -65,6 +65,7 @@ class Verdict:
     against_rivals: tuple[Against, ...]  # the chosen one against defaults and base
     regret: tuple[Against, ...]  # the best measured on each task against the chosen one
     rules: tuple[Rule, ...]
+    other_choices: Mapping[str, tuple[Against, ...]] = field(default_factory=dict)  # by rule, against the chosen one
 
     @property
     def sentences(self) -> list[str]:
@@ -81,6 +82,8 @@ class Verdict:
             lines.append(f"Chosen by validation loss you lose {parts}.")
         elif self.regret:
             lines.append("Chosen by validation loss you lose nothing that can be told on any of these tasks.")
+        for rule, other in self.other_choices.items():
+            lines.append(f"Chosen by {rule}: {other[0].b.title}, {_words(other)} against {chosen.title}.")
         if self.rules:
             best = max(self.rules, key=lambda rule: rule.score)
             own_rule = next(rule for rule in self.rules if rule.name == BY_LOSS)
@@ -108,7 +111,15 @@ def verdict(board: Board) -> Verdict:
         for task in board.tasks
         if others
     ]
-    return Verdict(board, tuple(against), tuple(regret), tuple(rules(board)))
+    return Verdict(board, tuple(against), tuple(regret), tuple(rules(board)), _other_choices(board, chosen))
+
+
+def _other_choices(board: Board, chosen: Configuration) -> dict[str, tuple[Against, ...]]:
+    """Of each rule of the study's own that chose another one than validation loss did: that one less `chosen`."""
+    by_title = {c.title: c for c in board.configurations}
+    others = {rule: by_title[title] for rule, title in board.choices.items() if title != chosen.title}
+    corrected = iter(_corrected([_against(board, task, chosen, c) for c in others.values() for task in board.tasks]))
+    return {rule: tuple(next(corrected) for _ in board.tasks) for rule in others}
 
 
 def scores(board: Board, configuration: Configuration, task: str) -> tuple[float, float, float]:

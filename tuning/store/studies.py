@@ -112,7 +112,7 @@ class Studies(StoreConnection):
             if connection.execute(f"SELECT 1 FROM attempts WHERE {_KEY}", _key(attempt)).fetchone():  # noqa: S608
                 raise StoreError(f"Trial {attempt.trial} of the study {attempt.study[:12]} was trained twice.")
             _insert(connection, "attempts", [attempt])
-            _insert(connection, "steps", steps)
+            _add_steps(connection, steps)
 
     def attempts(self, study_id: str) -> list[AttemptRow]:
         """A study's attempts: by trial, the search before the finals, small rungs first."""
@@ -154,7 +154,7 @@ class Studies(StoreConnection):
 
     def add_steps(self, steps: Sequence[StepRow]) -> None:
         with self.write() as connection:
-            _insert(connection, "steps", steps)
+            _add_steps(connection, steps)
 
     def steps(self, study_id: str, trial: int) -> list[StepRow]:
         """The loss curves of one trial, small rungs first."""
@@ -259,6 +259,15 @@ def _study(connection: duckdb.DuckDBPyConnection, study_id: str) -> StudyRow:
     if not rows:
         raise StoreError(f"The store has no study {study_id}.")
     return rows[0]
+
+
+def _add_steps(connection: duckdb.DuckDBPyConnection, steps: Sequence[StepRow]) -> None:
+    """A first step begins a curve anew: what is there of it is of a training that was cut off."""
+    for step in steps:
+        if step.step == 1:
+            query = "DELETE FROM steps WHERE study = ? AND trial = ? AND purpose = ? AND fraction = ? AND seed = ?"
+            connection.execute(query, [step.study, step.trial, step.purpose, step.fraction, step.seed])
+    _insert(connection, "steps", steps)
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Any]) -> None:

@@ -259,6 +259,10 @@ class Ledger:
 
     def step(self, job: Job, step: Step) -> None:
         """A step of a training, written every few seconds."""
+        if (job.trial, job.purpose, job.fraction, job.seed) in self.attempts:
+            return  # trained anew beside a companion that lacks: its curve is there
+        if step.step == 1:
+            self._steps_of(job)  # of a worker that died: its job is done anew
         self._steps.append(
             StepRow(self.study, job.trial, job.purpose, job.fraction, job.seed, step.step, step.loss, step.lr)
         )

@@ -24,6 +24,7 @@ from harness.progress import SILENT, Progress
 from tuning.objectives import objectives
 from tuning.search.loop import LOOK, Search
 from tuning.search.search_progress import SearchProgress
+from tuning.search.shared_pool import shared
 from tuning.search.worker_pool import WorkerPool, local_pool
 from tuning.search.workers import Setup
 from tuning.store import Store, StudyRow, TrialRow
@@ -226,6 +227,10 @@ def _totals(row: StudyRow, began: float) -> dict[str, Any]:
 
 
 def make_pool(setup: Setup, options: Options, device: str) -> WorkerPool:
+    return shared(setup, (options.ray, options.parallel, device), partial(_make_pool, setup, options, device))
+
+
+def _make_pool(setup: Setup, options: Options, device: str) -> WorkerPool:
     if options.ray is None:
         return local_pool(setup, options.parallel, device)
     from tuning.search.cluster import ray_pool

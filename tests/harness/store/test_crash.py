@@ -142,11 +142,13 @@ def test_a_user_who_may_not_write(locks: bool) -> None:
         )
 
 
-def test_another_program_has_the_file_open(store: Store) -> None:
+@pytest.mark.parametrize("reads", [False, True])
+def test_another_program_has_the_file_open(reads: bool, store: Store) -> None:
     import sys
 
     made = make.stored(store)
-    code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    opened = f"duckdb.connect(sys.argv[1], read_only={reads})"
+    code = f"import duckdb, sys; c = {opened}; print('open', flush=True); sys.stdin.read()"
     other = subprocess.Popen(
         [sys.executable, "-P", "-c", code, str(store.path)], stdin=-1, stdout=subprocess.PIPE, text=True
     )

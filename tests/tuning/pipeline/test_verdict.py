@@ -97,6 +97,43 @@ def test_rules_that_read_no_benchmark_have_one_choice() -> None:
     assert by_name["preference of judges"].score == pytest.approx(by_name["always common"].score)
 
 
+def test_a_planted_rule_is_blamed_and_a_good_one_is_not() -> None:
+    """Among six configurations, one rule chooses the worst, one the best, and one what validation loss chooses."""
+    chances = {"nomad trial 7": 0.7, "tpe trial 5": 0.4, "tpe trial 6": 0.72, "common": 0.6, "random trial 9": 0.55}
+    configurations = [
+        configuration(title, 1.0 + place, {"mmlu": chance, "drop": 0.7})
+        for place, (title, chance) in enumerate(chances.items())
+    ]
+    choices = {"a planted rule": "tpe trial 5", "a good rule": "tpe trial 6", "a like rule": "nomad trial 7"}
+    outcome = verdict(replace(board(configurations), choices=choices))
+    (planted,) = [line for line in outcome.sentences if line.startswith("Chosen by a planted rule: tpe trial 5, ")]
+    assert "worse on mmlu (-" in planted
+    assert planted.endswith("not to be told apart on drop against nomad trial 7.")
+    (good,) = [line for line in outcome.sentences if line.startswith("Chosen by a good rule: tpe trial 6, ")]
+    assert "worse" not in good
+    assert not any(line.startswith("Chosen by a like rule") for line in outcome.sentences)
+    lost = {rule.name: rule.lost for rule in outcome.rules}
+    assert lost["a planted rule"] == max(lost.values())
+    assert "Chosen by validation loss you lose nothing that can be told on any of these tasks." in outcome.sentences
+
+
+@pytest.mark.parametrize("corrupted", [False, True])
+def test_a_corrupted_validation_loss_is_blamed_and_the_true_one_is_not(corrupted: bool) -> None:
+    """The same measurements; the losses fall as chances rise, or the other way about."""
+    chances = [0.35, 0.45, 0.55, 0.65, 0.75]
+    made = [
+        configuration(f"trial {place}", 2 + chance if corrupted else 3 - chance, {"mmlu": chance, "bbh": chance})
+        for place, chance in enumerate(chances)
+    ]
+    outcome = verdict(board(made))
+    lost = {one.task: one.difference for one in outcome.regret if one.word == "better"}
+    (sentence,) = [line for line in outcome.sentences if line.startswith("Chosen by validation loss you lose ")]
+    assert ("you lose nothing" in sentence) == (not corrupted)
+    assert all(("points on " + task in sentence) == corrupted for task in ("mmlu", "bbh"))
+    assert set(lost) == ({"mmlu", "bbh"} if corrupted else set())
+    assert all(difference > 25 for difference in lost.values())
+
+
 def test_every_point_that_no_search_proposed_is_a_rival() -> None:
     outcome = verdict(
         board([configuration("nomad trial 7", 1.0, GOOD), configuration("without-regret", 1.5, BAD)]),

@@ -156,6 +156,20 @@ def test_rows_come_back(store: Store, row: StudyRow, of: TrialRow, trained: Atte
     assert same(store.steps(row.id, step.trial), [step])
 
 
+def test_a_training_that_begins_anew_has_one_curve(store: Store) -> None:
+    """What a killed training had written of its curve goes when its first step comes again; no other's does."""
+    row = study()
+    store.create_study(row)
+
+    def steps(seed: int, *numbers: int) -> list[StepRow]:
+        return [StepRow(row.id, 1, "final", 1.0, seed, number, 2.0, 1e-3) for number in numbers]
+
+    store.add_steps([*steps(1, 1, 2, 3), *steps(2, 1)])
+    store.add_steps(steps(1, 1, 2))
+    store.save_attempt(attempt(row.id, purpose="final", seed=1), steps(1, 3, 4))
+    assert store.steps(row.id, 1) == [*steps(1, 1, 2, 3, 4), *steps(2, 1)]
+
+
 def test_a_store_of_runs_merges_studies(tmp_path: Path) -> None:
     """`harness db merge` is floor 1 and knows no study: the studies' own schema brings them in."""
     theirs = filled(tmp_path / "theirs.duckdb")
