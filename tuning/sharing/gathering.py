@@ -66,8 +66,8 @@ def card_of_study(store: Store, row: StudyRow) -> tuple[Card, Runs]:
 def card_of_whole_study(file: StudyFile) -> tuple[Card, Runs]:
     """Of the configuration that validation loss chose, beside every other. UsageError before finalists are measured."""
     from tuning.pipeline.measured import board
-    from tuning.pipeline.whole_study import WholeStudy
     from tuning.pipeline.verdict import verdict
+    from tuning.pipeline.whole_study import WholeStudy
 
     study = WholeStudy(file)
     outcome = verdict(board(study))
