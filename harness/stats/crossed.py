@@ -1,19 +1,21 @@
 """Intervals over items and seeds together: a configuration trained over several seeds, measured on the same items.
 
 Items and seeds are crossed: each seed answers each item. With items i, seeds s and what is particular to one answer,
-the mean over both has the variance σ²_i/n + σ²_s/S + σ²_e/(nS). The mean squares of the two-way analysis of variance
-estimate it without bias: (MS_i + MS_s - MS_e) / (nS) (Cornfield and Tukey 1956; Brennan 2001, Generalizability Theory,
-chapter 2). With one seed, the spread of seeds cannot be told, and items are all of it.
+the mean over both has the variance σ²_i/n + σ²_s/S + σ²_e/(nS), whose parts the two-way analysis of variance estimates
+(Cornfield and Tukey 1956; Brennan 2001, Generalizability Theory, chapter 2). With one seed, the spread of seeds cannot
+be told, and items are all of it.
+
+The degrees of freedom are after Satterthwaite's formula, which is too bold with few seeds: where they happen to agree,
+it takes the items' degrees of freedom for all. `_total` is ours; docs/statistics.md has its coverage.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.stats.intervals import Interval, cluster_codes, moments, score_interval
-from harness.stats.paired import score_p
+from harness.stats.intervals import UNIT, Interval, cluster_codes, macro_moments, moments, score_interval
+from harness.stats.paired import score_p, t_p
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,68 +31,113 @@ class Difference(NamedTuple):
     p: float
 
 
+class _Items(NamedTuple):
+    """The mean over items of values that are means over the seeds, and the part of its variance that is the items':
+    σ²_i/n + σ²_e/(nS)."""
+
+    value: float
+    variance: float
+    df: float
+    floor: float  # independent answers at worst
+
+
+class _Seeds(NamedTuple):
+    """Of one side's mean: the variance of the seeds' own means, over S; how much of it is chance of single answers,
+    which the items' part holds already; and its degrees of freedom, none with one seed."""
+
+    spread: float  # σ²_s/S + σ²_e/(nS)
+    error: float  # σ²_e/(nS)
+    df: float
+
+
 def crossed(
-    values: Floats, clusters: Sequence[str] | None = None, bounded: tuple[float, float] | None = (0.0, 1.0)
+    values: Floats,
+    clusters: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
+    bounded: tuple[float, float] | None = UNIT,
 ) -> Interval:
-    """The mean of values [seeds, items]. `clusters` names each item's."""
-    return score_interval(float(values.mean()), *_moments(values, clusters), bounded)
+    """The mean of values [seeds, items]; with `groups`, which names each item's, the mean of the groups' means.
+    `clusters` names each item's."""
+    items = _items(values.mean(axis=0), clusters, groups, bounded)
+    variance, df = _total(items, [_seeds(values, groups)])
+    return score_interval(items.value, variance, df, items.floor, bounded)
 
 
-def crossed_difference(a: Floats, b: Floats, clusters: Sequence[str] | None = None, reach: float = 1.0) -> Difference:
-    """Of two configurations on the same items, [seeds, items] each; `reach` is the most that one item can differ by.
+def crossed_difference(
+    a: Floats,
+    b: Floats,
+    clusters: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
+    reach: float | None = 1.0,
+) -> Difference:
+    """Of two configurations on the same items, [seeds, items] each; `reach` is the most that one item can differ by,
+    None where there is no limit. `groups` and `clusters` as for `crossed`.
 
     Seeds of the two are independent; items are paired. One without seeds (the base) has one row."""
     import numpy as np
 
     paired = b.mean(axis=0) - a.mean(axis=0)
-    value = float(paired.mean())
-    variance, df, floor = _items(paired, clusters)
-    parts = [(variance, df)]
-    for side in (a, b):
-        extra, own = _seeds(side)
-        parts.append((extra, own))
-    total, freedom = _total(parts)
-    bounds = (-reach, reach)
-    interval = score_interval(value, total, freedom, floor, bounds)
-    return Difference(interval, score_p(value, total, freedom, floor, reach) if np.any(paired) else 1.0)
+    bounds = None if reach is None else (-reach, reach)
+    items = _items(paired, clusters, groups, bounds)
+    variance, df = _total(items, [_seeds(a, groups), _seeds(b, groups)])
+    interval = score_interval(items.value, variance, df, items.floor, bounds)
+    if not np.any(paired):
+        return Difference(interval, 1.0)
+    if reach is None:
+        return Difference(interval, t_p(items.value, variance, df))
+    return Difference(interval, score_p(items.value, variance, df, items.floor, reach))
 
 
-def _moments(values: Floats, clusters: Sequence[str] | None) -> tuple[float, float, float]:
-    """Variance of the mean, degrees of freedom, and the number of independent answers at worst."""
-    variance, df, floor = _items(values.mean(axis=0), clusters)
-    total, freedom = _total([(variance, df), _seeds(values)])
-    return total, freedom, floor
-
-
-def _items(means: Floats, clusters: Sequence[str] | None) -> tuple[float, float, float]:
-    """Of items' means over the seeds: it holds σ²_i/n + σ²_e/(nS)."""
+def _items(
+    means: Floats, clusters: Sequence[str] | None, groups: Sequence[str] | None, bounded: tuple[float, float] | None
+) -> _Items:
     import numpy as np
 
-    codes = None if clusters is None else cluster_codes(clusters, len(means))
-    _, variance, df, floor = moments(means, np.zeros(len(means), dtype=np.intp), codes)
-    return float(variance[0]), float(df[0]), float(floor[0])
+    if groups is None:
+        codes = None if clusters is None else cluster_codes(clusters, len(means))
+        value, variance, df, floor = moments(means, np.zeros(len(means), dtype=np.intp), codes)
+        return _Items(float(value[0]), float(variance[0]), float(df[0]), float(floor[0]))
+    values: dict[str, list[float]] = {}
+    own: dict[str, list[str]] = {}
+    for at, (group, mean) in enumerate(zip(groups, means.tolist(), strict=True)):
+        values.setdefault(group, []).append(mean)
+        own.setdefault(group, []).append(str(at) if clusters is None else clusters[at])
+    return _Items(*macro_moments(values, own, bounded))
 
 
-def _seeds(values: Floats) -> tuple[float, float]:
-    """What seeds add to the variance of the mean, σ²_s/S, and its degrees of freedom; none with one seed."""
+def _seeds(values: Floats, groups: Sequence[str] | None) -> _Seeds:
+    import numpy as np
+
     seeds, items = values.shape
     if seeds == 1:
-        return 0.0, 0.0
-    of_seeds = values.mean(axis=1)
-    spread = float(of_seeds.var(ddof=1)) / seeds  # σ²_s/S + σ²_e/(nS)
-    rest = values - values.mean(axis=0) - of_seeds[:, None] + values.mean()
-    error = float((rest**2).sum()) / ((seeds - 1) * max(1, items - 1)) / (seeds * items)
-    # of two seeds, half of the estimates would be cut at zero and the interval too bold: what is not subtracted is safe
-    return (spread if seeds == 2 else max(0.0, spread - error)), seeds - 1.0
+        return _Seeds(0.0, 0.0, 0.0)
+    weights = np.full(items, 1 / items)
+    if groups is not None:
+        codes = cluster_codes(groups, items)
+        sizes = np.bincount(codes)
+        weights = 1 / (len(sizes) * sizes[codes])
+    of_seeds = values @ weights
+    rest = values - values.mean(axis=0)
+    rest = rest - (rest @ weights)[:, None]
+    error = float((rest**2).sum(axis=0) @ weights**2) / (seeds - 1) * items / max(1, items - 1)
+    return _Seeds(float(of_seeds.var(ddof=1)) / seeds, error / seeds, seeds - 1.0)
 
 
-def _total(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """A variance whose interval at the items' degrees of freedom has the half-width of all parts: the squares of their
-    own half-widths add up. Satterthwaite's formula is too bold here: where a few seeds happen to agree, it takes the
-    certain part's degrees of freedom for all."""
-    from scipy.special import stdtrit
+def _total(items: _Items, sides: Sequence[_Seeds]) -> tuple[float, float]:
+    """The variance of items and seeds together, and its degrees of freedom.
 
-    (items, df), *others = parts
-    reach = float(stdtrit(df, 0.975)) if df > 0 else math.inf
-    total = items + sum(variance * (float(stdtrit(own, 0.975)) / reach) ** 2 for variance, own in others if own > 0)
-    return total, df
+    The sides' spreads are one part with ν degrees of freedom, by Satterthwaite's formula. Of its chance of single
+    answers (1+ν)/4 is subtracted, at most all: of two seeds the estimate is so rough that what is left would be cut at
+    zero half of the time. Where the seeds' share of the whole is λ, their term in 1/df is λ^(ν/4)/ν, with the exponent
+    at most 1, and not λ²/ν. Both were chosen by the coverage that they give, by quadrature over all shares λ."""
+    sides = [side for side in sides if side.df]
+    spread = sum(side.spread for side in sides)
+    if spread <= 0:
+        return items.variance, items.df
+    own = spread**2 / sum(side.spread**2 / side.df for side in sides)
+    seeds = max(0.0, spread - min(1.0, (1 + own) / 4) * sum(side.error for side in sides))
+    total = items.variance + seeds
+    share = seeds / total if total > 0 else 0.0
+    inverse = share ** min(1.0, own / 4) / own if share else 0.0
+    inverse += (1 - share) ** 2 / items.df if items.df else 0.0
+    return total, 1 / inverse if inverse else items.df

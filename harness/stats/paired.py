@@ -85,6 +85,15 @@ def score_p(value: float, variance: float, df: float, floor: float, reach: float
     return min(1.0, 2 * float(stdtr(df, -abs(value) / reach * math.sqrt(size))))
 
 
+def t_p(value: float, variance: float, df: float) -> float:
+    """Two-sided p of Student's t that a mean difference without limits is zero; 1 where `df` is 0, as nothing tells."""
+    from scipy.special import stdtr
+
+    if not df or not variance:
+        return 1.0 if not value or not df else 0.0
+    return 2 * float(stdtr(df, -abs(value) / math.sqrt(variance)))
+
+
 def holm(pvalues: Sequence[float]) -> list[float]:
     """Holm's (1979) step-down adjustment, in the order given."""
     adjusted, worst = [0.0] * len(pvalues), 0.0

@@ -179,7 +179,7 @@ def _half(items: Sequence[str]) -> NDArray[np.intp]:
 def _against(board: Board, task: str, a: Configuration, b: Configuration) -> Against:
     values_a, values_b = a.values[task], b.values[task]
     reach = max(1.0, float(abs(values_a).max()), float(abs(values_b).max()))
-    (value, low, high), p = crossed_difference(values_a, values_b, board.clusters[task], reach)
+    (value, low, high), p = crossed_difference(values_a, values_b, board.clusters[task], reach=reach)
     return Against(task, a, b, 100 * value, 100 * low, 100 * high, p)
 
 

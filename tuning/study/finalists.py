@@ -1,10 +1,8 @@
 """After the search: the best trials, a spread of the others and the fixed points, trained over new seeds and measured
 on the test rows, which no search has seen.
 
-A comparison is the mean over rows and seeds of the paired difference b - a of negative log-likelihoods, in nats a
-response token. Rows and seeds are crossed, so its variance is that over rows (of differences averaged over seeds) plus
-that over seeds (of differences averaged over rows), an upper bound where the two interact (Owen 2007, The pigeonhole
-bootstrap); the interval is Student's t with Satterthwaite's degrees of freedom.
+A comparison is the difference b - a of negative log-likelihoods, in nats a response token, over rows and seeds, which
+are crossed (harness/stats/crossed.py).
 """
 
 from __future__ import annotations
@@ -16,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.progress import SILENT, Progress
-from harness.stats.intervals import Interval, moments, score_interval
+from harness.stats.crossed import crossed_difference
+from harness.stats.intervals import Interval
 from tuning.objectives.objectives import Measure
 from tuning.search.loop import Halted, record
 from tuning.search.search_progress import SearchProgress
@@ -72,7 +71,7 @@ class Comparison:
     b: Finalist
     difference: Interval
     rows: int
-    seeds: int
+    seeds: int  # of the side that has fewer; the base has none
 
     @property
     def verdict(self) -> str:
@@ -211,8 +210,9 @@ def compare(a: Finalist, b: Finalist, seeds: int) -> Comparison:
     right, same = _test(b, seeds)
     if not len(left) or not len(right) or not np.array_equal(tokens, same):
         raise ValueError(f"{a.name} and {b.name} have no test rows in common")
-    n = min(len(left), len(right)) if BASE not in (a.trial, b.trial) else max(len(left), len(right))
-    return Comparison(a, b, interval(ratio(right[:n] - left[:n], tokens)), len(tokens), n)
+    difference = crossed_difference(ratio(left, tokens), ratio(right, tokens), reach=None).interval
+    seeds_measured = [len(nats) for nats, finalist in ((left, a), (right, b)) if finalist.trial != BASE]
+    return Comparison(a, b, difference, len(tokens), min(seeds_measured, default=1))
 
 
 def ratio(nats: Floats, tokens: NDArray[np.int64]) -> Floats:
@@ -221,20 +221,6 @@ def ratio(nats: Floats, tokens: NDArray[np.int64]) -> Floats:
     value = nats.sum() / (tokens.sum() * len(nats))
     departure: Floats = (nats - value * tokens) / tokens.mean()
     return value + departure
-
-
-def interval(d: Floats) -> Interval:
-    """The mean of differences [seeds, rows] that are crossed. With one seed, rows are all its variance."""
-    import numpy as np
-
-    parts = []
-    for side in (d.mean(axis=0), d.mean(axis=1)):
-        if len(side) > 1:
-            _, variance, df, _ = moments(side, np.zeros(len(side), dtype=np.intp), None)
-            parts.append((float(variance[0]), float(df[0])))
-    total = sum(variance for variance, _ in parts)
-    weight = sum(variance**2 / df for variance, df in parts)
-    return score_interval(float(d.mean()), total, total**2 / weight if weight else float("inf"), 1, None)
 
 
 def _seeds(ledger: Ledger, seeds: int) -> range:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.stats.crossed import crossed, crossed_difference
-from harness.stats.intervals import mean
+from harness.stats.intervals import mean, stratified
 from harness.stats.paired import paired
 
 SAMPLES = 1000
@@ -28,24 +28,72 @@ def coverage(seeds: int, items: int, spread: float, samples: int = SAMPLES) -> t
             for _ in range(2)
         )
         interval = crossed(a)
-        of_score += interval.low <= truth <= interval.high
+        of_score += bool(interval.low <= truth <= interval.high)
         low, high = crossed_difference(a, b).interval[1:]
         of_difference += low <= 0 <= high
     return of_score / samples, of_difference / samples
 
 
-@pytest.mark.parametrize("seeds", [3, 5, 10])
+@pytest.mark.parametrize("seeds", [2, 3, 5])
 @pytest.mark.parametrize("spread", [0.0, 0.1, 0.3])
 def test_coverage(seeds: int, spread: float) -> None:
-    """93 to 97%, and 1.4 points for a thousand samples. Differences are a little more careful."""
+    """93 to 97%, and what a thousand samples leave open: 1.7 points is 2.5 standard errors at 95%."""
     of_score, of_difference = coverage(seeds, 300, spread)
-    assert 0.916 <= of_score <= 0.984
-    assert 0.930 <= of_difference <= 0.99
+    assert 0.913 <= of_score <= 0.987
+    assert 0.913 <= of_difference <= 0.987
 
 
-@pytest.mark.parametrize("spread", [0.0, 0.3])
-def test_two_seeds_are_never_bold(spread: float) -> None:
-    assert min(coverage(2, 300, spread)) >= 0.936
+@pytest.mark.full
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+@pytest.mark.parametrize("spread", [0.0, 0.1, 0.3])
+def test_coverage_in_ten_thousand_samples(seeds: int, spread: float) -> None:
+    """As docs/statistics.md says."""
+    of_score, of_difference = coverage(seeds, 300, spread, 10 * SAMPLES)
+    most = 0.98 if seeds == 2 else 0.975
+    assert 0.93 <= of_score <= most
+    assert 0.93 <= of_difference <= most
+
+
+def mean_of_groups_coverage(seeds: int, spread: float, samples: int) -> float:
+    """Of the mean of nine groups' means, whose sizes are 5 to 85 and whose items are the harder the larger they are."""
+    rng = np.random.default_rng(seeds)
+    sizes = np.arange(5, 95, 10)
+    of = np.repeat(np.arange(len(sizes)), sizes)
+    names = [f"g{group}" for group in of]
+    shifts = np.linspace(1, -1, len(sizes))
+    seeds_drawn = spread * rng.standard_normal((400, 1))
+    truth = np.mean([_chance(1.5 * rng.standard_normal((400, 500)) + shift, seeds_drawn).mean() for shift in shifts])
+    hits = 0
+    for _ in range(samples):
+        chances = _chance(1.5 * rng.standard_normal(len(of)) + shifts[of], spread * rng.standard_normal((seeds, 1)))
+        interval = crossed((rng.random((seeds, len(of))) < chances).astype(float), groups=names)
+        hits += interval.low <= truth <= interval.high
+    return hits / samples
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_coverage_of_a_mean_of_groups(seeds: int) -> None:
+    assert 0.913 <= mean_of_groups_coverage(seeds, 0.2, 500) <= 0.987
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_differences_without_limits_are_covered(seeds: int) -> None:
+    """Losses, of rows that differ by 0.5, seeds by 0.05 and single losses by 0.3."""
+    rng, hits = np.random.default_rng(seeds), 0
+    for _ in range(500):
+        rows = rng.normal(2, 0.5, 60)
+        a, b = (rows + rng.normal(0, 0.05, (seeds, 1)) + rng.normal(0, 0.3, (seeds, 60)) for _ in range(2))
+        low, high = crossed_difference(a, b, reach=None).interval[1:]
+        hits += low <= 0 <= high
+    assert 0.91 <= hits / 500 <= 0.99
+
+
+def test_interval_and_p_agree_without_limits() -> None:
+    rng = np.random.default_rng(0)
+    for shift in (0.0, 0.02, 0.05, 0.2):
+        a, b = rng.normal(2, 0.3, (3, 80)), rng.normal(2 + shift, 0.3, (3, 80))
+        (_, low, high), p = crossed_difference(a, b, reach=None)
+        assert (low <= 0 <= high) == (p >= 0.05)
 
 
 def test_items_alone_are_too_bold_where_seeds_differ() -> None:
@@ -89,3 +137,20 @@ def test_clusters_widen_the_interval() -> None:
     clusters = [str(n // 10) for n in range(400)]
     whole, alone = crossed(answers, clusters), crossed(answers)
     assert whole.high - whole.low > 1.3 * (alone.high - alone.low)
+
+
+def test_one_seed_of_groups_is_a_macro_average() -> None:
+    rng = np.random.default_rng(5)
+    answers = (rng.random((1, 60)) < 0.4).astype(float)
+    names = [f"g{n % 5}" for n in range(60)]
+    of_groups = {name: answers[0, [at for at, own in enumerate(names) if own == name]].tolist() for name in names}
+    assert crossed(answers, groups=names) == pytest.approx(stratified(of_groups))
+
+
+def test_groups_of_one_size_are_all_items() -> None:
+    """The mean is the same, and so is what seeds add."""
+    rng = np.random.default_rng(6)
+    answers = (rng.random((3, 60)) < np.array([[0.3], [0.5], [0.7]])).astype(float)
+    of_groups, of_items = crossed(answers, groups=[f"g{n % 5}" for n in range(60)]), crossed(answers)
+    assert of_groups.value == pytest.approx(of_items.value)
+    assert of_groups.high - of_groups.low == pytest.approx(of_items.high - of_items.low, rel=0.05)
