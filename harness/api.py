@@ -104,7 +104,7 @@ class Compared(Shown):
     a: str  # the baseline's name
     b: tuple[str, ...]  # the candidates' names
     rows: tuple[Comparison, ...]
-    runs: tuple[tuple[str, str], ...]  # beside each row: the ids of its baseline and candidate
+    runs: tuple[tuple[str, str], ...]  # beside each row: the ids of its baseline's and candidate's newest run
     warnings: tuple[str, ...]
 
     def frame(self, frame: Kind = "arrow") -> Any:
@@ -172,9 +172,11 @@ def compare(
 ) -> Compared:
     """Compare runs with a baseline on the items they share, as `harness compare` does: b - a with its interval.
 
-    Runs are what `evaluate` gave, or ids, names and tags. UsageError where they were not measured alike."""
-    from harness.evaluation.compare import against, results
+    Runs are what `evaluate` gave, or ids, names and tags; a configuration's name stands for its runs over all seeds.
+    UsageError where they were not measured alike."""
+    from harness.evaluation.compare import against
     from harness.evaluation.compare_notes import prompt_notes
+    from harness.evaluation.configurations import resolve, results_of
     from harness.results import Store
 
     several: list[str | Evaluation] = [b] if isinstance(b, str | Evaluation) else list(b)
@@ -185,21 +187,22 @@ def compare(
                 f"The run {run.name} is in {run.db}, not in {path}: `harness db merge` brings them together."
             )
     store = Store(path)
-    first, others = store.resolve(_word(a)), [store.resolve(_word(run)) for run in several]
+    first, others = resolve(store, _word(a)), [resolve(store, _word(run)) for run in several]
     metrics = [metric] if isinstance(metric, str) else metric
-    compared = against(results(store, first), [results(store, other) for other in others], metrics, groups)
-    warnings = []
-    for other in others:
-        warnings += prompt_notes([first, other])
-        of_one = {t.task for t in store.tasks(first.id)} ^ {t.task for t in store.tasks(other.id)}
+    warnings: list[str] = []
+    of_first, of_others = results_of(store, first), [results_of(store, other) for other in others]
+    compared = against(of_first, of_others, metrics, groups, left_out=warnings)
+    for other, own in zip(others, of_others, strict=True):
+        warnings += prompt_notes([*first.runs, *other.runs])
+        of_one = {result.task for result in of_first} ^ {result.task for result in own}
         if of_one:
             warnings.append(f"Only one of {first.name} and {other.name} has {', '.join(sorted(of_one))}.")
-    warnings += [f"{run.name} is unverified: {run.unverified}" for run in (first, *others) if run.unverified]
+    warnings += [f"{side.name} is unverified: {side.unverified}" for side in (first, *others) if side.unverified]
     return Compared(
         first.name,
         tuple(other.name for other in others),
         tuple(row for rows in compared for row in rows),
-        tuple((first.id, other.id) for other, rows in zip(others, compared, strict=True) for _ in rows),
+        tuple((first.newest.id, other.newest.id) for other, rows in zip(others, compared, strict=True) for _ in rows),
         tuple(dict.fromkeys(warnings)),
     )
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from leaderboard.ranking.preferences import Preferences
     from tuning.store import Store, StudyRow
 
-COMPARED = 6  # checkpoints of a protocol, the best ones, of which every two are compared
+COMPARED = 6  # configurations of a protocol, the best ones, of which every two are compared
 WIDTH = 480  # of a plot, in pixels
 _PAGES = {
     "index.html": "Leaderboard",
@@ -91,7 +91,9 @@ def _view(store: Store, board: Board, preference: Preferences | None) -> View:
     by_column = {c.key: bands(store, board.ranked(c), c.task, c.metric) for c in board.columns}
     people, judges = (preference.people, preference.judges) if preference else ({}, {})
     extras = [
-        name for name, own in (("people", people), ("judges", judges)) if any(row.digest in own for row in board.rows)
+        name
+        for name, own in (("people", people), ("judges", judges))
+        if any(digest in own for row in board.rows for digest in row.digests)
     ]
     extras += ["lineage"] if any(row.lineage for row in board.rows) else []
     return View(
@@ -115,30 +117,33 @@ def _comparisons(store: Store) -> tuple[str, Markup]:
             _pair(a, b, loaded[a.key], loaded[b.key], runs) for at, b in enumerate(chosen) for a in chosen[at + 1 :]
         ]
         if pairs := [pair for pair in pairs if pair]:
-            under = f"Every two of {len(chosen)} checkpoints" + (
+            under = f"Every two of {len(chosen)} configurations" + (
                 f", the first of {len(ranked)} on the leaderboard." if len(ranked) > len(chosen) else "."
             )
             parts.append((board.protocol, under, pairs))
     return "Comparisons", macros("site").comparisons(parts)
 
 
-def _results(store: Store, row: Row, columns: Sequence[Column]) -> dict[str, TaskResult]:
-    """By the board's column, so that only what was asked alike is compared."""
+def _results(store: Store, row: Row, columns: Sequence[Column]) -> dict[str, list[TaskResult]]:
+    """By the board's column, one a seed, so that only what was asked alike is compared."""
     from harness.evaluation.compare import results
 
-    by_run: dict[str, list[TaskResult]] = {}
+    wanted = {run: store.resolve(run) for cell in row.cells.values() for run in cell.runs}
+    by_run = {key: {result.task: result for result in results(store, run)} for key, run in wanted.items()}
     by_column = {}
     for column in columns:
-        if cell := row.cells.get(column.key):
-            own = by_run.setdefault(cell.run, []) or by_run[cell.run]
-            if not own:
-                own += results(store, store.resolve(cell.run))
-            by_column[column.key] = next(result for result in own if result.task == column.task)
+        cell = row.cells.get(column.key)
+        if cell and all(column.task in by_run[run] for run in cell.runs):
+            by_column[column.key] = [by_run[run][column.task] for run in cell.runs]
     return by_column
 
 
 def _pair(
-    a: Row, b: Row, of_a: Mapping[str, TaskResult], of_b: Mapping[str, TaskResult], runs: Mapping[str, RunRow]
+    a: Row,
+    b: Row,
+    of_a: Mapping[str, list[TaskResult]],
+    of_b: Mapping[str, list[TaskResult]],
+    runs: Mapping[str, RunRow],
 ) -> Markup | None:
     """b - a, task by task; None where they share none."""
     from harness.evaluation.compare import compare_runs
@@ -150,7 +155,8 @@ def _pair(
     if not shared:
         return None
     try:
-        rows = compare_runs([of_a[key] for key in shared], [of_b[key] for key in shared])
+        results_a, results_b = ([result for key in shared for result in own[key]] for own in (of_a, of_b))
+        rows = compare_runs(results_a, results_b)
     except UsageError as error:
         return macros("site").refused(b.name, a.name, str(error))
     first = list({row.task: row for row in reversed(rows)}.values())[::-1]
@@ -173,8 +179,8 @@ def _pair(
     clear = [
         (row.task, "good" if row.difference > 0 else "bad") for row in first if comparing.p_of(row) < comparing.CLEAR
     ]
-    compared = dict.fromkeys((a.cells[key].run, b.cells[key].run) for key in shared)
-    notes = dict.fromkeys(note for pair in compared for note in prompt_notes([runs[run] for run in pair]))
+    compared = dict.fromkeys((*a.cells[key].runs, *b.cells[key].runs) for key in shared)
+    notes = dict.fromkeys(note for those in compared for note in prompt_notes([runs[run] for run in those]))
     chart = _figure(charts.difference_intervals(differences, "difference, points"), "Differences by task.")
     return macros("site").pair(b.name, a.name, clear, notes, chart, table(heads, cells, names=(0, 1)))
 

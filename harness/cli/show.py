@@ -2,51 +2,70 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.cli.options import DEFAULT_DB, Db, Json, print_json
 
+if TYPE_CHECKING:
+    from harness.results import RunRow, Store
+
 
 def show(
     run: Annotated[
-        str | None, typer.Argument(help="A run's id, name or tag, or a study's; without it, the leaderboard.")
+        str | None,
+        typer.Argument(
+            help="A run's id, name or tag, or the name of a configuration or study; without it, the leaderboard."
+        ),
     ] = None,
-    groups: Annotated[bool, typer.Option("--groups", help="Scores by subject or task too.")] = False,
+    groups: Annotated[bool, typer.Option("--groups", help="Scores of one run by subject or task too.")] = False,
     db: Db = DEFAULT_DB,
     json: Json = False,
 ) -> None:
-    """Show the leaderboard, or one run."""
+    """Show the leaderboard, one run, or a configuration with its seeds' runs."""
     from harness.errors import UsageError
+    from harness.evaluation.configurations import resolve
+    from harness.evaluation.leaderboard import leaderboard
     from harness.results import Store
 
     store = Store(db)
-    if run is not None:
-        try:
-            run_row = store.resolve(run)
-        except UsageError:
-            if _shown_by_another(run, db, json):
-                return
-            raise
-        if json:
-            from harness.evaluation.report import run_document
-
-            print_json(run_document(store, run_row))
+    if run is None:
+        _leaderboard(leaderboard(store), db, json)
+        return
+    try:
+        meant = resolve(store, run)
+    except UsageError:
+        if _shown_by_another(run, db, json):
             return
+        raise
+    if len(meant.runs) == 1:
+        _run(store, meant.newest, groups, json)
+        return
+    if groups:
+        raise UsageError(f"--groups is for one run, and {meant.called} has several; `harness show {run!r}` lists them.")
+    rows = leaderboard(store, meant)
+    if json:
+        print_json({"runs": rows})
+    else:
+        from rich.console import Console
+
+        from harness.cli.leaderboard_tables import print_configuration
+
+        print_configuration(Console(), rows)
+
+
+def _run(store: Store, run: RunRow, groups: bool, json: bool) -> None:
+    if json:
+        from harness.evaluation.report import run_document
+
+        print_json(run_document(store, run))
+    else:
         from rich.console import Console
 
         from harness.cli.tables import print_run
 
-        print_run(Console(), store, run_row, groups)
-        return
-    from harness.evaluation.report import leaderboard
-
-    rows = leaderboard(store)
-    if json:
-        print_json({"runs": rows})
-    else:
-        _print(rows, db)
+        print_run(Console(), store, run, groups)
 
 
 def _shown_by_another(word: str, db: str, json: bool) -> bool:
@@ -56,32 +75,15 @@ def _shown_by_another(word: str, db: str, json: bool) -> bool:
     return any(registry.load("show", name)(word, db, json) for name in registry.names("show"))
 
 
-def _print(rows: list[dict[str, Any]], db: str) -> None:
+def _leaderboard(rows: list[dict[str, Any]], db: str, json: bool) -> None:
     from rich.console import Console
 
-    from harness.cli.tables import interval, plain, table
+    from harness.cli.leaderboard_tables import print_leaderboard
+    from harness.cli.tables import plain
 
-    console = Console()
-    if not rows:
-        console.print(plain(f"{db} holds no scores yet. Begin with: harness run --model tiny --data sample"))
-    for protocol in sorted({row["protocol"] for row in rows}):
-        of_protocol = [row for row in rows if row["protocol"] == protocol]
-        names = sorted({task for row in of_protocol for task in row["scores"]})
-        shown = table(f"protocol {protocol}", ("run", *names), right=names)
-        for row in of_protocol:
-            cells = [interval(row["scores"][n]).replace(" ", "\n", 1) if n in row["scores"] else "" for n in names]
-            marks = "".join(f" ({mark})" for mark in ("partial", "unverified", "chat") if row[mark])
-            name = row["name"] + marks
-            model = f"\n{_short(row['model'])}" if row["model"] != row["name"] else ""
-            shown.add_row(
-                *map(plain, (f"{name}\n{row['run'][:8]}{model}", *cells)), style="dim" if row["partial"] else ""
-            )
-        console.print(shown)
-
-
-def _short(model: str) -> str:
-    """A long path's end: `show RUN` has the whole."""
-    from pathlib import PurePath
-
-    parts = PurePath(model).parts
-    return str(PurePath("…", *parts[-2:])) if len(parts) > 3 and "://" not in model else model
+    if json:
+        print_json({"runs": rows})
+    elif rows:
+        print_leaderboard(Console(), rows)
+    else:
+        Console().print(plain(f"{db} holds no scores yet. Begin with: harness run --model tiny --data sample"))

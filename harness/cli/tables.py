@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from harness.results import RunRow, Store
 
 
+_UNLIMITED = 10_000  # columns
+
+
 def table(title: str, columns: Sequence[str], right: Sequence[str] = ()) -> Table:
     from rich import box
     from rich.table import Table
@@ -21,6 +24,12 @@ def table(title: str, columns: Sequence[str], right: Sequence[str] = ()) -> Tabl
         number = column in right
         made.add_column(column, justify="right" if number else "left", no_wrap=number, overflow="fold")
     return made
+
+
+def fits(console: Console, shown: Table) -> bool:
+    """Whether a table needs no line broken that is not broken already."""
+    unlimited = console.options.update(max_width=_UNLIMITED)
+    return console.measure(shown, options=unlimited).maximum <= console.width
 
 
 def plain(text: object) -> Any:

@@ -1,12 +1,14 @@
-"""Runs on the same items: is b better than a? Refuses what would not be a fair comparison."""
+"""Runs, or configurations of several seeds, on the same items: is b better than a? Refuses what would not be a fair
+comparison."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.errors import UsageError, suggest
+from harness.evaluation.compare_values import Item, grouped, tested
 from harness.stats import paired
 
 if TYPE_CHECKING:
@@ -72,58 +74,64 @@ class Comparison:
     flips: int | None  # lost + gained
     lost: int | None  # a right, b wrong
     gained: int | None  # a wrong, b right
-    method: str  # "mcnemar", "bootstrap" or "stratified"
+    method: str  # "mcnemar", "bootstrap", "stratified" or, over several seeds, "crossed"
     p_holm: float | None = None  # adjusted over the first metrics of all tasks and runs, where there are several
+    a_seeds: int = 1
+    b_seeds: int = 1
 
 
-class _Pair(NamedTuple):
-    """One item's scores under one metric: the means of its repeats."""
-
-    group: str
-    cluster: str
-    a: float
-    b: float
+Side = TaskResult | Sequence[TaskResult]  # one run's, or one of each seed
 
 
-def compare(
-    a: TaskResult, b: TaskResult, metrics: Sequence[str] | None = None, by_group: bool = False
-) -> list[Comparison]:
-    """Each metric over all items, then with `by_group` over each group. Without `metrics`, all metrics of both runs,
-    the task's first metric first. `<metric>_macro` compares the means of the groups' means.
+def compare(a: Side, b: Side, metrics: Sequence[str] | None = None, by_group: bool = False) -> list[Comparison]:
+    """Each metric over all items, then with `by_group` over each group. Without `metrics`, all metrics of both sides,
+    the task's first metric first. `<metric>_macro` compares the means of the groups' means. Of several seeds the means
+    are compared, and the interval counts the spread of seeds too.
 
-    Raises UsageError where the runs were not measured in the same way or on the same items."""
-    _check_settings(a, b)
-    place_of, of_a, of_b = places(a), by_item(a), by_item(b)
-    _check_items(a, b, of_a.keys(), of_b.keys())
-    common = {name for item in of_a for name in of_a[item].keys() & of_b[item].keys()}
-    first = a.metric if _base(a.metric, common) in common else None
-    names = list(metrics) if metrics else [*([first] if first else []), *sorted(common - {first})]
+    Raises UsageError where not all were measured in the same way and on the same items."""
+    sides = _seeds(a), _seeds(b)
+    every = [result for side in sides for result in side]
+    first = every[0]
+    for other in every[1:]:
+        _check_settings(first, other)
+    values = [by_item(result) for result in every]
+    for other, own in zip(every[1:], values[1:], strict=True):
+        _check_items(first, other, values[0].keys(), own.keys())
+    place_of = places(first)
+    common = set.intersection(*({name for own in of_one.values() for name in own} for of_one in values))
+    headline = first.metric if _base(first.metric, common) in common else None
+    names = list(metrics) if metrics else [*([headline] if headline else []), *sorted(common - {headline})]
     comparisons = []
     for name in names:
         base = _base(name, common)
         if base not in common:
             known = ", ".join(sorted(common)) or "none"
             raise UsageError(
-                f"{a.task}: the samples of {a.run} and {b.run} have no metric {name} in both."
+                f"{first.task}: the samples of {first.run} and {sides[1][0].run} have no metric {name} in both."
                 f"{suggest(name, common)} Known: {known}."
             )
-        pairs = [
-            _Pair(*place_of[item], of_a[item][base], of_b[item][base])
-            for item in sorted(of_a)  # one order, so that one answer, however the rows arrived
-            if base in of_a[item] and base in of_b[item]
-        ]
-        comparisons.append(_comparison(a.task, "all", name, pairs, macro=name != base))
+        items = []
+        for item in sorted(values[0]):  # one order, so that one answer, however the rows arrived
+            if all(base in own[item] for own in values):
+                scores = [own[item][base] for own in values]
+                items.append(Item(*place_of[item], tuple(scores[: len(sides[0])]), tuple(scores[len(sides[0]) :])))
+        comparisons.append(_comparison(first.task, "all", name, items, macro=name != base))
         if by_group and name == base:
             comparisons += [
-                _comparison(a.task, group, name, part, macro=False) for group, part in _groups(pairs).items()
+                _comparison(first.task, group, name, part, macro=False) for group, part in grouped(items).items()
             ]
     return comparisons
+
+
+def _seeds(side: Side) -> list[TaskResult]:
+    return [side] if isinstance(side, TaskResult) else list(side)
 
 
 def compare_runs(
     a: Sequence[TaskResult], b: Sequence[TaskResult], metrics: Sequence[str] | None = None, by_group: bool = False
 ) -> list[Comparison]:
-    """`compare` for each task of both runs, in a's order. The tasks' first rows get Holm-adjusted p values too."""
+    """`compare` for each task of both, in a's order; of several seeds, one result each. The tasks' first rows get
+    Holm-adjusted p values too."""
     return against(a, [b], metrics, by_group)[0]
 
 
@@ -133,21 +141,27 @@ def against(
     metrics: Sequence[str] | None = None,
     by_group: bool = False,
     refused: list[str] | None = None,
+    left_out: list[str] | None = None,
 ) -> list[list[Comparison]]:
-    """`compare` of a with each of the other runs, for each task of both, in a's order. The first rows of all tasks and
-    runs are adjusted together (Holm). What cannot be compared raises UsageError, or with `refused` is said there and
-    left out."""
+    """`compare` of a with each of the others, for each task of both, in a's order. The first rows of all tasks and
+    others are adjusted together (Holm). What cannot be compared raises UsageError, or with `refused` is said there and
+    left out. Results of one side that were not measured as most of both sides are, are said in `left_out`."""
     compared: list[list[list[Comparison]]] = []
+    ours = _by_task(a)
     for b in others:
-        own = {result.task: result for result in b}
-        shared = [result for result in a if result.task in own]
+        theirs = _by_task(b)
+        shared = [task for task in ours if task in theirs]
         compared.append([])
-        complaints = [] if shared else [f"The runs share no task: {_listed(a)} against {_listed(b)}."]
-        for result in shared:
+        complaints = [] if shared else [f"The runs share no task: {_listed(ours)} against {_listed(theirs)}."]
+        for task in shared:
             try:
-                compared[-1] += filter(None, [compare(result, own[result.task], metrics, by_group)])
+                one, other, rest = _alike(ours[task], theirs[task])
+                compared[-1] += filter(None, [compare(one, other, metrics, by_group)])
             except UsageError as error:
                 complaints.append(str(error))
+                continue
+            if left_out is not None:
+                left_out += [f"{task}: {result.run} was measured in another way, and is left out." for result in rest]
         if not compared[-1] and not complaints:
             complaints.append(f"No metric of {_listed(shared)} is a mean over items, so there is nothing to pair.")
         if refused is None and complaints:
@@ -159,6 +173,39 @@ def against(
         for rows, p in zip(firsts, paired.holm([rows[0].p_value for rows in firsts]), strict=True):
             rows[0] = replace(rows[0], p_holm=p)
     return [[row for rows in tasks for row in rows] for tasks in compared]
+
+
+def _by_task(results: Iterable[TaskResult]) -> dict[str, list[TaskResult]]:
+    by_task: dict[str, list[TaskResult]] = {}
+    for result in results:
+        by_task.setdefault(result.task, []).append(result)
+    return by_task
+
+
+def _alike(
+    a: Sequence[TaskResult], b: Sequence[TaskResult]
+) -> tuple[list[TaskResult], list[TaskResult], list[TaskResult]]:
+    """Of both sides those that were measured in one way and on the same items, as many as there are, and the rest.
+    Where no two of them can be compared, the first of each side are given, for `compare` to say why."""
+    if len(a) == len(b) == 1:
+        return list(a), list(b), []
+    best: tuple[list[TaskResult], list[TaskResult]] = ([], [])
+    for first in a:
+        one, other = ([result for result in side if _is_alike(first, result)] for side in (a, b))
+        if other and len(one) + len(other) > sum(map(len, best)):
+            best = one, other
+    if not best[0]:
+        return list(a[:1]), list(b[:1]), []
+    kept = {id(result) for side in best for result in side}
+    return *best, [result for result in (*a, *b) if id(result) not in kept]
+
+
+def _is_alike(a: TaskResult, b: TaskResult) -> bool:
+    try:
+        _check_settings(a, b)
+    except UsageError:
+        return False
+    return {row.item for row in a.samples} == {row.item for row in b.samples}
 
 
 def results(store: Store, run: RunRow, tasks: Sequence[str] | None = None) -> list[TaskResult]:
@@ -183,8 +230,8 @@ def results(store: Store, run: RunRow, tasks: Sequence[str] | None = None) -> li
     ]
 
 
-def _listed(results: Iterable[TaskResult]) -> str:
-    return ", ".join(result.task for result in results) or "none"
+def _listed(tasks: Iterable[str]) -> str:
+    return ", ".join(tasks) or "none"
 
 
 def _check_settings(a: TaskResult, b: TaskResult) -> None:
@@ -243,46 +290,23 @@ def _base(name: str, known: Iterable[str]) -> str:
     return name if name in known else name.removesuffix(MACRO)
 
 
-def _comparison(task: str, group: str, metric: str, pairs: Sequence[_Pair], macro: bool) -> Comparison:
-    a, b = [pair.a for pair in pairs], [pair.b for pair in pairs]
-    lost = gained = None
-    if all(value in (0, 1) for value in (*a, *b)):
-        lost = sum(1 for pair in pairs if pair.a > pair.b)
-        gained = sum(1 for pair in pairs if pair.b > pair.a)
-    if macro:
-        groups = _groups(pairs)
-        a_groups = {name: [pair.a for pair in part] for name, part in groups.items()}
-        b_groups = {name: [pair.b for pair in part] for name, part in groups.items()}
-        own = {name: [pair.cluster for pair in part] for name, part in groups.items()}
-        test = paired.paired_macro(a_groups, b_groups, own)
-        mean_a, mean_b = (_mean([_mean(values) for values in side.values()]) for side in (a_groups, b_groups))
-    else:
-        test = paired.paired(a, b, [pair.cluster for pair in pairs])
-        mean_a, mean_b = _mean(a), _mean(b)
+def _comparison(task: str, group: str, metric: str, items: Sequence[Item], macro: bool) -> Comparison:
+    test = tested(items, macro)
     return Comparison(
         task,
         group,
         metric,
-        len(pairs),
-        mean_a,
-        mean_b,
+        len(items),
+        test.a,
+        test.b,
         test.difference,
         test.low,
         test.high,
         test.p,
-        None if lost is None or gained is None else lost + gained,
-        lost,
-        gained,
+        None if test.lost is None or test.gained is None else test.lost + test.gained,
+        test.lost,
+        test.gained,
         test.method,
+        a_seeds=len(items[0].a),
+        b_seeds=len(items[0].b),
     )
-
-
-def _groups(pairs: Sequence[_Pair]) -> dict[str, list[_Pair]]:
-    groups: dict[str, list[_Pair]] = {}
-    for pair in pairs:
-        groups.setdefault(pair.group, []).append(pair)
-    return dict(sorted(groups.items()))
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

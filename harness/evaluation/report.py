@@ -1,4 +1,4 @@
-"""A run and the leaderboard as plain data: what commands print and pages show."""
+"""A run as plain data: what commands print and pages show."""
 
 from __future__ import annotations
 
@@ -83,37 +83,3 @@ def tokens_per_second(document: Mapping[str, Any]) -> float | None:
     """Of a `run_document`: tokens that went through the model, by the seconds it worked; None where not counted."""
     computed, seconds = document["tokens"].get("computed"), document["seconds"].get("model")
     return computed / seconds if computed and seconds else None
-
-
-def leaderboard(store: Store) -> list[dict[str, Any]]:
-    """A row a run and protocol: the headline score of each of its tasks. Protocols are never in one row; partial runs
-    are marked, and those asked in a chat template. Runs that a fresh one replaced are left out; the newest is first."""
-    headline: dict[str, dict[str, dict[str, ScoreRow]]] = {}
-    with store.read():
-        headlines, tags, runs = store.headlines(), store.tags(), store.runs()
-        chats = {task.run for task in store.tasks() if task.chat}
-    for score in headlines:
-        headline.setdefault(score.run, {}).setdefault(score.protocol, {})[score.task] = score
-    rows, seen = [], set()
-    for run in runs:
-        if run.identity in seen or run.id not in headline:
-            continue  # replaced; or without a score yet, so that what it will replace still stands
-        seen.add(run.identity)
-        for protocol, tasks in sorted(headline[run.id].items()):
-            rows.append(
-                {
-                    "run": run.id,
-                    "name": run.name,
-                    "model": run.model,
-                    "model_digest": run.model_digest,
-                    "protocol": protocol,
-                    "partial": run.partial,
-                    "chat": run.id in chats,
-                    "unverified": run.unverified,
-                    "status": run.status,
-                    "created": run.created.isoformat(),
-                    "tags": tags.get(run.id, []),
-                    "scores": {name: score_document(s) for name, s in sorted(tasks.items())},
-                }
-            )
-    return rows

@@ -52,6 +52,11 @@ SELECT list_position($runs::VARCHAR[], run) - 1 AS row, place, value
 FROM v JOIN of_runs ON key = task JOIN places USING (item)
 """
 _ITEMS = """SELECT "group", if(cluster = '', 'i' || item, 'c' || cluster) AS cluster FROM v ORDER BY item"""
+_ITEM_DIGESTS = """
+SELECT t.run, t.task, count(*) || ' ' || bit_xor(md5_number(s.item)) AS items
+FROM samples s JOIN tasks t ON t.key = s.task
+WHERE list_contains($runs::VARCHAR[], t.run) AND s.repeat = 0 GROUP BY t.run, t.task
+"""
 _GROUPS = """
 SELECT DISTINCT "group" FROM samples WHERE task = (SELECT key FROM tasks WHERE run = ? AND task = ?) ORDER BY "group"
 """
@@ -99,6 +104,12 @@ class RunSummaries(StoreConnection):
         values = np.empty((len(kept), n))
         values[cells["row"], cells["place"]] = cells["value"]
         return Matrix(tuple(kept), values, groups, clusters)
+
+    def item_digests(self, runs: Sequence[str]) -> dict[tuple[str, str], str]:
+        """By run and task: what tells apart the sets of items that have samples."""
+        with self.read() as connection:
+            rows = FIELDS.records(connection.execute(_ITEM_DIGESTS, {"runs": list(runs)}))
+        return {(row["run"], row["task"]): row["items"] for row in rows}
 
     def groups(self, run_id: str, task: str) -> list[str]:
         """The groups (subjects) that a task's stored samples are of, in the order of their names."""

@@ -41,6 +41,7 @@ class Cell(NamedTuple):
     tone: str = ""
     bar: str = ""
     style: str = ""
+    seeds: Sequence[tuple[str, str, str]] = ()
 
 
 def words(text: object, css: str = "", *, address: str = "", hint: str = "", most: int = 60) -> Cell:
@@ -51,9 +52,17 @@ def number(shown: str) -> Cell:
     return Cell("number", "n", shown)
 
 
-def name(text: str, *, address: str = "", under: str = "", marks: Sequence[Mark] = (), most: int = 120) -> Cell:
-    """At the head of a row."""
-    return Cell("name", "", shorten(text, most), address, under=shorten(under, 200), marks=marks)
+def name(
+    text: str,
+    *,
+    address: str = "",
+    under: str = "",
+    marks: Sequence[Mark] = (),
+    seeds: Sequence[tuple[str, str, str]] = (),
+    most: int = 120,
+) -> Cell:
+    """At the head of a row. `seeds` are shown on demand: words, an address or none, figures."""
+    return Cell("name", "", shorten(text, most), address, under=shorten(under, 200), marks=marks, seeds=seeds)
 
 
 def place(text: str, *, address: str = "", under: str = "") -> Cell:

@@ -1,4 +1,5 @@
-"""Compare: runs against a baseline on the items that both answered, and those items themselves."""
+"""Compare: runs, or configurations over their seeds, against a baseline on the items that both answered, and those
+items themselves."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ def _seen() -> tuple[object, ...]:
 
     if not store_cache.store().exists():
         return ()
-    chosen = set(_asked())
+    known = store_cache.read(comparing.sides)
+    chosen = {run.id for side in _asked() if side in known for run in known[side].runs}
     runs = [(run.id, run.name, run.status) for run in store_cache.read(Store.runs)]
     return *runs, *(tuple(task.values()) for task in store_cache.read(Store.going_on) if task["run"] in chosen)
 
@@ -58,13 +60,15 @@ def _asked() -> list[str]:
 def _page(names: dict[str, str]) -> None:
     import streamlit as st
 
-    from tuning.store import Store
-
     asked = [key for word in _asked() for key in names if word and key.startswith(word)]
     if asked != state.get_all("runs") and asked:
         state.put("runs", list(dict.fromkeys(asked)))
     with st.container(key="compare-head"):
-        st.html(macros("shared").title("Compare", "The first run is the baseline."))
+        st.html(
+            macros("shared").title(
+                "Compare", "The first is the baseline. Several seeds of one configuration count as one."
+            )
+        )
         runs = state.many(
             "Runs",
             list(names),
@@ -72,13 +76,14 @@ def _page(names: dict[str, str]) -> None:
             default=list(store_cache.read(comparing.usual)),
             show=names.__getitem__,
             label_visibility="collapsed",
-            placeholder="Choose two runs or more",
+            placeholder="Choose two or more",
         )
     if len(runs) < 2:
         empty.state("Choose two runs", "The first is the baseline; each of the others is compared with it.")
         return
-    status = {run.id: run.status for run in store_cache.read(Store.runs)}
-    keep = store_cache.read if any(status[run] == "running" for run in runs) else store_cache.settled
+    known = store_cache.read(comparing.sides)
+    going = any(run.status == "running" for side in runs for run in known[side].runs)
+    keep = store_cache.read if going else store_cache.settled
     compared = keep(comparing.compared, tuple(runs))
     if compared.refused:
         st.html(macros("shared").warned(dict.fromkeys(compared.refused)))
@@ -126,7 +131,11 @@ def _items(
         tasks = [row.task for row in comparing.headlines(rivals[b])]
         task = state.one("Task", tasks, "task", width=220)
         by_group = state.flag("By subject", "subjects")
-    agreed = store_cache.read(Store.agreement, a, b, task)
+        run_a, run_b = (
+            _one_seed(side, task, label, key)
+            for side, label, key in ((a, "Seed of the baseline", "seed"), (b, "Seed", "its-seed"))
+        )
+    agreed = store_cache.read(Store.agreement, run_a, run_b, task)
     if agreed["n"]:
         markup.show(compare_table.agreement(agreed), key="agreement")
     if by_group:
@@ -141,10 +150,16 @@ def _items(
         else:
             st.html(macros("shared").nothing("This task has no subjects that could be compared."))
     if agreed["lost"] + agreed["gained"]:
-        _flips(names, a, b, task)
+        _flips((names[a], names[b]), run_a, run_b, task)
 
 
-def _flips(names: dict[str, str], a: str, b: str, task: str) -> None:
+def _one_seed(side: str, task: str, label: str, key: str) -> str:
+    """The run whose items are shown; of a configuration one is chosen."""
+    runs = store_cache.read(comparing.seeds, side, task)
+    return state.one(label, list(runs), key, show=runs.__getitem__, width=180) if len(runs) > 1 else next(iter(runs))
+
+
+def _flips(names: tuple[str, str], a: str, b: str, task: str) -> None:
     import streamlit as st
 
     from leaderboard.runs.sample_cards import card
@@ -162,7 +177,7 @@ def _flips(names: dict[str, str], a: str, b: str, task: str) -> None:
     total, flips = store_cache.read(comparing.flips, a, b, task, side, words, offset, FLIPS)
     with place:
         if flips:
-            cards = [card([(names[a], flip.a), (names[b], flip.b)]) for flip in flips]
+            cards = [card([(names[0], flip.a), (names[1], flip.b)]) for flip in flips]
             markup.show(macros("sample_cards").cards(f"{total:,} items", cards), key="flips")
         else:
             st.html(macros("shared").nothing("Nothing of this kind."))

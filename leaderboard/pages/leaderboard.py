@@ -80,7 +80,7 @@ def _board(by_protocol: dict[str, Board], going: Sequence[dict[str, object]]) ->
     rows, columns, extras = _filters(board, preference)
     view = _view(board, columns, extras, preference)
     if not rows or not columns:
-        empty.state("Nothing is left", "No checkpoint passes these filters.")
+        empty.state("Nothing is left", "No configuration passes these filters.")
         return
     markup.show(board_table.table(view.ordered(rows), view, _sorter(view)), key="table")
     _legend(view, preference)
@@ -88,7 +88,7 @@ def _board(by_protocol: dict[str, Board], going: Sequence[dict[str, object]]) ->
 
 def _summary(board: Board) -> str:
     partial = sum(row.partial for row in board.rows)
-    parts = [f"{len(board.rows) - partial} checkpoints", f"protocol {board.protocol}"]
+    parts = [f"{len(board.rows) - partial} configurations", f"protocol {board.protocol}"]
     return " · ".join([*parts, f"{partial} partial"] if partial else parts)
 
 
@@ -163,7 +163,7 @@ def _filters(board: Board, preference: Preferences | None) -> tuple[list[Row], l
 def _has(board: Board, extra: str, preference: Preferences | None) -> bool:
     if extra in ("people", "judges"):
         strengths = (preference.people if extra == "people" else preference.judges) if preference else {}
-        return any(row.digest in strengths for row in board.rows)
+        return any(digest in strengths for row in board.rows for digest in row.digests)
     if extra == "lineage":
         return any(row.lineage for row in board.rows)
     if extra == "hyper":
@@ -172,9 +172,9 @@ def _has(board: Board, extra: str, preference: Preferences | None) -> bool:
 
 
 def _matches(row: Row, words: str) -> bool:
-    """Every word stands somewhere in what is known of the checkpoint."""
+    """Every word stands somewhere in what is known of the configuration."""
     lineage = [row.lineage.name, row.lineage.words] if row.lineage else []
-    text = " ".join([row.name, row.model, row.base, row.digest, *row.tags, *row.runs, *lineage]).casefold()
+    text = " ".join([row.name, row.model, row.base, *row.digests, *row.tags, *row.runs, *lineage]).casefold()
     return all(word in text for word in words.casefold().split())
 
 
@@ -195,8 +195,8 @@ def _view(board: Board, columns: Sequence[Column], extras: Sequence[str], prefer
     )
 
 
-def _ranks(board: Board, columns: Sequence[Column]) -> dict[str, dict[str, bands.Band]]:
-    """By column, by run."""
+def _ranks(board: Board, columns: Sequence[Column]) -> dict[str, dict[bands.Runs, bands.Band]]:
+    """By column, by configuration."""
     return {c.key: store_cache.settled(bands.bands, board.ranked(c), c.task, c.metric) for c in columns}
 
 

@@ -1,16 +1,18 @@
 """Rank bands: which models of a column cannot be told apart.
 
-The rule. A column is one benchmark, asked in one way, and its models are the whole runs on one set of items. Each pair
-of them is tested on the items, paired: McNemar's mid-p for right and wrong answers to independent items; for all else
-the score test of the mean difference, clustered as the task says, which is the test that `harness compare` has for
-macro averages (harness/stats/paired.py). Its bootstrap is not used here: the least p that 10,000 resamples can give,
-1/10,001, is above what Holm asks of the first of 500 pairs or more. The p of all pairs of the column are adjusted
-together (Holm 1979), so that with 95% confidence no pair of equals in it is called different. A model's band reaches
-from 1 + the number of models that are clearly better to the number of all less those that are clearly worse."""
+The rule. A column is one benchmark, asked in one way, and its models are configurations, each with the whole runs of
+its seeds on one set of items. Each pair of them is tested on the items, paired: where one has several seeds, over
+items and seeds (harness/stats/crossed.py); else McNemar's mid-p for right and wrong answers to independent items; for
+all else the score test of the mean difference, clustered as the task says, which is the test that `harness compare`
+has for macro averages (harness/stats/paired.py). Its bootstrap is not used here: the least p that 10,000 resamples
+can give, 1/10,001, is above what Holm asks of the first of 500 pairs or more. The p of all pairs of the column are
+adjusted together (Holm 1979), so that with 95% confidence no pair of equals in it is called different. A model's band
+reaches from 1 + the number of models that are clearly better to the number of all less those that are clearly worse."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -45,30 +47,66 @@ class Band(NamedTuple):
         return str(self.best) if self.best == self.worst else f"{self.best}–{self.worst}"
 
 
-def bands(store: Store, runs: tuple[str, ...], task: str, metric: str) -> dict[str, Band]:
-    """By run. Runs that lack an item of the others, or the metric, are in no band. `metric` may end in "_macro"."""
+Runs = tuple[str, ...]  # of one configuration, one a seed
+
+
+def bands(store: Store, models: tuple[Runs, ...], task: str, metric: str) -> dict[Runs, Band]:
+    """By configuration. Those with a run that lacks an item of the others, or the metric, are in no band. `metric` may
+    end in "_macro"."""
     macro = False
+    runs = [run for model in models for run in model]
     matrix = store.matrix(runs, task, metric)
     if matrix is None and metric.endswith(MACRO):
         macro = True
         matrix = store.matrix(runs, task, metric.removesuffix(MACRO))
     if matrix is None:
         return {}
-    return dict(zip(matrix.runs, placed(len(matrix.runs), differences(matrix, macro)), strict=True))
+    there = set(matrix.runs)
+    ranked = sorted(model for model in models if there.issuperset(model))
+    return dict(zip(ranked, placed(len(ranked), pairs(matrix, ranked, macro)), strict=True))
 
 
-def placed(models: int, pairs: Sequence[tuple[float, float]]) -> list[Band]:
+def placed(models: int, tests: Sequence[tuple[float, float]]) -> list[Band]:
     """Bands from (second less first, p) of each pair, in the order of `combinations(range(models), 2)`."""
     from harness.stats.paired import holm
 
     better, worse = [0] * models, [0] * models
-    adjusted = holm([p for _, p in pairs])
-    for (a, b), (difference, _), p in zip(combinations(range(models), 2), pairs, adjusted, strict=True):
+    adjusted = holm([p for _, p in tests])
+    for (a, b), (difference, _), p in zip(combinations(range(models), 2), tests, adjusted, strict=True):
         if p < CLEAR:
             winner, loser = (b, a) if difference > 0 else (a, b)
             better[loser] += 1
             worse[winner] += 1
     return [Band(1 + better[n], models - worse[n], models) for n in range(models)]
+
+
+def pairs(matrix: Matrix, models: Sequence[Runs], macro: bool) -> list[tuple[float, float]]:
+    """(second less first, two-sided p) of each pair of configurations, in the order of `combinations(models, 2)`."""
+    place = {run: n for n, run in enumerate(matrix.runs)}
+    single = [model for model in models if len(model) == 1]
+    of_runs = replace(
+        matrix,
+        runs=tuple(run for (run,) in single),
+        values=matrix.values[[place[run] for (run,) in single]],
+    )
+    known: dict[tuple[Runs, ...], tuple[float, float]] = {}
+    if len(single) > 1:
+        known.update(zip(combinations(single, 2), differences(of_runs, macro), strict=True))
+    if len(single) == len(models):
+        return list(known.values())
+    from harness.stats.crossed import crossed_difference
+    from harness.stats.paired import reach_of
+
+    x = matrix.values
+    far = reach_of([float(x.min()), float(x.max())])
+    clusters = matrix.clusters if len(set(matrix.clusters)) < len(matrix.clusters) else None
+    groups = matrix.groups if macro else None
+    sides = {model: x[[place[run] for run in model]] for model in models}
+    for a, b in combinations(models, 2):
+        if (a, b) not in known:
+            (difference, _, _), p = crossed_difference(sides[a], sides[b], clusters, groups, far)
+            known[a, b] = difference, p
+    return [known[pair] for pair in combinations(models, 2)]
 
 
 def differences(matrix: Matrix, macro: bool) -> list[tuple[float, float]]:

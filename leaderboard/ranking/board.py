@@ -1,14 +1,15 @@
-"""The leaderboard's rows: a checkpoint each, benchmarks of one protocol side by side, nothing mixed that was asked
-otherwise. Figures are `harness.evaluation.report.leaderboard`'s, which `harness show` prints."""
+"""The leaderboard's rows: a configuration each, benchmarks of one protocol side by side, nothing mixed that was asked
+otherwise. Figures are `harness.evaluation.leaderboard`'s, which `harness show` prints."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.evaluation.configurations import way as way_of
+from harness.evaluation.leaderboard import is_quantised, leaderboard
 from harness.tasks import declared
 from leaderboard.ranking.lineage import Lineage, lineages
 
@@ -29,15 +30,25 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    run: str
-    score: Mapping[str, Any]  # report.score_document
+    runs: tuple[str, ...]  # one a seed
+    score: Mapping[str, Any]  # of `leaderboard`
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One seed of a configuration."""
+
+    words: str  # "seed 3"
+    run: str  # the newest
+    scores: Mapping[str, Mapping[str, Any]]  # by task
 
 
 @dataclass(slots=True)
 class Row:
-    """A checkpoint; its whole and its partial runs are two rows. What it says of a run is said of the newest."""
+    """A configuration with its seeds, or a checkpoint; its whole and its partial runs are two rows. What it says of a
+    run is said of the newest."""
 
-    key: str  # the checkpoint's digest, or the run's id where there is none
+    key: str  # of the configuration; the checkpoint's digest, or the run's id where there is none
     name: str
     model: str
     digest: str
@@ -48,8 +59,11 @@ class Row:
     partial: bool
     quantised: bool
     unverified: str
+    apart: str  # why it is not one row with others of its configuration; ""
     tags: list[str] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)  # the newest first
+    digests: list[str] = field(default_factory=list)  # of its checkpoints
+    trainings: list[Training] = field(default_factory=list)  # by seed, where there are several
     cells: dict[str, Cell] = field(default_factory=dict)  # by column
     lineage: Lineage | None = None
 
@@ -60,44 +74,76 @@ class Board:
     columns: Sequence[Column]
     rows: Sequence[Row]
 
-    def ranked(self, column: Column) -> tuple[str, ...]:
-        """The runs that are ranked in a column: whole ones, by id."""
-        return tuple(sorted(r.cells[column.key].run for r in self.rows if not r.partial and column.key in r.cells))
+    def ranked(self, column: Column) -> tuple[tuple[str, ...], ...]:
+        """What is ranked in a column: the whole runs of each configuration."""
+        return tuple(sorted(r.cells[column.key].runs for r in self.rows if not r.partial and column.key in r.cells))
 
 
 def boards(store: Store) -> list[Board]:
     """One a protocol, `standard` first. Of two runs of a checkpoint in one column the newer one stands there."""
-    from harness.evaluation.report import leaderboard
-
     with store.read():
         documents = leaderboard(store)
         runs = {run.id: run for run in store.runs()}
         tasks = {(task.run, task.task): task for task in store.tasks()}
         origins = lineages(store)
+    seeds: dict[str, set[str]] = {}  # by configuration, its checkpoints
+    for document in documents:
+        for training in document["trainings"] if document["configuration"] else ():
+            seeds.setdefault(document["configuration"], set()).add(_checkpoint(runs[training["runs"][0]]))
     protocols = sorted({document["protocol"] for document in documents}, key=lambda name: (name != "standard", name))
     result: list[Board] = []
     for protocol in protocols:
         own = [document for document in documents if document["protocol"] == protocol]
         columns = _columns(own, runs, tasks)
-        rows: dict[tuple[str, bool, bool], Row] = {}
+        rows: dict[tuple[str, bool, bool, str], Row] = {}
         for document in own:
             run = runs[document["run"]]
-            quantised = bool(run.config.get("load_in_4bit"))
-            key = (run.model_digest or run.id, run.partial, quantised)
-            row = rows.setdefault(key, _row(run, document, quantised))
-            row.runs.append(run.id)
-            row.tags += [tag for tag in document["tags"] if tag not in row.tags]
+            several = len(seeds.get(document["configuration"], ())) > 1
+            name, apart = (document["configuration"], document["apart"]) if several else (_checkpoint(run), "")
+            key = (name, run.partial, is_quantised(run), apart)
+            row = rows.setdefault(key, _row(run, document, name, apart))
+            _add(row, document, runs)
             row.lineage = row.lineage or origins.get(run.id)
             for task, score in document["scores"].items():
-                row.cells.setdefault(columns[_way(tasks[run.id, task], run)].key, Cell(run.id, score))
+                of_task = _runs_of(document, task, tasks)
+                column = columns[way_of(tasks[of_task[0], task], runs[of_task[0]])]
+                row.cells.setdefault(column.key, Cell(of_task, score))
         result.append(Board(protocol, list(columns.values()), list(rows.values())))
     return result
 
 
-def _row(run: RunRow, document: Mapping[str, Any], quantised: bool) -> Row:
+def _checkpoint(run: RunRow) -> str:
+    return run.model_digest or run.id
+
+
+def _runs_of(document: Mapping[str, Any], task: str, tasks: Mapping[tuple[str, str], TaskRow]) -> tuple[str, ...]:
+    """One of each seed that has the task."""
+    own = (training["runs"] for training in document["trainings"] if task in training["scores"])
+    return tuple(next(run for run in runs if (run, task) in tasks) for runs in own)
+
+
+def _add(row: Row, document: Mapping[str, Any], runs: Mapping[str, RunRow]) -> None:
+    """What a row knows of all its runs."""
+    trainings = document["trainings"]
+    ids = {run: runs[run] for training in trainings for run in training["runs"]}
+    row.runs += sorted(ids, key=lambda run: ids[run].created, reverse=True)
+    row.digests += [run.model_digest for run in ids.values() if run.model_digest not in ("", *row.digests)]
+    row.tags += [tag for tag in document["tags"] if tag not in row.tags]
+    if len(trainings) > 1:
+        row.trainings += [
+            Training(
+                f"run {training['runs'][0][:8]}" if training["seed"] is None else f"seed {training['seed']}",
+                training["runs"][0],
+                training["scores"],
+            )
+            for training in trainings
+        ]
+
+
+def _row(run: RunRow, document: Mapping[str, Any], key: str, apart: str) -> Row:
     return Row(
-        key=run.model_digest or run.id,
-        name=run.name,
+        key=key,
+        name=document["name"],
         model=run.model,
         digest=run.model_digest,
         base=str(run.config.get("base") or ""),
@@ -105,8 +151,9 @@ def _row(run: RunRow, document: Mapping[str, Any], quantised: bool) -> Row:
         backend=run.backend,
         created=document["created"],
         partial=run.partial,
-        quantised=quantised,
-        unverified=run.unverified,
+        quantised=is_quantised(run),
+        unverified=document["unverified"],
+        apart=apart,
     )
 
 
@@ -117,11 +164,11 @@ def _columns(
     counts: Counter[str] = Counter()
     an_example: dict[str, tuple[TaskRow, RunRow]] = {}
     for document in documents:
-        run = runs[document["run"]]
         for name in document["scores"]:
-            task = tasks[run.id, name]
-            way = _way(task, run)
-            counts[way] += 1
+            of_task = _runs_of(document, name, tasks)
+            task, run = tasks[of_task[0], name], runs[of_task[0]]
+            way = way_of(task, run)
+            counts[way] += len(of_task)
             an_example.setdefault(way, (task, run))
     ways = sorted(counts, key=lambda way: (_place(an_example[way][0].task), -counts[way], way))
     columns: dict[str, Column] = {}
@@ -135,16 +182,6 @@ def _columns(
             other = f"{other}, {same + 1}"
         columns[way] = Column(f"{task.task} ({other})" if other else task.task, task.task, task.metric, other)
     return columns
-
-
-def _way(task: TaskRow, run: RunRow) -> str:
-    """All that has to be equal for two scores to be of one column; see `harness.evaluation.compare.SAME`."""
-    return json.dumps(
-        [getattr(task, name) for name in _SAME] + [_system(run), task.settings], sort_keys=True, default=str
-    )
-
-
-_SAME = ("task", "metric", "version", "shots", "chat", "data_digest")
 
 
 def _place(task: str) -> tuple[int, str]:

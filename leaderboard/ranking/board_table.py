@@ -11,8 +11,8 @@ from harness.cli.tables import interval
 from leaderboard.app import state
 from leaderboard.html import tables
 from leaderboard.html.tables import Cell, Head, Mark
-from leaderboard.ranking.bands import RULE, Band
-from leaderboard.ranking.board import Column, Row
+from leaderboard.ranking.bands import RULE, Band, Runs
+from leaderboard.ranking.board import Column, Row, Training
 from leaderboard.ranking.lineage import Lineage
 from leaderboard.ranking.preferences import Strength
 from leaderboard.theme.bars import Axis, axis_of, axis_words, bar
@@ -48,7 +48,7 @@ class View:
 
     columns: Sequence[Column]
     extras: Sequence[str] = USUAL
-    bands: Mapping[str, Mapping[str, Band]] = field(default_factory=dict)  # by column's key, by run
+    bands: Mapping[str, Mapping[Runs, Band]] = field(default_factory=dict)  # by column's key, by configuration
     people: Mapping[str, Strength] = field(default_factory=dict)  # by the checkpoint's digest
     judges: Mapping[str, Strength] = field(default_factory=dict)
     sort: str = ""  # a column's key, an extra, or "name"
@@ -57,7 +57,8 @@ class View:
     def strength(self, extra: str, row: Row) -> Strength | None:
         """Of whole rows: a partial one is of the same checkpoint, or will be."""
         strengths = self.people if extra == "people" else self.judges
-        return strengths.get(row.digest) if row.digest and not row.partial else None
+        own = (strengths[digest] for digest in row.digests if digest in strengths)
+        return None if row.partial else next(own, None)
 
     def ordered(self, rows: Sequence[Row]) -> list[Row]:
         """Sorted; partial runs after whole ones, and rows without a value last."""
@@ -87,7 +88,7 @@ def table(rows: Sequence[Row], view: View, sorter: Callable[[str], str] | None =
         for column in view.columns
     }
     reach = {extra: _reach([s for row in rows if (s := view.strength(extra, row))]) for extra in PREFERENCE}
-    heads = [_head("name", "Checkpoint", view, sorter, css="name")]
+    heads = [_head("name", "Configuration", view, sorter, css="name")]
     heads += [
         _head(c.key, c.task, view, sorter, axis_words(axes[c.key]), _note(c), f"{c.metric}. {RULE}")
         for c in view.columns
@@ -105,8 +106,10 @@ def table(rows: Sequence[Row], view: View, sorter: Callable[[str], str] | None =
         edge = bool(lines) and band != before
         before = band
         under = f"adapter on {row.base}" if row.base else row.model if row.model != row.name else ""
-        address = state.link("run", run=row.runs[0]) if inside else ""
-        cells = [tables.name(row.name, address=address, under=under, marks=_marks(row), most=2000)]
+        under = "" if row.trainings and not row.base else under
+        address = state.link("run", run=row.runs[0]) if inside and not row.trainings else ""
+        seeds = [_seed(training, view, inside) for training in row.trainings]
+        cells = [tables.name(row.name, address=address, under=under, marks=_marks(row), seeds=seeds, most=2000)]
         cells += [_score(row, c, view, axes[c.key]) for c in view.columns]
         cells += [_extra(row, extra, view, reach, inside) for extra in view.extras]
         lines.append((" ".join(filter(None, ("partial" * row.partial, "edge" * edge))), cells))
@@ -131,8 +134,17 @@ def _note(column: Column) -> str:
     return ", ".join(filter(None, (column.metric, column.other)))
 
 
+def _seed(training: Training, view: View, inside: bool) -> tuple[str, str, str]:
+    """A line below a configuration's name: "seed 3", where it leads, and its scores in the columns' order."""
+    scores = [(c.task, s) for c in view.columns if (s := training.scores.get(c.task))]
+    figures = ", ".join(f"{task} {interval(score).partition(' ')[0]}" for task, score in dict(scores).items())
+    return training.words, state.link("run", run=training.run) if inside else "", figures
+
+
 def _marks(row: Row) -> list[Mark]:
     marks = []
+    if row.apart:
+        marks.append(("apart", "warn", f"Not one row with the other runs of {row.name}: {row.apart}."))
     if row.partial:
         marks.append(("partial", "warn", "Measured on a part of the items (--limit): not ranked with whole runs."))
     if row.unverified:
@@ -147,8 +159,9 @@ def _score(row: Row, column: Column, view: View, axis: Axis | None) -> Cell:
     if cell is None:
         return tables.absent()
     value, _, ends = interval(cell.score).partition(" ")
-    band = view.bands.get(column.key, {}).get(cell.run)
+    band = view.bands.get(column.key, {}).get(cell.runs)
     rank, kind, hint = "", "", f"{value} {ends}, {cell.score['n']:,} items"
+    hint += f", {len(cell.runs)} seeds" if len(cell.runs) > 1 else ""
     if band:
         rank, kind = str(band), "first" if band.best == 1 else ""
         hint += f", rank {rank} of {band.of}"
@@ -214,5 +227,5 @@ def _sorted_band(row: Row, view: View) -> Any:
     if row.partial:
         return "partial"
     cell = row.cells.get(view.sort)
-    band = view.bands.get(view.sort, {}).get(cell.run) if cell else None
+    band = view.bands.get(view.sort, {}).get(cell.runs) if cell else None
     return band and band.best

@@ -24,7 +24,7 @@ _HEADS = (
         for words in (
             "Items",
             "Baseline",
-            "This run",
+            "Candidate",
             "Difference",
             "95% interval",
             "p",
@@ -44,8 +44,9 @@ def verdict(rows: Sequence[Comparison]) -> Markup:
 
 
 def table(rows: Sequence[Comparison]) -> Markup:
-    """As `harness compare` prints it."""
+    """As `harness compare` prints it; over several seeds nothing is lost or gained as a whole."""
     lines = []
+    flipped = any(row.flips is not None for row in rows)
     for row in rows:
         scale = 100 if percent(row) else 1
         a, b, difference, low, high = (scale * v for v in (row.a, row.b, row.difference, row.low, row.high))
@@ -63,8 +64,8 @@ def table(rows: Sequence[Comparison]) -> Markup:
             tables.number("" if row.p_holm is None else p(row.p_holm)),
             tables.number("" if row.flips is None else f"{row.lost:,} / {row.gained:,}"),
         ]
-        lines.append(("", cells))
-    return tables.table("trials", _HEADS, lines)
+        lines.append(("", cells if flipped else cells[:-1]))
+    return tables.table("trials", _HEADS if flipped else _HEADS[:-1], lines)
 
 
 def tested(row: Comparison) -> str:

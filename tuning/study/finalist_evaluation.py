@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
+from harness.evaluation.configurations import member_tags
 from harness.models.loading import require_device
 from harness.options import OptionError
 from harness.progress import Progress
@@ -124,7 +125,7 @@ def merge_all(outcome: Top, folder: Path, progress: Progress) -> list[Path]:
     from harness.models.adapter import merge
 
     made = []
-    for finalist, adapter in _adapters(outcome, first_only=True):
+    for finalist, _, adapter in _adapters(outcome, first_only=True):
         out = folder / f"{finalist.study.id[:12]}-trial-{finalist.trial:04d}"
         if not out.exists():
             folder.mkdir(parents=True, exist_ok=True)
@@ -147,29 +148,28 @@ def run_all(outcome: Top, options: Options, tasks: str, progress: Progress) -> l
     base = resolve(searched.model, None, searched.revision)
     base_chats = searched.template == "chat" and bool(chat_templates.read(base.tokenizer))
     runs = []
-    for finalist, model in [(None, outcome.row.model), *_adapters(outcome, first_only=False)]:
-        trial = finalist.trial if finalist else BASE
-        name = (
-            f"{outcome.row.name} {finalist.name if finalist else 'base'} {Path(model).name if finalist else ''}".strip()
-        )
+    of_base = Finalist(outcome.row, outcome.best.ledger, BASE, "base")
+    for finalist, seed, model in [(of_base, None, outcome.row.model), *_adapters(outcome, first_only=False)]:
+        is_base = finalist.trial == BASE
+        name = f"{outcome.row.name} {finalist.name}{'' if is_base else f' {Path(model).name}'}"
         options_of_run = RunOptions(
             model=model,
-            base=outcome.row.model if finalist else None,
+            base=None if is_base else outcome.row.model,
             tasks=tasks,
             db=options.db,
             data=options.bench_data,
             device=options.device,
             add_bos=options.add_bos,
-            chat=finalist.study.config.get("template") == "chat" if finalist else base_chats,
+            chat=base_chats if is_base else finalist.study.config.get("template") == "chat",
             name=name,
-            tags=(tag_of(outcome.row, trial),),
+            tags=(tag_of(outcome.row, finalist.trial), *member_tags(finalist.configuration, seed)),
         )
         with Named(progress, name) as progress_of_run:
             result = run(options_of_run, progress_of_run)
         scores = headlines(store, outcome.row, result.run.id)
         progress.end(name, score_text(scores))
-        study = finalist.study if finalist else outcome.row
-        runs.append({"study": study.id, "trial": trial, "name": name, "run": result.run.id, "scores": scores})
+        of_run = {"study": finalist.study.id, "trial": finalist.trial, "name": name, "run": result.run.id}
+        runs.append({**of_run, "scores": scores})
     return runs
 
 
@@ -183,13 +183,12 @@ def audit_all(
         return audit_finalists(Store(options.db), outcome.row, outcome.rows, tasks, options.bench_data, runs)
 
 
-def _adapters(outcome: Top, first_only: bool) -> list[tuple[Finalist, str]]:
-    """Adapters of the finalists over their seeds, or the first of each."""
-    adapters: list[tuple[Finalist, str]] = []
+def _adapters(outcome: Top, first_only: bool) -> list[tuple[Finalist, int, str]]:
+    """(finalist, seed, adapter) over all seeds, or of the first of each."""
+    adapters: list[tuple[Finalist, int, str]] = []
     for m in outcome.measured:
-        finalist = m.finalist
-        own = [adapter for _, adapter in finalists.adapters(finalist)]
-        adapters += [(finalist, adapter) for adapter in (own[:1] if first_only else own)]
+        own = finalists.adapters(m.finalist)
+        adapters += [(m.finalist, seed, adapter) for seed, adapter in (own[:1] if first_only else own)]
     return adapters
 
 

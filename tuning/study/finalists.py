@@ -49,6 +49,14 @@ class Finalist:
     def name(self) -> str:
         return "base" if self.trial == BASE else f"trial {self.trial}"
 
+    @property
+    def configuration(self) -> str:
+        """What its runs and answers over all seeds belong to (harness/evaluation/configurations.py); of the base, the
+        same in every study on it."""
+        if self.trial == BASE:
+            return f"{Path(self.study.model).name}@{self.study.base_digest.removeprefix('sha256:')[:6]}"
+        return f"{self.study.name}/{self.label or f'trial-{self.trial}'}@{self.study.id[:6]}"
+
 
 @dataclass(frozen=True, slots=True)
 class Measurement:

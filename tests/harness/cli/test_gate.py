@@ -78,7 +78,7 @@ def test_a_better_run_passes_and_its_baseline_would_fail(store):
 def test_the_figures_are_those_of_compare(store):
     (row,) = json_of("compare", "base", "near", "--db", store.path)
     ((shown,),) = [gate(store, "near")[1]["tasks"]]
-    of_compare = {name: row[name] for name in ("unverified", "runs", "warnings")}
+    of_compare = {name: row[name] for name in ("unverified", "runs", "configurations", "warnings")}
     assert {**row, "verdict": "undecided"} == {**shown, **of_compare}
 
 

@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from harness.cli.tables import interval, plain, print_run, tokens_line
-from harness.evaluation.report import leaderboard, run_document
+from harness.evaluation.leaderboard import leaderboard
+from harness.evaluation.report import run_document
 from harness.results import RunRow, Store
 from tests.harness.results import make
 from tests.harness.runs import cli

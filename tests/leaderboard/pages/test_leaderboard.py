@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.tables import interval
+from harness.evaluation.configurations import member_tags
 from leaderboard.app import server_settings
 from leaderboard.pages import leaderboard
 from leaderboard.ranking import board_table
@@ -75,7 +76,61 @@ def test_a_checkpoint_is_a_row_whatever_run_measured_it(store):
     assert {key: cell.score["value"] for key, cell in row.cells.items()} == {"mmlu": 0.5, "bbh": 0.6}
     newer = scored(store, "again", 0.7, ("mmlu",), minutes=2, model_digest="d")
     (row,) = boards(store)[0].rows
-    assert row.cells["mmlu"].run == newer
+    assert row.cells["mmlu"].runs == (newer,)
+
+
+def seeds_of(store: Store, name: str, values: tuple[float, ...], minutes: int = 0) -> list[str]:
+    """A configuration of so many seeds."""
+    runs = [scored(store, f"{name} {seed}", value, minutes=minutes) for seed, value in enumerate(values, 1)]
+    for seed, run in enumerate(runs, 1):
+        for tag in member_tags(name, seed):
+            store.tag(run, tag)
+    return runs
+
+
+def test_seeds_are_one_row_with_each_a_click_below(store, monkeypatch):
+    runs = seeds_of(store, "tuned@abc", (0.5, 0.7, 0.6))
+    alone = scored(store, "base", 0.4)
+    (board,) = boards(store)
+    rows = {row.name: row for row in board.rows}
+    assert set(rows) == {"tuned", "base"}
+    assert (rows["tuned"].cells["mmlu"].runs, len(rows["tuned"].digests)) == (tuple(runs), 3)
+    assert board.ranked(board.columns[0]) == tuple(sorted([tuple(runs), (alone,)]))
+    assert rows["tuned"].cells["mmlu"].score["value"] == pytest.approx(0.6)
+    page = draw("leaderboard", store.path, monkeypatch)
+    assert "2 configurations" in page.html
+    (below,) = re.findall(r"<details.*?</details>", page.html, re.DOTALL)
+    assert "3 seeds" in below
+    for seed, (run, value) in enumerate(zip(runs, (50, 70, 60), strict=True), 1):
+        assert re.search(rf'href="[^"]*run={run}[^"]*">seed {seed}</a> <span>mmlu {value}\.0', below)
+
+
+def test_a_seed_that_was_asked_otherwise_is_a_row_of_its_own(store, monkeypatch):
+    odd = scored(store, "odd", task={"shots": 0}, minutes=-5)
+    for tag in member_tags("tuned@abc", 9):
+        store.tag(odd, tag)
+    seeds_of(store, "tuned@abc", (0.5, 0.7))
+    (board,) = boards(store)
+    assert [(row.name, len(row.runs), row.apart) for row in board.rows] == [
+        ("tuned", 2, ""),
+        ("tuned", 1, "mmlu asked in another way"),
+    ]
+    assert "Not one row with the other runs of tuned" in draw("leaderboard", store.path, monkeypatch).html
+
+
+def test_runs_of_one_checkpoint_of_a_configuration_are_one_row_as_ever(store):
+    """A base that several commands measured."""
+    older = scored(store, "older", 0.4, model_digest="d")
+    newer = scored(store, "newer", 0.4, ("mmlu", "bbh"), minutes=1, model_digest="d", dtype="bfloat16")
+    untagged = scored(store, "untagged", 0.4, ("drop",), minutes=2, model_digest="d")
+    for run in (older, newer):
+        store.tag(run, member_tags("base@d", None)[0])
+    ((row,),) = [board.rows for board in boards(store)]
+    assert {key: cell.runs for key, cell in row.cells.items()} == {
+        "drop": (untagged,),
+        "bbh": (newer,),
+        "mmlu": (newer,),
+    }
 
 
 def test_imported_runs_without_a_digest_are_rows_of_their_own(store):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.evaluation.compare import compare, results
-from leaderboard.ranking.bands import Band, bands, differences, placed
+from leaderboard.ranking.bands import Band, bands, differences, pairs, placed
 from tests.harness.results import make
 from tuning.store import Store
 
@@ -44,9 +44,13 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "s.duckdb")
 
 
+def of_runs(found: dict[tuple[str, ...], Band]) -> dict[str, Band]:
+    return {run: band for (run,), band in found.items()}
+
+
 def test_equals_share_a_band_and_others_do_not(store):
     runs = [measured(store, f"m{n}", right(share, 400, n)) for n, share in enumerate((0.9, 0.9, 0.6, 0.6, 0.2))]
-    found = bands(store, tuple(runs), "mmlu", "acc")
+    found = of_runs(bands(store, tuple((run,) for run in runs), "mmlu", "acc"))
     assert [found[run] for run in runs] == [Band(1, 2, 5), Band(1, 2, 5), Band(3, 4, 5), Band(3, 4, 5), Band(5, 5, 5)]
     assert [str(found[run]) for run in runs] == ["1–2", "1–2", "3–4", "3–4", "5"]
 
@@ -92,7 +96,7 @@ def test_many_graded_models_can_be_told_apart(store):
     rng = np.random.default_rng(2)
     base = rng.random(200)
     runs = [measured(store, f"m{n}", np.clip(base * 0.5 + n * 0.0125, 0, 1), "f1") for n in range(40)]
-    found = bands(store, tuple(runs), "mmlu", "f1")
+    found = of_runs(bands(store, tuple((run,) for run in runs), "mmlu", "f1"))
     assert found[runs[-1]].best == 1
     assert found[runs[0]].worst == 40
     assert found[runs[0]].best > 10
@@ -107,20 +111,20 @@ def test_holm_is_over_all_pairs():
 def test_a_run_on_other_items_has_no_band(store):
     a, b = (measured(store, f"m{n}", right(0.5, 50, n)) for n in range(2))
     short = measured(store, "short", right(0.5, 40, 2))
-    assert set(bands(store, (a, b, short), "mmlu", "acc")) == {a, b}
+    assert set(bands(store, ((a,), (b,), (short,)), "mmlu", "acc")) == {(a,), (b,)}
 
 
 def test_equal_answers_are_one_band(store):
     same = right(0.5, 50, 0)
     runs = [measured(store, f"m{n}", same) for n in range(3)]
-    assert set(bands(store, tuple(runs), "mmlu", "acc").values()) == {Band(1, 3, 3)}
+    assert set(bands(store, tuple((run,) for run in runs), "mmlu", "acc").values()) == {Band(1, 3, 3)}
 
 
 def test_without_the_metric_there_are_no_bands(store):
     run = measured(store, "m", right(0.5, 10, 0))
-    assert bands(store, (run,), "mmlu", "f1") == {}
+    assert bands(store, ((run,),), "mmlu", "f1") == {}
     assert bands(store, (), "mmlu", "acc") == {}
-    assert bands(store, (run,), "mmlu", "acc") == {run: Band(1, 1, 1)}
+    assert bands(store, ((run,),), "mmlu", "acc") == {(run,): Band(1, 1, 1)}
 
 
 def test_an_items_repeats_are_one_value_of_the_matrix(store):
@@ -145,3 +149,29 @@ def test_an_items_repeats_are_one_value_of_the_matrix(store):
         assert {run: list(row) for run, row in zip(matrix.runs, matrix.values, strict=True)} == {
             run: expected[run] for run in runs
         }
+
+
+@pytest.mark.parametrize("metric", ["acc", "acc_macro"])
+def test_seeds_are_one_model_and_tested_as_compare_tests_them(store, metric):
+    """Two of three seeds each and a single run: each pair's p is that of `harness compare`."""
+    models = [
+        tuple(measured(store, f"m{n} {s}", right(share, 90, 10 * n + s), metric, groups=7) for s in range(3))
+        for n, share in enumerate((0.8, 0.5))
+    ]
+    models.append((measured(store, "alone", right(0.6, 90, 99), metric, groups=7),))
+    runs = [run for model in models for run in model]
+    matrix = store.matrix(runs, "mmlu", "acc")
+    found = pairs(matrix, models, macro=metric != "acc")
+    for (a, b), (difference, p) in zip(combinations(models, 2), found, strict=True):
+        sides = ([results(store, store.resolve(run))[0] for run in model] for model in (a, b))
+        expected = compare(*sides, [metric])[0]
+        assert (difference, p) == pytest.approx((expected.difference, expected.p_value))
+        assert expected.method == "crossed"
+    ranked = bands(store, tuple(models), "mmlu", metric)
+    assert (ranked[models[0]].best, ranked[models[1]].worst) == (1, 3)
+
+
+def test_a_configuration_of_which_one_seed_has_other_items_has_no_band(store):
+    a, b = (measured(store, f"m{n}", right(0.5, 50, n)) for n in range(2))
+    short = measured(store, "short", right(0.5, 40, 2))
+    assert set(bands(store, ((a,), (b, short)), "mmlu", "acc")) == {(a,)}

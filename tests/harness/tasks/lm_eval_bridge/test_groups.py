@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from harness.cli.tables import interval
 from harness.evaluation.compare import against, results
+from harness.evaluation.leaderboard import leaderboard
 from harness.evaluation.no_answer import NOT_A_NUMBER
 from harness.evaluation.planning import Options
-from harness.evaluation.report import leaderboard, run_document
+from harness.evaluation.report import run_document
 from harness.evaluation.run import run
 from harness.exchange.files import Batch
 from harness.exchange.lm_eval_layout import write
