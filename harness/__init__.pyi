@@ -40,6 +40,7 @@ def answer(
     strip_thinking: bool = ...,
     seed: int = ...,
     name: str | None = ...,
+    configuration: str | None = ...,
     fresh: bool = ...,
 ) -> AnswerSet: ...
 def compare(

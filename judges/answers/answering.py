@@ -90,8 +90,11 @@ def answer(
 def _known(store: Store, plan: Plan) -> AnswerSetRow | None:
     options = plan.options
     known = None if options.fresh else store.find_answers(plan.identity)
-    if known is not None and options.name and options.name != known.name:
-        store.update_answers(known.id, name=options.name)
+    if known is None:
+        return None
+    name, configuration = options.name or known.name, options.configuration or known.configuration
+    if (name, configuration) != (known.name, known.configuration):
+        store.update_answers(known.id, name=name, config={**known.config, "configuration": configuration})
         known = store.resolve_answers(known.id)
     return known
 
@@ -215,6 +218,8 @@ def _create(store: Store, plan: Plan, backend: Backend, warnings: list[str]) -> 
         "backend_details": dict(backend.info.details),
         "window": backend.info.window,
     }
+    if options.configuration:
+        config["configuration"] = options.configuration
     if len(plan.chosen) < len(plan.prompts.prompts):
         config["asked"] = [prompt.id for prompt in plan.chosen]
     differs = templates.warnings(plan.template, checkpoint)

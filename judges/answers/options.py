@@ -45,4 +45,10 @@ class AnswerOptions(ModelSpec, PromptSettings, ServedModel, Stored):
     strip_thinking: bool = option(False, "Keep what follows a model's thoughts (</think>).", panel=ASK)
     seed: int = option(0, "Of sampled answers.", panel=ASK, ge=0, le=LARGEST_SEED)
     name: str | None = option(None, "What rankings call it.", panel=KEEP, allowed="a name that is not empty")
+    configuration: str | None = option(
+        None,
+        "What this is a training of: a ranking has all its trainings as one.",
+        panel=KEEP,
+        allowed="a name that is not empty",
+    )
     fresh: bool = option(False, "Start over instead of going on.", panel=KEEP)

@@ -48,12 +48,13 @@ class Contest:
 def contest(
     store: Store, models: Sequence[str], against: str | None = None, prompts: str | None = None, repeats: int = 1
 ) -> Contest:
-    """Every two of `models`, or each against `against`; every question both have answered; each turn; both orders.
+    """Every two of `models`, or each against `against`, but for two trainings of one configuration; every question both
+    have answered; each turn; both orders.
 
     `prompts` is a prompt set's name, or the beginning of its digest, where the models have answered several. UsageError
     where the words do not name two answer sets of one prompt set."""
     chosen = None if prompts is None else _prompt_set(store, prompts)
-    sets = {row.id: row for row in (store.resolve_answers(word, chosen) for word in models)}
+    sets = {row.id: row for row in store.resolve_players(models, chosen)}
     baseline = None if against is None else store.resolve_answers(against, chosen)
     if baseline is not None:
         sets[baseline.id] = baseline
@@ -70,6 +71,9 @@ def contest(
         pairs = list(combinations(sets, 2))
     else:
         pairs = [(other, baseline.id) for other in sets if other != baseline.id]
+    pairs = [pair for pair in pairs if not _one_player(*(sets[side] for side in pair))]
+    if not pairs:
+        raise OptionError("models", tuple(models), ": all are trainings of one configuration, which play as one.")
     texts = {key: text for answer_set in sets for key, text in _texts(store, answer_set).items()}
     asked: list[Asked] = []
     missing = 0
@@ -90,6 +94,11 @@ def contest(
         raise UsageError("There is no question that two of these models have answered. `harness answer` goes on.")
     compared = {pair.question.question for pair in asked}
     return Contest(list(sets.values()), [q for q in questions if q.question in compared], texts, asked, missing)
+
+
+def _one_player(a: AnswerSetRow, b: AnswerSetRow) -> bool:
+    """Two trainings of one configuration do not play against each other."""
+    return bool(a.configuration) and a.configuration == b.configuration
 
 
 def _prompt_set(store: Store, word: str) -> str:

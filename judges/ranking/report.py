@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import UsageError, suggest
+from harness.evaluation.configurations import short_names
 from harness.options import OptionError, not_given
 from judges.ranking import agreement, rating
 from judges.ranking.agreement import Opinion, Seen
@@ -27,18 +28,26 @@ class Evidence:
     """All comparisons on one prompt set, and what they are about."""
 
     prompts: str  # the prompt set's name
-    sets: Mapping[str, str]  # answer set: what the ranking calls it
+    sets: Mapping[str, str]  # answer set: what it is called
+    players: Mapping[str, str]  # answer set: what the ranking calls the player, with all trainings of a configuration
     judges: Mapping[str, JudgeRow]
     comparisons: Sequence[ComparisonRow]
     turns: Mapping[str, int]  # question: how many
     looks: Mapping[tuple[str, str, int], tuple[int, ...]]  # answer set, question, turn (0 is the whole): its style
 
     def of(self, source: Source) -> list[Game]:
-        """The games that a ranking counts: those with a score, and no repeats, which only show how far a judge agrees
-        with itself."""
+        """The games that a ranking counts: those of two players with a score, and no repeats, which only show how far a
+        judge agrees with itself."""
         wanted = {judge.id for judge in self.judges.values() if source in ("both", _side(judge))}
         played = games(self.comparisons, self.judges.values())
-        return [g for g in played if g.judge in wanted and g.repeat == 0 and g.score is not None]
+        return [
+            g
+            for g in played
+            if g.judge in wanted
+            and g.repeat == 0
+            and g.score is not None
+            and self.players[g.first] != self.players[g.second]
+        ]
 
 
 def gather(store: Store, prompts: str | None = None, models: Sequence[str] = ()) -> Evidence:
@@ -53,7 +62,7 @@ def gather(store: Store, prompts: str | None = None, models: Sequence[str] = ())
     chosen = _prompt_set(store, {sets[c.first].prompt_set for c in every}, prompts)
     sets = {key: answers for key, answers in sets.items() if answers.prompt_set == chosen}
     if models:
-        named = {store.resolve_answers(word, chosen).id for word in models}
+        named = {answers.id for answers in store.resolve_players(models, chosen)}
         sets = {key: answers for key, answers in sets.items() if key in named}
     kept = [c for c in every if c.first in sets and c.second in sets]
     if not kept:
@@ -61,9 +70,11 @@ def gather(store: Store, prompts: str | None = None, models: Sequence[str] = ())
     compared = {side for c in kept for side in (c.first, c.second)}
     questions = store.questions(chosen)
     name = next(prompt_set.name for prompt_set in store.prompt_sets() if prompt_set.digest == chosen)
+    those = [answers for key, answers in sets.items() if key in compared]
     return Evidence(
         prompts=name,
-        sets=_names([answers for key, answers in sets.items() if key in compared]),
+        sets=_names(those),
+        players=_players(those),
         judges={key: judges[key] for key in {c.judge for c in kept}},
         comparisons=kept,
         turns={question.question: len(question.turns) for question in questions},
@@ -90,8 +101,8 @@ def ranking_report(
     matches = [
         rating.Match(
             game.question,
-            evidence.sets[game.first],
-            evidence.sets[game.second],
+            evidence.players[game.first],
+            evidence.players[game.second],
             _score(game),
             difference(*(evidence.looks[side, game.question, game.turn] for side in (game.first, game.second)))
             if style
@@ -203,6 +214,20 @@ def _side(judge: JudgeRow) -> Source:
 def _names(sets: Sequence[AnswerSetRow]) -> dict[str, str]:
     """Answer sets of one name are told apart by the beginning of their ids."""
     return _apart({answers.id: answers.name for answers in sets})
+
+
+def _players(sets: Sequence[AnswerSetRow]) -> dict[str, str]:
+    """One training answers under its own name, several of a configuration under that one's."""
+    often = Counter(answers.configuration for answers in sets)
+    own = {answers.id: often[answers.configuration] == 1 or not answers.configuration for answers in sets}
+    names = _names([answers for answers in sets if own[answers.id]])
+    shared = short_names({answers.configuration for answers in sets if not own[answers.id]})
+    taken = set(names.values())
+    for answers in sets:
+        if not own[answers.id]:
+            short = shared[answers.configuration]
+            names[answers.id] = answers.configuration if short in taken else short
+    return names
 
 
 def _labels(judges: Mapping[str, JudgeRow]) -> dict[str, str]:

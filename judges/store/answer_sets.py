@@ -86,6 +86,21 @@ class AnswerSets(StoreConnection):
         near = suggest(word, [row.name for row in sets])
         raise UsageError(f"There are no answers of {word!r} in {self.path}.{near} `harness answer` makes them.")
 
+    def resolve_players(self, words: Iterable[str], prompt_set: str | None = None) -> list[AnswerSetRow]:
+        """The answer sets that words mean, each once: all of a configuration by its name, whole or up to its `@`, or
+        one as `resolve_answers` has it."""
+        every = {row.identity: row for row in reversed(self.answer_sets()) if prompt_set in (None, row.prompt_set)}
+        found: dict[str, AnswerSetRow] = {}
+        for word in words:
+            names = {row.configuration for row in every.values() if row.configuration}
+            meant = [name for name in names if word == name] or [n for n in names if word == n.rpartition("@")[0]]
+            if len(meant) == 1:
+                found |= {row.id: row for row in every.values() if row.configuration == meant[0]}
+            else:
+                row = self.resolve_answers(word, prompt_set)
+                found[row.id] = row
+        return list(found.values())
+
     def record_answers(self, answer_set: str, rows: Sequence[AnswerRow]) -> None:
         """Store a batch in one transaction. A key that is stored already keeps the row it has."""
         if any(row.answer_set != answer_set for row in rows):

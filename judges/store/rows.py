@@ -56,6 +56,11 @@ class AnswerSetRow:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     warnings: Sequence[str] = ()
 
+    @property
+    def configuration(self) -> str:
+        """Which of several trainings of it answered; "" where none is named. A ranking has them as one player."""
+        return str(self.config.get("configuration") or "")
+
 
 @dataclass(frozen=True, slots=True)
 class AnswerRow:

@@ -71,10 +71,12 @@ def counts_of(store: Store, version: object, prompts: str) -> dict[str, int]:
     return {"people": len(evidence.of("people")), "judges": len(evidence.of("judges"))}
 
 
-def sets_of(store: Store, version: object, prompts: str) -> dict[str, str]:
-    """Answer sets by what the ranking calls them."""
+def sets_of(store: Store, version: object, prompts: str, players: tuple[str, ...]) -> dict[str, str]:
+    """What each answer set is called, in the order of their players."""
     evidence = store_cache.settled(evidence_of, version, prompts)
-    return {name: key for key, name in evidence.sets.items()}
+    place = {name: n for n, name in enumerate(players)}
+    there = [key for key, name in evidence.players.items() if name in place]
+    return {key: evidence.sets[key] for key in sorted(there, key=lambda key: place[evidence.players[key]])}
 
 
 def pair_of(store: Store, version: object, prompts: str, a: str, b: str) -> dict[str, dict[str, Any]]:
@@ -187,8 +189,7 @@ def _pair(version: object, digest: str, names: Sequence[str]) -> None:
     """`names` in the order of rank. The address has ids and places, which are short and never change."""
     import streamlit as st
 
-    sets = store_cache.settled(sets_of, version, digest)
-    called = {sets[name]: name for name in names}
+    called = store_cache.settled(sets_of, version, digest, tuple(names))
     with st.container(key="pair-bar", horizontal=True, vertical_alignment="bottom", gap="small"):
         a = state.one("Model A", list(called), "a", show=lambda key: _short(called[key]), width=240)
         others = [key for key in called if key != a]

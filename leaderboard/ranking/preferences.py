@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Strength:
-    """A model among those compared on one prompt set, in log-odds; 0 is their mean."""
+    """A model among those compared on one prompt set, over all its trainings that answered, in log-odds; 0 is their
+    mean."""
 
     value: float
     low: float  # may be -inf
@@ -45,7 +46,9 @@ def preferences(store: Store, version: Any, prompts: str = "") -> Preferences | 
     chosen = prompts if prompts in names else next(iter(names))
     sets = {row.id: row for row in store.answer_sets()}
     evidence = gather(store, chosen)
-    digests = {name: sets[key].model_digest for key, name in evidence.sets.items()}
+    digests: dict[str, list[str]] = {}
+    for key, name in evidence.players.items():
+        digests.setdefault(name, []).append(sets[key].model_digest)
     strengths: dict[str, dict[str, Strength]] = {"people": {}, "judges": {}}
     for source in ("people", "judges"):
         try:
@@ -53,10 +56,10 @@ def preferences(store: Store, version: Any, prompts: str = "") -> Preferences | 
         except UsageError:
             continue  # nobody of this kind has compared
         for model in models:
-            digest = digests[model["name"]]
-            if digest and math.isfinite(model["strength"]):
-                band = Band(model["rank_best"], model["rank_worst"], len(models))
-                strengths[source].setdefault(
-                    digest, Strength(model["strength"], model["low"], model["high"], model["games"], band)
-                )
+            if not math.isfinite(model["strength"]):
+                continue
+            band = Band(model["rank_best"], model["rank_worst"], len(models))
+            strength = Strength(model["strength"], model["low"], model["high"], model["games"], band)
+            for digest in filter(None, digests[model["name"]]):
+                strengths[source].setdefault(digest, strength)
     return Preferences(chosen, names, strengths["people"], strengths["judges"])

@@ -23,11 +23,15 @@ def rankings(study: WholeStudy) -> dict[str, dict[str, Any]]:
         if source == "both":
             continue
         try:
-            ranking = ranking_report(gather(study.store, models=answer_names(study)), source, quality=False)
+            evidence = gather(study.store, models=answer_names(study))
+            ranking = ranking_report(evidence, source, quality=False)
         except UsageError:
             continue  # nobody has compared them yet
+        called: dict[str, str] = {}  # a player of several trainings as the first, whose name has no seed
+        for answers, player in evidence.players.items():
+            called[player] = min(called.get(player, evidence.sets[answers]), evidence.sets[answers], key=len)
         for model in ranking["models"]:
-            model["name"] = model["name"].removeprefix(f"{study.file.name} ")
+            model["name"] = called[model["name"]].removeprefix(f"{study.file.name} ")
         made[source] = ranking
     return made
 

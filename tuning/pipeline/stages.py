@@ -150,20 +150,22 @@ def _audit(study: WholeStudy, progress: Progress) -> Iterator[None]:
 
 
 def _answers(study: WholeStudy) -> list[tuple[Model, AnswerOptions]]:
-    """Of the base, and of each configuration those of its first training."""
-    first: dict[str, Model] = {}
+    """Of the base, and of each configuration those of its first trainings."""
+    by_title: dict[str, list[Model]] = {}
     for model in study.models():
-        first.setdefault(model.title, model)
+        by_title.setdefault(model.title, []).append(model)
     return [
         (
             model,
             study.file.answer(
                 model=model.path,
                 base=None if model.seed is None else study.file.tune.model,
-                name=f"{study.file.name} {model.title}",
+                name=f"{study.file.name} {model.title if place == 0 else model.name}",
+                configuration=model.finalist.configuration,
             ),
         )
-        for model in first.values()
+        for models in by_title.values()
+        for place, model in enumerate(models[: study.file.answer_seeds.seeds])
     ]
 
 

@@ -54,6 +54,13 @@ class FinalistOptions(Declaration):
     seeds: int = option(2, "New seeds that each is trained with.", ge=1, le=SEED)
 
 
+class AnswerSeeds(Declaration):
+    """Who answers; stands in the table of the answers."""
+
+    file_word: ClassVar[str] = "table"
+    seeds: int = option(1, "So many trainings of each configuration answer; a ranking has them as one.", ge=1, le=SEED)
+
+
 class FurtherSearch(Declaration):
     """A search beside the others, which asks what another validation part or other objectives would have found."""
 
@@ -122,6 +129,7 @@ class StudyFile:
     notes: tuple[str, ...] = ()  # what of the file is left out or cut
     changes: Mapping[str, Any] = field(default_factory=dict)  # to the options at its top, by the command line
     scale: float | None = None  # that it was cut by
+    answer_seeds: AnswerSeeds = field(default_factory=AnswerSeeds)
 
     def search(self, optimizer: str, seed: int) -> TuneOptions:
         """The options of one of the searches."""
@@ -187,9 +195,11 @@ def read(path: Path, changes: Mapping[str, Any]) -> StudyFile:
     written = of_table(TuneOptions, content, str(path))
     options = TuneOptions(**{**written, **changes})
     of_models = ("model", "base", "db", "name", "fresh", "tags")
+    of_answers = tables.get("answers", {})
+    answer_seeds = {name: of_answers.pop(name) for name in AnswerSeeds.model_fields if name in of_answers}
     measured = tuple(_table(RunOptions, table, of_models, f"{path} [[benchmarks]]") for table in lists["benchmarks"])
     for name, declaration, own in (
-        ("answers", AnswerOptions, of_models),
+        ("answers", AnswerOptions, (*of_models, "configuration")),
         ("judges", JudgeOptions, ("models", "db", "estimate")),
     ):
         if name in tables:
@@ -207,6 +217,7 @@ def read(path: Path, changes: Mapping[str, Any]) -> StudyFile:
         finalists=_options(FinalistOptions, tables, "finalists", path),
         benchmarks=measured,
         answers=tables.get("answers"),
+        answer_seeds=AnswerSeeds(**of_table(AnswerSeeds, answer_seeds, f"{path} [answers]")),
         judges=tables.get("judges"),
         people=_options(PeopleOptions, tables, "people", path) if "people" in tables else None,
         audit=_options(AuditOptions, tables, "audit", path) if "audit" in tables else None,

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
+from harness.evaluation.configurations import member_tags
 from harness.evaluation.identity import digest
 from tuning.pipeline import configurations
 from tuning.pipeline.configurations import Searched, title
@@ -115,7 +116,8 @@ class WholeStudy:
             asked = {name: value for name, value in dict(options).items() if name not in places}
             own = f"{self.file.name}-{digest({**asked, **who})[:12]}"
             of_trial = tag_of(model.finalist.study, model.finalist.trial)
-            several.append((own, options.replace(tags=(of_trial, own))))
+            member = member_tags(model.finalist.configuration, model.seed)
+            several.append((own, options.replace(tags=(of_trial, own, *member))))
         return several
 
     def _chats(self, model: Model) -> bool:

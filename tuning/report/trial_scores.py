@@ -135,7 +135,7 @@ def _preference(store: Store, row: StudyRow, by_digest: Mapping[str, int]) -> It
         except UsageError:
             continue  # no comparisons of these answers yet
         ranked = {model["name"]: model for model in report["models"]}
-        for answers, name in evidence.sets.items():
+        for answers, name in evidence.players.items():
             if answers in own and name in ranked:
                 strength, *ends = (ranked[name][key] for key in ("strength", "low", "high"))
                 interval = (ends[0], ends[1]) if all(map(math.isfinite, ends)) else None

@@ -185,6 +185,8 @@ def test_a_model_answers_from_the_command_line(tmp_path):
     again = json_of("answer", "--model", "tiny", *options)["answers"]
     assert again[0]["before"] == again[0]["answers"] == first[0]["answers"]
     store = Store(db)
+    json_of("answer", "--model", "tiny", "--configuration", "tuned@abc", *options)
+    assert [(each.id, each.configuration) for each in store.answer_sets()] == [(first[0]["id"], "tuned@abc")]
     rows = store.answers_of(first[0]["id"])
     assert all(0 < row.generated <= 8 and row.asked for row in rows)
     fresh = json_of("answer", "tiny", "--fresh", *options)["answers"][0]

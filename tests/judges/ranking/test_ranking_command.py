@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
+from harness.errors import UsageError
+from judges.judging.pairs import contest
 from judges.people import raters
+from judges.ranking import rating
+from judges.ranking.report import gather
 from judges.store import Store
 from judges.store.comparisons import comparison_id
 from judges.store.rows import ComparisonRow, JudgeRow
@@ -201,3 +205,63 @@ def test_models_of_one_name_are_told_apart(tmp_path):
     )
     report = json_of("ranking", "--db", store.path)
     assert {model["name"] for model in report["models"]} == {f"same ({each[:8]})" for each in sets}
+
+
+def trained(store: Store, of: dict[str, str]) -> None:
+    """Answer sets by name become trainings of configurations."""
+    for each in store.answer_sets():
+        if each.name in of:
+            store.update_answers(each.id, config={"configuration": of[each.name]})
+
+
+def test_trainings_of_a_configuration_are_one_player(tmp_path):
+    """Their games are its own, clustered by prompt; between them there is none. The judge's figures stay those of the
+    pairs that it saw."""
+    store = made(tmp_path / "s.duckdb")
+    record(store, "fair", "model", better(0.9))
+    before = json_of("ranking", "--db", store.path)
+    trained(store, {"good": "tuned@abc", "middling": "tuned@abc"})
+    report = json_of("ranking", "--db", store.path)
+    assert [(model["name"], model["games"]) for model in report["models"]] == [("tuned", 80), ("poor", 80)]
+    assert report["games"] == 80
+    assert report["quality"] == before["quality"]
+    poor = store.resolve_answers("poor").id
+    one = rating.rank(
+        [
+            rating.Match(game.question, "tuned", "poor", 1 - score if game.first == poor else score)
+            for game in gather(store).of("judges")
+            if (score := game.score) is not None
+        ]
+    )
+    assert [report["models"][0][key] for key in ("strength", "low", "high")] == pytest.approx(
+        [one.models[0].strength, one.models[0].low, one.models[0].high]
+    )
+    chosen = json_of("ranking", "--models", "tuned", "poor", "--db", store.path)
+    assert chosen["models"] == report["models"]
+
+
+def test_one_training_keeps_its_own_name(tmp_path):
+    store = made(tmp_path / "s.duckdb")
+    record(store, "fair", "model", better(0.9))
+    trained(store, {"good": "tuned@abc", "poor": "middling"})
+    assert {model["name"] for model in json_of("ranking", "--db", store.path)["models"]} == set(STRENGTHS)
+
+
+def test_a_configurations_name_that_is_taken_is_given_in_full(tmp_path):
+    store = made(tmp_path / "s.duckdb")
+    record(store, "fair", "model", better(0.9))
+    trained(store, {"good": "poor@abc", "middling": "poor@abc"})
+    assert {model["name"] for model in json_of("ranking", "--db", store.path)["models"]} == {"poor@abc", "poor"}
+
+
+def test_trainings_of_one_configuration_are_not_judged_against_each_other(tmp_path):
+    store = made(tmp_path / "s.duckdb", 2)
+    trained(store, {"good": "tuned@abc", "middling": "tuned@abc"})
+    ids = {each.name: each.id for each in store.answer_sets()}
+    asked = contest(store, ("tuned", "poor")).asked
+    assert {frozenset((one.first, one.second)) for one in asked} == {
+        frozenset((ids["good"], ids["poor"])),
+        frozenset((ids["middling"], ids["poor"])),
+    }
+    with pytest.raises(UsageError, match="trainings of one configuration"):
+        contest(store, ("tuned",))

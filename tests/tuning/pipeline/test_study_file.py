@@ -55,6 +55,8 @@ def test_all_of_it(tmp_path: Path) -> None:
         ("drop", 5, "other.duckdb"),
     ]
     assert file.answer(model="m").prompts == "sample"
+    assert file.answer_seeds.seeds == 1
+    assert read(written(tmp_path, WHOLE.replace("[answers]", "[answers]\nseeds = 2")), {}).answer_seeds.seeds == 2
     assert file.judge(models=("a", "b")).judge == ("reference",)
 
 
@@ -74,6 +76,8 @@ def test_the_least(tmp_path: Path) -> None:
         ("[finalists]\nbst = 2\n", "study.toml [finalists]: there is no option 'bst'. Did you mean best?"),
         ("[[benchmarks]]\nmodel = 'x'\n", "study.toml [[benchmarks]]: model is given by the study itself."),
         ("[benchmarks]\ntasks = 'mmlu'\n", "study.toml: benchmarks must be tables, one for each run"),
+        ("[answers]\nprompts = 'sample'\nseeds = 0\n", "study.toml [answers]: seeds = 0 must be"),
+        ("[answers]\nconfiguration = 'x'\n", "study.toml [answers]: configuration is given by the study itself."),
         ("answers = 3\n", "study.toml: answers must be a table, as [answers]."),
         ("[judges]\njudge = ['reference']\n", "study.toml: [judges] compare answers, and there is no table [answers]."),
         ("[people]\nratings = 2\n", "study.toml: [people] compare answers, and there is no table [answers]."),
