@@ -10,11 +10,12 @@ from typing import TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from harness.errors import UsageError
+from harness.evaluation.configurations import alone
 from harness.results import RunRow
 from harness.store import codec
 from tuning.store import Store, StudyRow
 from tuning.trace.boards import leaderboard_link
-from tuning.trace.comparisons import comparison_link
+from tuning.trace.comparisons import comparison_link, configurations
 from tuning.trace.links import Link
 from tuning.trace.preference import pair_link, ranking_link
 from tuning.trace.runs import run_link, sample_link
@@ -81,19 +82,21 @@ def _run(store: Store, place: Place) -> Link:
     baseline = _of(store.runs(), place.one("against"))
     if baseline is None:
         return own
-    compared = comparison_link(store, baseline, [run], groups=True)
+    compared = comparison_link(store, alone(baseline), [alone(run)], groups=True)
     return _with(own, (compared,))
 
 
 def _compare(store: Store, place: Place) -> Link:
     words = [word for given in place.query.get("runs", ()) for word in given.split(",")]
-    runs = [run for run in (_of(store.runs(), word) for word in words) if run is not None]
-    if len(runs) < 2:
+    known, runs = configurations(store), store.runs()
+    found = (known.get(word) or (alone(run) if (run := _of(runs, word)) else None) for word in words)
+    sides = [side for side in found if side is not None]
+    if len(sides) < 2:
         raise UsageError(
             "This address names no two runs, so it does not say which comparison is meant. Choose them on the page: "
             "its address then names them. Or: harness trace RUN against RUN."
         )
-    return comparison_link(store, runs[0], runs[1:], groups=place.one("subjects") == "1")
+    return comparison_link(store, sides[0], sides[1:], groups=place.one("subjects") == "1")
 
 
 def _studies(store: Store, place: Place) -> Link:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
+from harness.evaluation.configurations import MEMBER, Configuration, results_of
+from harness.evaluation.configurations import configurations as every_configuration
 from tuning.store import Store
 from tuning.trace.links import Figure, Link, address, command, of_number, of_score
 from tuning.trace.runs import run_link, samples_link, score_link
@@ -14,18 +16,18 @@ if TYPE_CHECKING:
     from harness.evaluation.compare import Comparison, TaskResult
     from harness.results import RunRow
 
-TAG = "configuration="  # before a configuration's name, in the tag that its runs share
 
-
-def comparison_link(store: Store, baseline: RunRow, others: Sequence[RunRow], groups: bool = False) -> Link:
-    """As `harness compare` has it, for all the tasks that each run shares with the baseline. `groups`: by subject too.
+def comparison_link(
+    store: Store, baseline: Configuration, others: Sequence[Configuration], groups: bool = False
+) -> Link:
+    """As `harness compare` has it, for all the tasks that each side shares with the baseline. `groups`: by subject too.
     UsageError where they cannot be compared."""
-    from harness.evaluation.compare import against, results
+    from harness.evaluation.compare import against
 
-    first = results(store, baseline)
+    first = results_of(store, baseline)
     refused: list[str] = []
-    loaded = [results(store, other) for other in others]
-    compared = against(first, loaded, by_group=False, refused=refused)
+    loaded = [results_of(store, other) for other in others]
+    compared = against(first, loaded, by_group=False, refused=refused, left_out=refused)
     by_group = against(first, loaded, by_group=True, refused=[]) if groups else [[] for _ in others]
     if not any(compared):
         raise UsageError(" ".join(refused) or "The runs share no task.")
@@ -35,17 +37,22 @@ def comparison_link(store: Store, baseline: RunRow, others: Sequence[RunRow], gr
         for row in (*rows, *(part for part in parts if part.group != "all"))
         for figure in _difference(row, f" of {other.name}" if len(others) > 1 else "")
     ]
-    ids = [run.id[:12] for run in (baseline, *others)]
+    sides = (baseline, *others)
+    words = [side.key or side.newest.id[:12] for side in sides]
     shared = [result.task for result in first if any(result.task == other.task for part in loaded for other in part)]
     return Link(
         "comparison",
-        f"{', '.join(run.name for run in others)} against {baseline.name}",
-        {"baseline": baseline.id, "runs": [run.id for run in others], "tasks": shared},
+        f"{', '.join(other.name for other in others)} against {baseline.name}",
+        {
+            "baseline": [run.id for run in baseline.runs],
+            "runs": [run.id for other in others for run in other.runs],
+            "tasks": list(dict.fromkeys(shared)),
+        },
         figures,
         tuple(dict.fromkeys(refused)),
-        command(store, "compare", *ids),
-        address("compare", runs=ids),
-        tuple(_compared(store, run, shared) for run in (baseline, *others)),
+        command(store, "compare", *words),
+        address("compare", runs=words),
+        tuple(_compared(store, run, shared) for side in sides for run in side.runs),
     )
 
 
@@ -60,6 +67,8 @@ def _difference(row: Comparison, of: str) -> list[Figure]:
     scale = 100 if all(0 <= value <= 1 for value in (row.a, row.b)) else 1
     what = f"{row.task} {row.metric}" + ("" if row.group == "all" else f" of {row.group}") + of
     made_from = f"{row.n:,} items that both answered"
+    if (row.a_seeds, row.b_seeds) != (1, 1):
+        made_from += f", {row.a_seeds} and {row.b_seeds} seeds"
     ends = (row.difference, row.low, row.high)
     figures = [
         of_number(f"{what}, baseline", "{:.1f}", (row.a, None, None), made_from, scale=scale),
@@ -78,11 +87,12 @@ def configuration_link(store: Store, name: str, runs: Sequence[RunRow], task: st
     from harness.evaluation.compare import results
 
     loaded = [results(store, run) for run in runs]
+    seeds = len({run.model_digest or run.id for run in runs})
     tasks = [task] if task else list(dict.fromkeys(result.task for own in loaded for result in own))
     figures, missing = [], []
     for wanted in tasks:
         of_task = [result for own in loaded for result in own if result.task == wanted]
-        figure = _over_seeds(of_task) if len(of_task) == len(runs) else None
+        figure = _over_seeds(of_task) if len(of_task) == seeds else None
         if figure is None:
             missing.append(f"The runs did not answer the same items of {wanted}: there is no mean over them.")
         else:
@@ -90,11 +100,15 @@ def configuration_link(store: Store, name: str, runs: Sequence[RunRow], task: st
     return Link(
         "configuration",
         name,
-        {"runs": [run.id for run in runs], "seeds": len(runs)},
+        {"runs": [run.id for run in runs], "seeds": seeds},
         figures,
         missing,
-        command(store, "trace", TAG + name) if name in configurations(store) else "",
-        sources=tuple(score_link(store, run, task) if task else run_link(store, run, scores=True) for run in runs),
+        command(store, "trace", MEMBER + name) if name in configurations(store) else "",
+        sources=tuple(
+            score_link(store, run, task) if task else run_link(store, run, scores=True)
+            for run, own in zip(runs, loaded, strict=True)
+            if task is None or any(result.task == task for result in own)
+        ),
     )
 
 
@@ -104,7 +118,9 @@ def _over_seeds(results: Sequence[TaskResult]) -> Figure | None:
     from harness.evaluation.compare import MACRO, by_item, places
     from harness.stats.crossed import crossed
 
-    metric = results[0].metric.removesuffix(MACRO)
+    headline = results[0].metric
+    macro = headline.endswith(MACRO) and not any(headline in row.metrics for row in results[0].samples)
+    metric = headline.removesuffix(MACRO) if macro else headline
     values = [{item: own[metric] for item, own in by_item(result).items() if metric in own} for result in results]
     items = sorted(values[0])
     if not items or any(sorted(own) != items for own in values):
@@ -112,18 +128,12 @@ def _over_seeds(results: Sequence[TaskResult]) -> Figure | None:
     at = places(results[0])
     table = np.asarray([[own[item] for item in items] for own in values])
     bounded = (0.0, 1.0) if table.min() >= 0 and table.max() <= 1 else None
-    interval = crossed(table, [at[item][1] for item in items], bounded)
+    groups = [at[item][0] for item in items] if macro else None
+    interval = crossed(table, [at[item][1] for item in items], groups, bounded)
     made_from = f"{len(values)} seeds × {len(items):,} items"
-    return of_score(f"{results[0].task} {metric}", (interval.value, interval.low, interval.high), made_from=made_from)
+    return of_score(f"{results[0].task} {headline}", (interval.value, interval.low, interval.high), made_from=made_from)
 
 
-def configurations(store: Store) -> dict[str, list[RunRow]]:
-    """By name: the runs that share its tag, the oldest first. A fresh run stands for those that it replaced."""
-    tags = store.tags()
-    newest = {run.identity: run for run in reversed(store.runs())}
-    by_name: dict[str, list[RunRow]] = {}
-    for run in newest.values():
-        for tag in tags.get(run.id, ()):
-            if tag.startswith(TAG):
-                by_name.setdefault(tag.removeprefix(TAG), []).append(run)
-    return by_name
+def configurations(store: Store) -> dict[str, Configuration]:
+    """By the tag's NAME: those whose runs share a tag."""
+    return {one.key: one for one in every_configuration(store) if one.key}

@@ -2,7 +2,7 @@
 
 RUN TASK, RUN/TASK                      a score
 RUN TASK ITEM, RUN/TASK/ITEM            a sample
-RUN against RUN                         a comparison; ANSWERS against ANSWERS likewise, and [QUESTION]
+RUN against RUN                         a comparison, of configurations too; ANSWERS against ANSWERS and [QUESTION]
 STUDY TRIAL, STUDY/TRIAL                a trial
 RUN, STUDY, ANSWERS, JUDGE, PROMPTS     by id, name or the beginning of an id; a verdict by its id
 configuration=NAME, NAME                a configuration
@@ -18,11 +18,12 @@ from functools import partial
 from typing import TypeVar
 
 from harness.errors import UsageError, suggest
+from harness.evaluation.configurations import MEMBER, Configuration, resolve
 from harness.results import RunRow
 from judges.store.rows import AnswerSetRow
 from tuning.store import Store, StudyRow
 from tuning.trace import addresses, whole_study
-from tuning.trace.comparisons import TAG, comparison_link, configuration_link, configurations
+from tuning.trace.comparisons import comparison_link, configuration_link, configurations
 from tuning.trace.links import Link
 from tuning.trace.preference import answers_link, judge_link, pair_link, ranking_link, verdict_link
 from tuning.trace.runs import run_link, sample_link, score_link
@@ -56,8 +57,8 @@ def _named(store: Store, first: str, rest: Sequence[str]) -> Link:
         return addresses.link_of(store, place)
     if AGAINST in rest:
         return _against(store, [first, *rest[: rest.index(AGAINST)]], rest[rest.index(AGAINST) + 1 :])
-    if first.startswith(TAG):
-        return _configuration(store, first.removeprefix(TAG), rest)
+    if first.startswith(MEMBER):
+        return _configuration(store, first.removeprefix(MEMBER), rest)
     meanings = _meanings(store, first, rest)
     if not meanings:
         return _split(store, first, rest)
@@ -72,7 +73,7 @@ def _meanings(store: Store, word: str, rest: Sequence[str]) -> list[_Meaning]:
     and `rest` is not."""
     found: list[_Meaning] = []
     if _is_configuration(store, word):
-        found.append(_Meaning("configuration", TAG + word, partial(_configuration, store, word, rest)))
+        found.append(_Meaning("configuration", MEMBER + word, partial(_configuration, store, word, rest)))
     elif (run := _run(store, word)) and (not rest or not rest[0].isdecimal()):
         found.append(_Meaning("run", run.id[:12], partial(_of_run, store, run, rest)))
     study = _study(store, word)
@@ -135,16 +136,23 @@ def _study(store: Store, word: str) -> StudyRow | None:
 
 def _is_configuration(store: Store, word: str) -> bool:
     """Whether it is named without its tag's first word; a run of that name comes first."""
-    return word in configurations(store) and not any(word in (run.name, run.id) for run in store.runs())
+    return _key(store, word) is not None and not any(word in (run.name, run.id) for run in store.runs())
+
+
+def _key(store: Store, word: str) -> str | None:
+    """Of a configuration, by its whole name or as tables show it; None where none is called so."""
+    return next((key for key, one in configurations(store).items() if word in (key, one.name)), None)
 
 
 def _configuration(store: Store, name: str, rest: Sequence[str]) -> Link:
     known = configurations(store)
-    if name not in known:
+    key = _key(store, name)
+    if key is None:
         raise UsageError(f"There is no configuration {name!r} in {store.path}.{suggest(name, known)}")
+    runs = known[key].runs[::-1]
     if rest:
-        _check_task(store, known[name][0], rest[0])
-    return configuration_link(store, name, known[name], rest[0] if rest else None)
+        _check_task(store, runs[0], rest[0])
+    return configuration_link(store, key, runs, rest[0] if rest else None)
 
 
 def _of_run(store: Store, run: RunRow, rest: Sequence[str]) -> Link:
@@ -176,7 +184,7 @@ def _split(store: Store, word: str, rest: Sequence[str]) -> Link:
             item = [] if task is None or right == task else [right.removeprefix(f"{task}/")]
             return _of_run(store, run, [task or right, *item, *rest])
         is_study = right.isdecimal() and _study(store, left) is not None
-        if is_study or left.removeprefix(TAG) in configurations(store):
+        if is_study or _key(store, left.removeprefix(MEMBER)) is not None:
             return _named(store, left, [right, *rest])
     known = [run.name for run in store.runs()] + [study.name for study in store.studies()]
     known += [answers.name for answers in store.answer_sets()]
@@ -192,7 +200,14 @@ def _against(store: Store, left: Sequence[str], right: Sequence[str]) -> Link:
         raise UsageError(
             "A comparison is named so: RUN against RUN, or ANSWERS against ANSWERS and perhaps a question."
         )
-    candidate, baseline = _run(store, left[0]), _run(store, right[0])
+    candidate, baseline = (_side(store, words[0]) for words in (left, right))
     if candidate and baseline and len(right) == 1:
         return comparison_link(store, baseline, [candidate])
     return pair_link(store, store.resolve_answers(left[0]), store.resolve_answers(right[0]), *right[1:])
+
+
+def _side(store: Store, word: str) -> Configuration | None:
+    """A run, or a configuration; None where no such thing has that name."""
+    if not word.startswith(MEMBER) and not _is_configuration(store, word) and _run(store, word) is None:
+        return None
+    return resolve(store, word)
