@@ -57,6 +57,8 @@ def plan_document(file: StudyFile, until: str | None = None) -> dict[str, Any]:
         )
     elif searched is not None:
         notes += searched["notes"]
+        if searched["started"]:
+            notes.append("The study was begun before; the figures are of all of it.")
     return {
         "kind": "whole study",
         "study": file.name,

@@ -70,8 +70,8 @@ def on_sample(file: StudyFile) -> StudyFile:
 
 
 def _held(text: str) -> tuple[list[str], list[str]]:
-    """Of what --tasks says, what the bundled sample has, and notes on the rest. A task of which it has none of the groups
-    is asked whole."""
+    """Of what --tasks says, what the bundled sample has, and notes on the rest. A task of whose groups it has none is
+    asked whole."""
     held, notes, left_out = [], [], []
     for name, groups in tasks.parse(text).items():
         if name.startswith((tasks.LM_EVAL, tasks.FILE)):
