@@ -62,6 +62,9 @@ def test_nothing_is_said_where_nothing_is() -> None:
         ]
         outcome = verdict(board(alike))
         wrong += any(one.word != "cannot be told apart" for one in (*outcome.against_rivals, *outcome.regret))
+        own = next(rule.score for rule in outcome.rules if rule.name == "validation loss")
+        for rule in outcome.rules:  # the same halves that its score is of
+            assert rule.over_loss[0] == pytest.approx(rule.score - own)
         surer += any(rule.over_loss[1] > 0 for rule in outcome.rules)
     assert wrong <= 4
     assert surer <= 8, "each rule has its own interval, and there are six"
