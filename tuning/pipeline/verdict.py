@@ -230,6 +230,8 @@ def _words(own: Sequence[Against]) -> str:
         if named:
             parts.append(f"{word} on {', '.join(named)}")
     alike = [one.task for one in own if one.word == "cannot be told apart"]
-    if alike:
+    if len(alike) == len(own) > 1:
+        parts.append(f"not to be told apart on any of the {len(own)} tasks")
+    elif alike:
         parts.append(f"not to be told apart on {', '.join(alike)}")
     return "; ".join(parts)
