@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data.counts import counted
 from harness import html_templates
 from tuning.pipeline import audit, people
 from tuning.pipeline.preference import rankings
@@ -102,7 +103,7 @@ def report_of(study: WholeStudy, outcome: Verdict) -> Report:
     return Report(
         study.file.name,
         f"{study.file.tune.model}. Searches: {searches}. Each configuration was trained with "
-        f"{study.file.finalists.seeds} new seeds.",
+        f"{counted(study.file.finalists.seeds, 'new seed')}.",
         outcome.sentences,
         tables,
         shown,
