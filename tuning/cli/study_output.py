@@ -75,13 +75,20 @@ def print_table(console: Console, table: Table) -> None:
 
 
 def _lines(cells: Sequence[str], width: int) -> list[str]:
-    """The cells in columns of one width, as many beside each other as fit."""
-    if not cells:
-        return []
-    widest = max(map(len, cells)) + 2
-    many = max(1, (width + 2) // widest)
-    rows = [cells[at : at + many] for at in range(0, len(cells), many)]
-    return ["".join(cell.ljust(widest) for cell in row).rstrip() for row in rows]
+    """The cells in columns of one width, as many beside each other as fit; where that is one, one after the other."""
+    widest = max(map(len, cells), default=0)
+    many = (width + 2) // (widest + 2)
+    if many > 1:
+        rows = [cells[at : at + many] for at in range(0, len(cells), many)]
+        return ["  ".join(cell.ljust(widest) for cell in row).rstrip() for row in rows]
+    lines: list[str] = []
+    for cell in cells:
+        longer = f"{lines[-1]}  {cell}" if lines else cell
+        if lines and len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(cell)
+    return lines
 
 
 def print_notes(console: Console, notes: Sequence[str]) -> None:

@@ -129,5 +129,5 @@ def _choices(study: WholeStudy, models: Mapping[str, Model]) -> dict[str, str]:
     by_digest = {digest_of(m.finalist): title for title, m in models.items() if m.finalist.trial != BASE}
     chosen = {rule: by_digest.get(digest) for rule, digest in rules_of_searches(study.finished()).items()}
     open_ = [title for title, model in models.items() if model.finalist.trial != BASE]
-    chosen |= {f"preference of {source}": title for source, title in favourites(study, open_).items()}
+    chosen |= {f"the preference of {source}": title for source, title in favourites(study, open_).items()}
     return {rule: title for rule, title in chosen.items() if title is not None}

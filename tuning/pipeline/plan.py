@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data import prompts
+from data.counts import counted
 from harness import tasks
 from harness.estimate.ranges import NOTHING, Range
 from harness.tasks.declared import with_rows
@@ -57,6 +58,8 @@ def plan_document(file: StudyFile, until: str | None = None) -> dict[str, Any]:
         )
     elif searched is not None:
         notes += searched["notes"]
+        if searched["started"]:
+            notes.append("The study was begun before; the figures are of all of it.")
     return {
         "kind": "whole study",
         "study": file.name,
@@ -151,13 +154,9 @@ def _adapters(file: StudyFile) -> int:
     return configurations(file) * file.finalists.seeds
 
 
-def _seeds(file: StudyFile) -> str:
-    return "1 new seed" if file.finalists.seeds == 1 else f"{file.finalists.seeds} new seeds"
-
-
 def _finalists(file: StudyFile, searched: Mapping[str, Any] | None) -> dict[str, Any]:
     counts = [
-        f"at most {configurations(file)} configurations, {_seeds(file)} of each: "
+        f"at most {configurations(file)} configurations, {counted(file.finalists.seeds, 'new seed')} of each: "
         f"{_adapters(file):,} trainings on all rows"
     ]
     if searched is None:
@@ -170,7 +169,7 @@ def _finalists(file: StudyFile, searched: Mapping[str, Any] | None) -> dict[str,
 def _benchmarks(file: StudyFile, here: bool) -> dict[str, Any]:
     models = 1 + _adapters(file)
     several = file.runs(model=file.tune.model)
-    runs = f"{len(several)} run{'s' * (len(several) > 1)} each"
+    runs = f"{counted(len(several), 'run')} each"
     counts = [f"at most {models:,} models (the base, and each adapter), {runs}"]
     counts += [
         f"{options.tasks.replace(',', ', ')} ({options.protocol}): {_items(options, here)}" for options in several

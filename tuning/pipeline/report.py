@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data.counts import counted
 from harness import html_templates
 from tuning.pipeline import audit, people
 from tuning.pipeline.preference import rankings
 from tuning.pipeline.questions import Section, sections
-from tuning.pipeline.verdict import Verdict, scores
+from tuning.pipeline.verdict import BY_LOSS, Verdict, scores
 from tuning.report import audits
 from tuning.report.files import as_markdown, write_files
 
@@ -102,7 +103,7 @@ def report_of(study: WholeStudy, outcome: Verdict) -> Report:
     return Report(
         study.file.name,
         f"{study.file.tune.model}. Searches: {searches}. Each configuration was trained with "
-        f"{study.file.finalists.seeds} new seeds.",
+        f"{counted(study.file.finalists.seeds, 'new seed')}.",
         outcome.sentences,
         tables,
         shown,
@@ -140,11 +141,13 @@ def comparisons_table(outcome: Verdict) -> Table:
 
 def rules_table(outcome: Verdict) -> Table:
     """How good each way to choose is, on items that no way has seen."""
-    rows = [
-        (rule.name, f"{rule.score:.1f}", f"{rule.lost:.1f}", " / ".join(dict.fromkeys(rule.choices)))
-        for rule in outcome.rules
-    ]
-    return Table("Which rule chooses best", ("choose by", "points", "lost", "chooses"), tuple(rows))
+    rows = []
+    for rule in outcome.rules:
+        difference, low, high = rule.over_loss
+        over = "" if rule.name == BY_LOSS else f"{difference:+.1f} [{low:+.1f}, {high:+.1f}]"
+        rows.append((rule.name, f"{rule.score:.1f}", over, f"{rule.lost:.1f}", " / ".join(dict.fromkeys(rule.choices))))
+    columns = ("choose by", "points", f"over {BY_LOSS} [95%]", "lost", "chooses")
+    return Table("Which rule chooses best", columns, tuple(rows))
 
 
 def _preference(study: WholeStudy) -> list[Table]:

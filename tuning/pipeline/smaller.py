@@ -46,11 +46,9 @@ def on_sample(file: StudyFile) -> StudyFile:
     """Rows, benchmarks and prompts of the bundled sample. Tasks and judges that need more are left out, with a note."""
     notes, kept = [], []
     for table, options in zip(file.benchmarks, file.runs(model=file.tune.model), strict=True):
-        words = [word.strip() for word in options.tasks.split(",")]
-        left_out = [word for word in words if word.startswith((tasks.LM_EVAL, tasks.FILE))]
-        if left_out:
-            notes.append(f"The bundled sample has no {', '.join(left_out)}: left out of the benchmarks.")
-        if held := [word for word in words if word not in left_out]:
+        held, said = _held(options.tasks)
+        notes += said
+        if held:
             kept.append({**table, "tasks": ",".join(held), "data": "sample"})
     tune = file.tune.replace(data="sample", bench_data="sample", prompts="sample")
     if tune.mix and not set(mix_of(tune.mix) or {}) <= set(sources.SETS):
@@ -69,6 +67,27 @@ def on_sample(file: StudyFile) -> StudyFile:
         audit=file.audit if kept else None,
         notes=(*file.notes, *notes),
     )
+
+
+def _held(text: str) -> tuple[list[str], list[str]]:
+    """Of what --tasks says, what the bundled sample has, and notes on the rest. A task of whose groups it has none is
+    asked whole."""
+    held, notes, left_out = [], [], []
+    for name, groups in tasks.parse(text).items():
+        if name.startswith((tasks.LM_EVAL, tasks.FILE)):
+            left_out.append(name)
+            continue
+        there = {item.group for one in tasks.load(name, "sample") for item in one.task.items()}
+        known = [f"{name}:{group}" for group in groups if group in there]
+        if len(known) < len(groups):
+            lacking = ", ".join(group for group in groups if group not in there)
+            notes.append(
+                f"The bundled sample has no {lacking} of {name}{'' if known else ': all that it has is asked'}."
+            )
+        held += known or [name]
+    if left_out:
+        notes.append(f"The bundled sample has no {', '.join(left_out)}: left out of the benchmarks.")
+    return held, notes
 
 
 def scaled(file: StudyFile, factor: float) -> StudyFile:

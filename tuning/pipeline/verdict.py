@@ -18,12 +18,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.stats.crossed import crossed, crossed_difference
+from harness.stats.intervals import Interval
 from harness.stats.paired import holm
 from tuning.pipeline.measured import Board, Configuration
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 ALPHA = 0.05
 BY_LOSS = "validation loss"
@@ -57,6 +60,7 @@ class Rule:
     choices: tuple[str, str]  # on each half
     score: float  # mean over tasks and halves
     lost: float  # against the best configuration of each task, known afterwards
+    over_loss: tuple[float, float, float] = (0.0, 0.0, 0.0)  # against validation loss: difference, its 95% interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +94,11 @@ class Verdict:
             if best.score - own_rule.score < 0.05:
                 lines.append(f"On items that no rule has seen no rule chooses better ({own_rule.score:.1f} points).")
             else:
+                _, low, high = best.over_loss
+                told = "" if low > 0 else "; the two cannot be told apart"
                 lines.append(
                     f"On items that no rule has seen, choosing by {best.name} gives {best.score:.1f} points, by "
-                    f"validation loss {own_rule.score:.1f}."
+                    f"validation loss {own_rule.score:.1f} (95% of the difference {low:+.1f} to {high:+.1f}{told})."
                 )
         return lines
 
@@ -157,12 +163,36 @@ def rules(board: Board) -> list[Rule]:
     for default in (c for c in open_ if c.is_default):
         choosers[f"always {default.title}"] = partial(_always, default)
     ceiling = statistics.fmean(max(mean(c, task, 0) + mean(c, task, 1) for c in open_) / 2 for task in tasks)
+    by_own_loss = choosers[BY_LOSS](0)
     made = []
     for name, choose in choosers.items():
         of_first, of_second = choose(0), choose(1)
         score = statistics.fmean((mean(of_first, task, 1) + mean(of_second, task, 0)) / 2 for task in tasks)
-        made.append(Rule(name, (of_first.title, of_second.title), score, ceiling - score))
+        over = _over(board, {task: halves[task] for task in tasks}, by_own_loss, of_first, of_second)
+        made.append(Rule(name, (of_first.title, of_second.title), score, ceiling - score, over))
     return sorted(made, key=lambda rule: -rule.score)
+
+
+def _over(
+    board: Board,
+    halves: Mapping[str, NDArray[np.intp]],
+    own: Configuration,
+    of_first: Configuration,
+    of_second: Configuration,
+) -> tuple[float, float, float]:
+    """A rule's choices less `own` on items that they have not seen, in points: the mean over halves and tasks. Their
+    intervals are joined as those of independent differences (MOVER, Zou and Donner 2008)."""
+    differences = []
+    for task, half in halves.items():
+        for choice, unseen in ((of_first, half == 1), (of_second, half == 0)):
+            a, b = own.values[task][:, unseen], choice.values[task][:, unseen]
+            clusters = [cluster for cluster, wanted in zip(board.clusters[task], unseen, strict=True) if wanted]
+            same = Interval(0.0, 0.0, 0.0)
+            differences.append(same if choice is own else crossed_difference(a, b, clusters, _reach(a, b)).interval)
+    value = statistics.fmean(one.value for one in differences)
+    below = math.hypot(*(one.value - one.low for one in differences)) / len(differences)
+    above = math.hypot(*(one.high - one.value for one in differences)) / len(differences)
+    return 100 * value, 100 * (value - below), 100 * (value + above)
 
 
 def _always(configuration: Configuration, half: int) -> Configuration:
@@ -178,9 +208,14 @@ def _half(items: Sequence[str]) -> NDArray[np.intp]:
 
 def _against(board: Board, task: str, a: Configuration, b: Configuration) -> Against:
     values_a, values_b = a.values[task], b.values[task]
-    reach = max(1.0, float(abs(values_a).max()), float(abs(values_b).max()))
+    reach = _reach(values_a, values_b)
     (value, low, high), p = crossed_difference(values_a, values_b, board.clusters[task], reach=reach)
     return Against(task, a, b, 100 * value, 100 * low, 100 * high, p)
+
+
+def _reach(a: Floats, b: Floats) -> float:
+    """The most that one item can differ by."""
+    return max(1.0, float(abs(a).max()), float(abs(b).max()))
 
 
 def _corrected(comparisons: list[Against]) -> list[Against]:
@@ -196,6 +231,8 @@ def _words(own: Sequence[Against]) -> str:
         if named:
             parts.append(f"{word} on {', '.join(named)}")
     alike = [one.task for one in own if one.word == "cannot be told apart"]
-    if alike:
+    if len(alike) == len(own) > 1:
+        parts.append(f"not to be told apart on any of the {len(own)} tasks")
+    elif alike:
         parts.append(f"not to be told apart on {', '.join(alike)}")
     return "; ".join(parts)

@@ -54,3 +54,11 @@ def test_a_plan_fits_and_says_what_is_not_estimated() -> None:
     assert shown[2].startswith("         many")
     assert any("time not estimated: how long answers get" in line for line in shown)
     assert any(line.startswith("together") and line.endswith("without what is not estimated") for line in shown)
+
+
+def test_long_names_stand_one_after_the_other() -> None:
+    tasks = tuple(f"{task} (instructeval, {shots} shots)" for task in TASKS for shots in (0, 5))
+    shown = lines(print_table, Table("Configurations", ("configuration", "loss", *tasks), (("base", "", *[CELL] * 8),)))
+    assert all(len(line) <= 80 for line in shown)
+    assert all(sum(f"{task} {CELL}" in line for line in shown) == 1 for task in tasks)
+    assert len(shown) <= 2 + len(tasks)

@@ -57,6 +57,7 @@ def test_times_are_sums_of_what_was_measured(monkeypatch: pytest.MonkeyPatch, tm
         "training_seconds": second,
         "rows": {"train": 24, "validation": 8, "test": 8},
         "notes": ["a note"],
+        "started": True,
         "memory_bytes": 7,
     }
     monkeypatch.setattr(plan, "_estimate_search", lambda file: searched)
@@ -86,4 +87,4 @@ def test_times_are_sums_of_what_was_measured(monkeypatch: pytest.MonkeyPatch, tm
     short = plan.plan_document(file, "finalists")
     assert [stage["stage"] for stage in short["stages"]] == ["search", "finalists"]
     assert document["memory_bytes"] == 7
-    assert document["notes"] == ["a note"]
+    assert document["notes"] == ["a note", "The study was begun before; the figures are of all of it."]

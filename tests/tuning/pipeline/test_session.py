@@ -184,7 +184,7 @@ def test_votes_are_counted_and_rank(road: Road, tmp_path: Path, monkeypatch: pyt
     report = json.loads((tmp_path / "report-whole" / "report.json").read_text("utf-8"))
     assert "Preference, by people" in [table["title"] for table in report["tables"]]
     assert result.verdict is not None
-    assert {"preference of people", "preference of judges"} <= {rule.name for rule in result.verdict.rules}
+    assert {"the preference of people", "the preference of judges"} <= {rule.name for rule in result.verdict.rules}
 
 
 def test_a_larger_budget_goes_on(file: StudyFile) -> None:

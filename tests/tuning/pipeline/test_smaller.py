@@ -100,3 +100,15 @@ def test_shares_are_of_the_rows_that_there_are(tmp_path: Path) -> None:
     small = scaled(read(path, {}), 0.2)
     assert small.tune.sizes == "63,14,14"  # of 450
     assert small.tune.budget == 8  # of the preset's 40
+
+
+def test_groups_that_the_sample_lacks_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    tasks = "mmlu:marketing,bbh:object_counting,bbh:navigate,drop"
+    path.write_text(f'model = "tiny"\n[[benchmarks]]\ntasks = "{tasks}"\n', "utf-8")
+    file = on_sample(read(path, {"data": "sample"}))
+    assert [table["tasks"] for table in file.benchmarks] == ["mmlu,bbh:object_counting,drop"]
+    assert file.notes == (
+        "The bundled sample has no marketing of mmlu: all that it has is asked.",
+        "The bundled sample has no navigate of bbh.",
+    )

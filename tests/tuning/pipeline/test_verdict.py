@@ -54,7 +54,7 @@ def test_a_bad_rule_is_said() -> None:
 
 def test_nothing_is_said_where_nothing_is() -> None:
     """Five configurations that are alike: no word of better or worse, over many draws at most one in twenty."""
-    wrong = 0
+    wrong = surer = 0
     for draw in range(40):
         alike = [
             configuration(f"{'common' if n == 0 else f'trial {draw * 7 + n}'}", 1.0 + n / 10 - (n == 1), GOOD)
@@ -62,7 +62,12 @@ def test_nothing_is_said_where_nothing_is() -> None:
         ]
         outcome = verdict(board(alike))
         wrong += any(one.word != "cannot be told apart" for one in (*outcome.against_rivals, *outcome.regret))
+        own = next(rule.score for rule in outcome.rules if rule.name == "validation loss")
+        for rule in outcome.rules:  # the same halves that its score is of
+            assert rule.over_loss[0] == pytest.approx(rule.score - own)
+        surer += any(rule.over_loss[1] > 0 for rule in outcome.rules)
     assert wrong <= 4
+    assert surer <= 8, "each rule has its own interval, and there are six"
 
 
 def test_without_benchmarks_there_is_no_verdict() -> None:
@@ -88,13 +93,17 @@ def test_rules_that_read_no_benchmark_have_one_choice() -> None:
         configuration("nsga2 trial 4", 1.2, GOOD),
         configuration("common", 1.3, BAD),
     ]
-    choices = {"several objectives (nsga2 seed 0, by both)": "nsga2 trial 4", "preference of judges": "common"}
+    choices = {"several objectives (nsga2 seed 0, by both)": "nsga2 trial 4", "the preference of judges": "common"}
     outcome = verdict(replace(board(configurations), choices=choices))
     by_name = {rule.name: rule for rule in outcome.rules}
     several = by_name["several objectives (nsga2 seed 0, by both)"]
     assert several.choices == ("nsga2 trial 4", "nsga2 trial 4")
     assert several.score > by_name["validation loss"].score + 10
-    assert by_name["preference of judges"].score == pytest.approx(by_name["always common"].score)
+    difference, low, high = several.over_loss
+    assert difference == pytest.approx(several.score - by_name["validation loss"].score)
+    assert 0 < low < difference < high
+    assert by_name["validation loss"].over_loss == (0.0, 0.0, 0.0)
+    assert by_name["the preference of judges"].score == pytest.approx(by_name["always common"].score)
 
 
 def test_a_planted_rule_is_blamed_and_a_good_one_is_not() -> None:
