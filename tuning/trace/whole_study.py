@@ -120,9 +120,10 @@ def _sources(study: WholeStudy, report: Report, chosen: Mapping[str, str], some:
     links = [configuration_link(study.store, title, runs[title], task) for title in titles]
     searches = [study_link(study.store, search.row, trials=not some) for search in study.finished()]
     preference = []
-    if study.file.judges is not None and (not some or "Preference" in names):
-        with suppress(UsageError):  # nobody has compared them yet
-            preference.append(ranking_link(study.store, None, models=answer_names(study)))
+    asked = study.file.judges is not None or study.file.people is not None
+    for source in ("people", "judges") if asked and (not some or "Preference" in names) else ():
+        with suppress(UsageError):  # nobody of this kind has compared them yet
+            preference.append(ranking_link(study.store, None, source, models=answer_names(study)))
     return (*links, *preference, *searches)
 
 
