@@ -195,8 +195,8 @@ def test_a_sample_or_a_loss_that_was_altered_is_found(
         connection.execute("UPDATE attempts SET validation_nats = 2 * validation_nats")
     study = other.studies()[0].id
     for altered, query in (("run", {"run": run.id}), ("studies", {"study": study, "view": "trials"})):
-        drawn = draw(altered, other.path, monkeypatch, **query)  # type: ignore[arg-type]
-        assert unexplained(drawn, [traced(other, address(altered, **query))])  # type: ignore[arg-type]
+        drawn = draw(altered, other.path, monkeypatch, **query)
+        assert unexplained(drawn, [traced(other, address(altered, **query))])
 
 
 @pytest.mark.parametrize("name", ["run", "compare", "studies", "preference"])
