@@ -73,6 +73,9 @@ def _page(runs: dict[str, RunRow]) -> None:
     markup.show(run_tables.head(run, document["tags"], document["warnings"], going), key="head")
     view = state.one("View", list(VIEWS), "view", show=VIEWS.__getitem__, tabs=True, label_visibility="collapsed")
     tasks = [task["task"] for task in document["tasks"]]
+    task = state.get("task")
+    score = (task if task in tasks else tasks[0],) if view == "scores" and document["scores"] else ()
+    where_from.show("where-from", (run.id, "against", baseline) if view == "scores" and baseline else (run.id, *score))
     if view == "scores":
         _scores(run, document, baseline, names)
     elif view == "samples":
@@ -84,9 +87,6 @@ def _page(runs: dict[str, RunRow]) -> None:
 
         origin = store_cache.read(lineages).get(run.id)
         markup.show(run_tables.provenance(run, document, origin), key="provenance")
-    task = state.get("task")
-    score = (task if task in tasks else tasks[0],) if view == "scores" and document["scores"] else ()
-    where_from.show("where-from", (run.id, "against", baseline) if view == "scores" and baseline else (run.id, *score))
 
 
 def document_of(store: Store, run: str) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.models.training_record import MERGE_FILE
 from tuning.report import trial_scores
 from tuning.store import AttemptRow, Store, StudyRow
 from tuning.store.rows import BASE
@@ -19,13 +22,16 @@ if TYPE_CHECKING:
 def checkpoint_link(store: Store, made: RunRow | AnswerSetRow, shown_by: str = "") -> Link:
     """Of a run, or of answers; `shown_by` is the command that shows it."""
     studies = {row.id: row for row in store.studies()}
-    trained = next(
-        ((row, a) for row in studies.values() for a in store.attempts(row.id) if a.adapter == made.model), None
-    )
+    merge = {} if made.base_digest else _merge(made.model)
+    adapter = merge.get("adapter", made.model)
+    trained = next(((row, a) for row in studies.values() for a in store.attempts(row.id) if a.adapter == adapter), None)
     place = (trained[0].id, trained[1].trial) if trained else _place(store, made)
     study = studies.get(place[0]) if place else None
     base = str(made.config.get("base") or (study.model if study else ""))
-    facts: dict[str, Any] = {"digest": made.model_digest, "kind": "adapter" if made.base_digest else "whole model"}
+    kind = "adapter" if made.base_digest else "merged" if merge else "whole model"
+    facts: dict[str, Any] = {"digest": made.model_digest, "kind": kind}
+    if merge:
+        facts |= {"adapter": adapter, "adapter's digest": merge.get("adapter_digest", "")}
     if trained:
         facts |= {"seed": trained[1].seed, "part of the rows": trained[1].fraction, "purpose": trained[1].purpose}
     missing = state_of(made.model, made.model_digest, base if made.base_digest and base else None)
@@ -41,6 +47,15 @@ def checkpoint_link(store: Store, made: RunRow | AnswerSetRow, shown_by: str = "
         command=shown_by,
         sources=_sources(store, made, study, place, base, trained[1] if trained else None),
     )
+
+
+def _merge(model: str) -> dict[str, str]:
+    """What `harness merge` and a study wrote into a merged checkpoint's folder; nothing of any other."""
+    try:
+        note = json.loads((Path(model) / MERGE_FILE).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {name: str(note[name]) for name in ("adapter", "adapter_digest") if name in note}
 
 
 def _sources(

@@ -69,10 +69,10 @@ def lines(link: Link) -> list[tuple[str, str]]:
 
 
 def figure_text(figure: Figure) -> str:
-    """ "acc 45.8 [27.9, 64.9], from 24 samples"."""
+    """ "acc: 45.8 [27.9, 64.9], from 24 samples"."""
     if figure.agrees is False:
-        return f"{figure.name} {figure.text} from {figure.made_from}; STORED: {stored_text(figure)}"
-    return f"{figure.name} {figure.text}" + (f", from {figure.made_from}" if figure.made_from else ", as stored")
+        return f"{figure.name}: {figure.text} from {figure.made_from}; STORED: {stored_text(figure)}"
+    return f"{figure.name}: {figure.text}" + (f", from {figure.made_from}" if figure.made_from else ", as stored")
 
 
 def stored_text(figure: Figure) -> str:

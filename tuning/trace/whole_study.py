@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cli.options import DEFAULT_DB
 from harness.errors import UsageError
 from tuning.pipeline.measured import board
-from tuning.pipeline.report import CONTENT, Report, numbers, report_of
+from tuning.pipeline.report import CONTENT, numbers, report_of
 from tuning.pipeline.smaller import read_smaller
 from tuning.pipeline.stages import answer_names, stages_of
 from tuning.pipeline.verdict import verdict
@@ -71,7 +71,7 @@ def _of_study(study: WholeStudy, path: Path, known: Mapping[str, str], words: Se
         figures,
         [f"The report's number {name!r} is none that the store gives." for name in gone],
         command(study.store, "study", "status", file.path),
-        sources=_sources(study, report, chosen, bool(words)),
+        sources=_sources(study, chosen, bool(words)),
     )
 
 
@@ -109,7 +109,7 @@ def _chosen(anew: Mapping[str, str], words: Sequence[str]) -> dict[str, str]:
     return chosen
 
 
-def _sources(study: WholeStudy, report: Report, chosen: Mapping[str, str], some: bool) -> tuple[Link, ...]:
+def _sources(study: WholeStudy, chosen: Mapping[str, str], some: bool) -> tuple[Link, ...]:
     """Of all numbers the searches, configurations and the ranking; of some, what their names name."""
     runs = _runs(study)
     names = " ".join(chosen)
@@ -120,9 +120,10 @@ def _sources(study: WholeStudy, report: Report, chosen: Mapping[str, str], some:
     links = [configuration_link(study.store, title, runs[title], task) for title in titles]
     searches = [study_link(study.store, search.row, trials=not some) for search in study.finished()]
     preference = []
-    if study.file.judges is not None and (not some or "Preference" in names):
-        with suppress(UsageError):  # nobody has compared them yet
-            preference.append(ranking_link(study.store, None, models=answer_names(study)))
+    asked = study.file.judges is not None or study.file.people is not None
+    for source in ("people", "judges") if asked and (not some or "Preference" in names) else ():
+        with suppress(UsageError):  # nobody of this kind has compared them yet
+            preference.append(ranking_link(study.store, None, source, models=answer_names(study)))
     return (*links, *preference, *searches)
 
 

@@ -46,6 +46,11 @@ judge = ["reference"]
 """
 GROUPS = {"mmlu": ("anatomy", "law"), "bbh": ("snarks", "navigate")}
 METRICS = {"mmlu": "acc", "bbh": "exact_match"}
+# makes every right answer of a run to mmlu wrong, and the reverse
+FLIP = """
+UPDATE samples SET metrics = MAP {'acc': 1 - metrics['acc']}
+WHERE task = (SELECT key FROM tasks WHERE run = ? AND task = 'mmlu')
+"""
 ITEMS = 24
 QUESTIONS = 4
 

@@ -234,6 +234,19 @@ def test_what_is_gone_is_said(other: Store, run: RunRow, study: StudyRow) -> Non
     assert of_kind(document, "checkpoint")["facts"]["digest"] == hashlib.sha256(run.model.encode()).hexdigest()
 
 
+def test_a_merged_checkpoint_leads_to_the_trial_of_its_adapter(other: Store, run: RunRow, tmp_path: Path) -> None:
+    trial = of_kind(traced(other, run.id, "mmlu"), "trial")["facts"]["number"]
+    note = {"adapter": run.model, "adapter_digest": run.model_digest}
+    (tmp_path / "merged").mkdir()
+    (tmp_path / "merged" / "harness_merge.json").write_text(json.dumps(note), "utf-8")
+    other.update(run.id, model=str(tmp_path / "merged"), model_digest="c" * 64, base_digest="")
+    other.untag(run.id, next(tag for tag in other.tags()[run.id] if "-trial-" in tag))
+    document = traced(other, run.id, "mmlu")
+    checkpoint = of_kind(document, "checkpoint")["facts"]
+    assert (checkpoint["kind"], checkpoint["adapter"]) == ("merged", run.model)
+    assert of_kind(document, "trial")["facts"]["number"] == trial
+
+
 def test_a_number_that_its_samples_do_not_give_stands_out(other: Store, run: RunRow) -> None:
     sample = other.samples(run.id, "mmlu")[0]
     with other.write() as connection:
