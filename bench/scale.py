@@ -4,13 +4,15 @@
     python -m bench.scale parquet [RUNS]      # RUNS runs of 20,693 samples as `harness export` writes them (5,000)
 
 `store` makes .bench/scale.duckdb at the first call (some minutes, 1.4 GB), `parquet` a folder .bench/parquet from one
-run of that store, with texts for a tenth of its runs. Remove both afterwards. Each command is a whole process and is
-timed beside `harness --help`; each query has a connection of its own, of `THREADS` threads, and is timed twice.
+run of that store (1.9 GB), with texts for a tenth of its runs; beyond 1,000 runs, files are copies of the first ones'.
+Remove both afterwards. Each command is a whole process and is timed beside `harness --help`; each query has a
+connection of its own, of `THREADS` threads, and is timed the second time.
 """
 
 from __future__ import annotations
 
 import resource
+import shutil
 import statistics
 import sys
 import time
@@ -23,6 +25,7 @@ from tuning.store import Store
 YEARS = 10
 STORE = common.WORK / "scale.duckdb"
 FOLDER = common.WORK / "parquet"
+DISTINCT = 1_000  # runs; further ones are copies of their files
 TEXTS = 10  # every tenth run has its prompts and responses too
 THREADS = 2
 SAMPLES = f"read_parquet('{FOLDER}/run=*/samples.parquet', hive_partitioning = true)"
@@ -67,17 +70,17 @@ def store(rounds: int = 3) -> None:
     cpu: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():
-            before = _cpu()
+            before = _work(resource.RUSAGE_CHILDREN)
             seconds[name].append(common.timed(command)[0])
-            cpu[name].append(_cpu() - before)
+            cpu[name].append(_work(resource.RUSAGE_CHILDREN) - before)
     for name, own in seconds.items():
         common.say(scale=name, seconds=statistics.median(own), cpu=statistics.median(cpu[name]), each=own)
     board.main(rounds, STORE)
 
 
-def _cpu() -> float:
-    """Seconds of work of this process's children, on all cores: other work on the machine changes them little."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+def _work(of: int) -> float:
+    """Seconds of work of this process or its children, on all cores: other work on the machine changes them little."""
+    used = resource.getrusage(of)
     return used.ru_utime + used.ru_stime
 
 
@@ -99,8 +102,10 @@ def parquet(runs: int = 5_000) -> None:
     with duckdb.connect(config={"threads": THREADS}) as connection:
         for table in ("samples", "responses"):
             connection.execute(f"CREATE TABLE {table} AS FROM read_parquet('{template / table}.parquet')")
-        for number, name in enumerate(names):
+        for number, name in enumerate(names[:DISTINCT]):
             _write(connection, name, texts=number % TEXTS == 0)
+    for number, name in enumerate(names[DISTINCT:], DISTINCT):
+        shutil.copytree(FOLDER / f"run={names[number % DISTINCT]}", FOLDER / f"run={name}", dirs_exist_ok=True)
     size = {
         table: sum(path.stat().st_size for path in FOLDER.glob(f"*/{table}.parquet"))
         for table in ("samples", "responses")
@@ -112,8 +117,11 @@ def parquet(runs: int = 5_000) -> None:
     for words, query in QUERIES.items():
         given = {"a": names[0], "b": names[TEXTS * (runs // (2 * TEXTS))]}
         given = {key: value for key, value in given.items() if f"${key}" in query}
-        seconds = [_timed(query, given) for _ in range(2)]
-        common.say(scale=words, first=seconds[0], again=seconds[1], peak_mb=_peak_mb())
+        for _ in range(2):
+            before = _work(resource.RUSAGE_SELF)
+            seconds = _timed(query, given)
+            cpu = _work(resource.RUSAGE_SELF) - before
+        common.say(scale=words, seconds=seconds, cpu=cpu, peak_mb=_peak_mb())
 
 
 def _template() -> Path:

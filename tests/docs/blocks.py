@@ -37,8 +37,8 @@ def pages() -> list[Path]:
 
 
 def guides() -> list[Path]:
-    """The pages whose blocks run: the README and docs/guides."""
-    return [ROOT / "README.md", *sorted((DOCS / "guides").glob("*.md"))]
+    """The pages whose blocks run: the README, docs/guides and docs/scale.md."""
+    return [ROOT / "README.md", *sorted((DOCS / "guides").glob("*.md")), DOCS / "scale.md"]
 
 
 def blocks(page: Path) -> list[Block]:
