@@ -58,6 +58,8 @@ class Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
+    # Headers and content are two packets. Held back until the client has confirmed the first, the second takes 40 ms.
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         self._reply({})

@@ -50,10 +50,10 @@ def tear(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.full)])
+@pytest.mark.parametrize("every", [15, pytest.param(1, marks=pytest.mark.full)])
 @pytest.mark.parametrize("action", ["create", "record", "gc"])
 def test_killed_in_each_change_to_a_file(action: str, every: int, store: Store, tear: Path, tmp_path: Path) -> None:
-    """What is there after each kill, and that work goes on after each, or each fifth."""
+    """What is there after each kill, and that work goes on after each, or each fifteenth."""
     folder, model = tmp_path / "torn", store.path if action != "create" else tmp_path / "none" / torn.NAME
     folder.mkdir()
     done = subprocess.run(

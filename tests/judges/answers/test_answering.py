@@ -14,6 +14,7 @@ from harness.errors import UsageError
 from harness.types import BackendInfo, Generate, Request, Response
 from judges.answers import answering, templates
 from judges.answers.options import AnswerOptions
+from judges.answers.planning import make_plan
 from judges.answers.templates import Template
 from judges.store import Store
 from tests.harness.backends.small_server import SmallModel, SmallServer
@@ -159,7 +160,8 @@ def test_answers_go_on_with_the_backend_that_they_began_with(tmp_path, prompts, 
 def test_what_makes_answers_makes_their_identity(tmp_path, prompts):
     changes = [{}, {"seed": 1}, {"temperature": 0.5}, {"top_p": 0.5}]
     changes += [{"template": "plain"}, {"max_new_tokens": 5}, {"sample": 1}]
-    found = [made(tmp_path, prompts, **change)[0].answers.identity for change in changes]
+    options = [AnswerOptions(model="tiny", prompts=prompts, db=str(tmp_path / "s.duckdb"), **each) for each in changes]
+    found = [make_plan(each, load(prompts)).identity for each in options]
     assert len(set(found)) == len(changes)
 
 
