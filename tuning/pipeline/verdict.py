@@ -188,7 +188,9 @@ def _over(
             a, b = own.values[task][:, unseen], choice.values[task][:, unseen]
             clusters = [cluster for cluster, wanted in zip(board.clusters[task], unseen, strict=True) if wanted]
             same = Interval(0.0, 0.0, 0.0)
-            differences.append(same if choice is own else crossed_difference(a, b, clusters, _reach(a, b)).interval)
+            differences.append(
+                same if choice is own else crossed_difference(a, b, clusters, reach=_reach(a, b)).interval
+            )
     value = statistics.fmean(one.value for one in differences)
     below = math.hypot(*(one.value - one.low for one in differences)) / len(differences)
     above = math.hypot(*(one.high - one.value for one in differences)) / len(differences)
