@@ -187,8 +187,8 @@ def test_votes_are_counted_and_rank(road: Road, tmp_path: Path, monkeypatch: pyt
     assert {"the preference of people", "the preference of judges"} <= {rule.name for rule in result.verdict.rules}
 
 
-def test_a_larger_budget_goes_on(file: StudyFile) -> None:
-    more = read(file.path, {"db": file.tune.db, "budget": 7})
+def test_a_larger_budget_goes_on(road: Road) -> None:
+    more = read(road.file.path, {"db": road.file.tune.db, "budget": 7})
     search, *others = session.status(more)
     assert (search.done, search.total, search.entries[0].count) == (0, 1, "5 of 7 trials")
     assert {other.total for other in others} == {0}
