@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 import pytest
 
 from judges.store.rows import ComparisonRow
+from leaderboard.html import where_from
+from leaderboard.testing import HOSTILE
 from tests.harness.runs import json_of
 from tests.leaderboard.page_runner import Drawn, draw
 from tests.tuning.trace.filled import FLIP, METRICS
 from tuning.pipeline.study_file import StudyFile
 from tuning.store import Store
-from tuning.trace.links import address
+from tuning.trace.links import Figure, Link, address
 
 Document = dict[str, Any]
 _NUMBER = re.compile(r"[-+−]?\d[\d,]*(?:\.\d+)?(?:e-\d+)?")
@@ -202,8 +204,6 @@ def test_a_sample_or_a_loss_that_was_altered_is_found(
 @pytest.mark.parametrize("name", ["run", "compare", "studies", "preference"])
 def test_the_chain_opens_on_the_page(store: Store, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it is read when somebody opens it."""
-    from leaderboard.html import where_from
-
     page, query = pages(store)[name][0]
     asked: list[Sequence[str]] = []
     monkeypatch.setattr(where_from, "show", lambda key, words, opened=False: asked.append(words))
@@ -215,3 +215,25 @@ def test_the_chain_opens_on_the_page(store: Store, name: str, monkeypatch: pytes
     ):
         assert f'<span class="kind">{kind}</span>' in tree
     assert "<script" not in tree
+
+
+def test_names_in_a_chain_are_text() -> None:
+    inner = Link("checkpoint", HOSTILE, {HOSTILE: [HOSTILE]}, missing=[HOSTILE], command=HOSTILE)
+    figure = Figure(HOSTILE, HOSTILE, made_from=HOSTILE, stored="another")
+    tree = str(where_from.tree(Link("run", HOSTILE, figures=[figure], page=f"/run?run={HOSTILE}", sources=[inner])))
+    assert set(re.findall(r"<(\w+)", tree)) == {
+        "ul",
+        "li",
+        "span",
+        "a",
+        "b",
+        "p",
+        "div",
+        "details",
+        "summary",
+        "dl",
+        "dt",
+        "dd",
+    }
+    assert "&lt;script&gt;" in tree
+    assert "is not what the stored samples give" in tree

@@ -104,6 +104,6 @@ def _fact(name: str, value: object) -> str:
     elif isinstance(value, float):
         text = f"{value:.5g}"
     else:
-        text = str(value)
+        text = str(value).replace("\n", "\\n")
         text = text[:12] if name in _SHORT else text
     return text if len(text) <= _MOST else f"{text[: _MOST - 1]}…"
