@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from harness.evaluation.configurations import configurations
 from judges.store.rows import ComparisonRow
 from leaderboard.html import where_from
 from leaderboard.testing import HOSTILE
@@ -155,12 +156,14 @@ def pages(store: Store) -> dict[str, list[tuple[str, dict[str, Any]]]]:
     """Of each page: addresses, as a page and its query."""
     runs = {run.name: run.id for run in store.runs()}
     base, one, two = runs["whole base"], runs["whole common seed 1"], runs["whole common seed 2"]
+    keys = {each.name: each.key for each in configurations(store)}
+    common, paper = (keys[f"whole-random-0/{label}"] for label in ("common", "paper-default"))
     study = store.studies()[0].id
     prompts = store.compared_prompts()[0]["digest"]
     return {
         "leaderboard": [("leaderboard", {})],
         "run": [("run", {"run": one, "against": base}), ("run", {"run": one, "task": "bbh"})],
-        "compare": [("compare", {"runs": [base, one, two]})],
+        "compare": [("compare", {"runs": [base, one, two]}), ("compare", {"runs": [common, paper]})],
         "studies": [("studies", {"study": study, "view": view}) for view in ("trials", "scores")],
         "preference": [
             ("preference", {"prompts": prompts, "source": source, "view": view})

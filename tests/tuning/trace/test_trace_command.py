@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from harness.evaluation.configurations import configurations
 from harness.results import RunRow
 from judges.store.rows import AnswerSetRow
 from tests.harness.runs import cli, json_of
@@ -131,10 +132,11 @@ def test_a_sample_a_trial_a_study_and_a_run(store: Store, run: RunRow, study: St
 
 
 def test_a_configuration_is_a_mean_over_its_seeds(store: Store) -> None:
-    runs = [run for run in store.runs() if "configuration=common" in store.tags()[run.id]]
+    (one,) = [one for one in configurations(store) if one.name == "whole-random-0/common"]
+    runs = one.runs
     assert len(runs) == 2
     means = [sum(s.metrics["acc"] for s in store.samples(run.id, "mmlu")) / ITEMS for run in runs]
-    for words in (["configuration=common", "mmlu"], ["common", "mmlu"]):
+    for words in ([f"configuration={one.key}", "mmlu"], [one.name, "mmlu"], [f"{one.name}/mmlu"]):
         document = traced(store, *words)
         assert document["figures"][0]["value"] == pytest.approx(sum(means) / 2)
         assert {link["facts"].get("id") for link in links(document)} >= {run.id for run in runs}
