@@ -102,8 +102,8 @@ def test_the_whole_way_on_the_embedded_model(tmp_path: Path) -> None:
     )
     assert len(found["runs"]) == 1 + 2 * (len(found["finalists"]) - 1)
     assert all(run["scores"] for run in found["runs"])
-    rows = leaderboard(Store(tmp_path / "s.duckdb"))
-    assert sorted(len(row["trainings"]) for row in rows) == [1] + [2] * (len(found["finalists"]) - 1)
+    shown = leaderboard(Store(tmp_path / "s.duckdb"))
+    assert sorted(len(row["trainings"]) for row in shown) == [1] + [2] * (len(found["finalists"]) - 1)
     assert all((Path(path) / "harness_merge.json").exists() for path in found["merged"])
 
 

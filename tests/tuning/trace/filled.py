@@ -116,7 +116,7 @@ def _run(store: Store, model: Model, tag: str, tags: tuple[str, ...], config: di
             for s in intervals.scores(plain, METRICS[task], macro=True)
         ]
     store.save_scores(run.id, scores)
-    for name in (*tags, f"configuration={model.title}"):
+    for name in tags:
         store.tag(run.id, name)
 
 

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -131,10 +132,12 @@ def test_a_sample_a_trial_a_study_and_a_run(store: Store, run: RunRow, study: St
 
 
 def test_a_configuration_is_a_mean_over_its_seeds(store: Store) -> None:
-    runs = [run for run in store.runs() if "configuration=common" in store.tags()[run.id]]
+    name = "whole-random-0/common"
+    (key,) = {tag for tags in store.tags().values() for tag in tags if tag.startswith(f"configuration={name}@")}
+    runs = [run for run in store.runs() if key in store.tags()[run.id]]
     assert len(runs) == 2
     means = [sum(s.metrics["acc"] for s in store.samples(run.id, "mmlu")) / ITEMS for run in runs]
-    for words in (["configuration=common", "mmlu"], ["common", "mmlu"]):
+    for words in ([key, "mmlu"], [name, "mmlu"]):
         document = traced(store, *words)
         assert document["figures"][0]["value"] == pytest.approx(sum(means) / 2)
         assert {link["facts"].get("id") for link in links(document)} >= {run.id for run in runs}
@@ -267,3 +270,23 @@ def test_answers_lead_to_their_trial(store: Store) -> None:
     document = traced(store, answers.id)
     assert [link["kind"] for link in links(document)][:4] == ["answers", "prompts", "checkpoint", "trial"]
     assert json.loads(json.dumps(document)) == document
+
+
+def test_configurations_are_compared_and_found_as_show_names_them(store: Store) -> None:
+    rows = {row["configuration"]: row for row in json_of("show", "--db", store.path)["runs"]}
+    key = next(key for key in rows if key.startswith("whole-random-0/common@"))
+    name = key.partition("@")[0]
+    assert len(rows[key]["trainings"]) == 2
+    for words in ([name, "mmlu"], [key, "mmlu"]):
+        figure = traced(store, *words)["figures"][0]
+        assert [figure[end] for end in ("value", "low", "high")] == pytest.approx(
+            [rows[key]["scores"]["mmlu"][end] for end in ("value", "low", "high")]
+        )
+    base = next(run for run in store.runs() if run.name == "whole base")
+    (found,) = [row for row in json_of("compare", base.id, name, "--db", store.path) if row["task"] == "mmlu"]
+    for words in ([name, "against", base.id], [f"/compare?runs={base.id}&runs={quote(key)}"]):
+        compared = traced(store, *words)
+        difference = next(figure for figure in compared["figures"] if figure["name"] == "mmlu acc, difference")
+        assert [difference[end] for end in ("value", "low", "high")] == [
+            found[end] for end in ("difference", "low", "high")
+        ]
