@@ -15,15 +15,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.errors import UsageError, suggest
-from harness.evaluation.compare import results
+from harness.evaluation.compare import SAME, results
 
 if TYPE_CHECKING:
     from harness.evaluation.compare import TaskResult
     from harness.results import RunRow, Store, TaskRow
 
 MEMBER, SEED = "configuration=", "seed="
-# all that has to be equal for two scores to mean the same, beside the system text and the settings
-_SAME = ("task", "protocol", "metric", "version", "shots", "chat", "data_digest")
+_SAME = ("metric", *(field for field in SAME.values() if field != "system"))  # of a task; the system text is its run's
 
 
 @dataclass(frozen=True, slots=True)

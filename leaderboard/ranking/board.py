@@ -117,9 +117,12 @@ def _checkpoint(run: RunRow) -> str:
 
 
 def _runs_of(document: Mapping[str, Any], task: str, tasks: Mapping[tuple[str, str], TaskRow]) -> tuple[str, ...]:
-    """One of each seed that has the task."""
+    """The newest of each seed that has the task, in the document's protocol."""
     own = (training["runs"] for training in document["trainings"] if task in training["scores"])
-    return tuple(next(run for run in runs if (run, task) in tasks) for runs in own)
+    return tuple(
+        next(run for run in runs if (run, task) in tasks and tasks[run, task].protocol == document["protocol"])
+        for runs in own
+    )
 
 
 def _add(row: Row, document: Mapping[str, Any], runs: Mapping[str, RunRow]) -> None:

@@ -44,7 +44,7 @@ def comparison_link(
         "comparison",
         f"{', '.join(other.name for other in others)} against {baseline.name}",
         {
-            "baseline": [run.id for run in baseline.runs],
+            "baseline": baseline.key or baseline.newest.id,
             "runs": [run.id for other in others for run in other.runs],
             "tasks": list(dict.fromkeys(shared)),
         },

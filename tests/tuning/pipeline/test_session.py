@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.evaluation.leaderboard import leaderboard
 from harness.progress import SILENT, Progress
 from harness.progress.outline import OutlineEntry
 from judges.people import raters
@@ -17,6 +18,7 @@ from judges.people.votes import Desk
 from tuning.exchange import study_files
 from tuning.pipeline import session
 from tuning.pipeline.study_file import StudyFile, read
+from tuning.pipeline.verdict import scores
 from tuning.store import Store
 
 FILE = """
@@ -120,6 +122,21 @@ def test_from_the_file_to_the_verdict(road: Road) -> None:
     assert third == ["people"], "nothing else is left to do"
     assert road.again.verdict is not None
     assert road.again.verdict.sentences == result.verdict.sentences
+
+
+def test_the_board_has_a_row_a_configuration_with_the_verdicts_figures(road: Road) -> None:
+    assert road.whole.verdict is not None
+    board = road.whole.verdict.board
+    rows = {row["configuration"]: row for row in leaderboard(Store(road.file.tune.db))}
+    assert set(rows) == {configuration.finalist.configuration for configuration in board.configurations}
+    for configuration in board.configurations:
+        row = rows[configuration.finalist.configuration]
+        assert [training["seed"] for training in row["trainings"]] == ([None] if configuration.is_base else [1, 2])
+        score = row["scores"]["mmlu"]
+        value, low, high = scores(board, configuration, "mmlu")
+        if not configuration.is_base:  # one run alone has its own interval
+            assert (100 * score["low"], 100 * score["high"]) == pytest.approx((low, high))
+        assert 100 * score["value"] == pytest.approx(value)
 
 
 def elsewhere(road: Road, folder: Path) -> StudyFile:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from harness.errors import MissingError, UsageError
+from harness.evaluation.leaderboard import leaderboard
 from harness.progress import SILENT
 from tests.harness.runs import json_of
 from tests.tuning import fakes
@@ -101,6 +102,8 @@ def test_the_whole_way_on_the_embedded_model(tmp_path: Path) -> None:
     )
     assert len(found["runs"]) == 1 + 2 * (len(found["finalists"]) - 1)
     assert all(run["scores"] for run in found["runs"])
+    shown = leaderboard(Store(tmp_path / "s.duckdb"))
+    assert sorted(len(row["trainings"]) for row in shown) == [1] + [2] * (len(found["finalists"]) - 1)
     assert all((Path(path) / "harness_merge.json").exists() for path in found["merged"])
 
 
