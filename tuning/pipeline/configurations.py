@@ -109,12 +109,12 @@ def _compromise(values: Mapping[int, tuple[float, ...]]) -> int:
 
 
 def rules_of_searches(searches: Sequence[Searched]) -> dict[str, str]:
-    """The digest of what each further search chose, by the rule's name."""
+    """The digest of what each further search, and each of several objectives, chose, by the rule's name."""
     rules: dict[str, str] = {}
     for one in searches:
-        if not one.search.change or not one.ledger.ranked():
-            continue
         values = _front_values(one)
+        if not (one.search.change or values) or not one.ledger.ranked():
+            continue
         number = _compromise(values) if values else next(iter(choose(one.row, one.ledger, 1))).trial
         of_one = "validation loss" if tuple(one.row.config["objectives"]) == ("validation",) else "one objective"
         kind = "several objectives" if values else of_one

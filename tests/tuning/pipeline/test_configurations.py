@@ -59,6 +59,9 @@ def test_a_front_has_its_choice_and_some_of_the_others() -> None:
     assert of_front == [(3, "choice on the front"), (2, "front"), (1, "front")]
     assert rules_of_searches(searches) == {"several objectives (nsga2 seed 0, by both)": "nsga2 3"}
 
+    of_all = rules_of_searches([searched("nsga2", SEVERAL)])
+    assert of_all == {"several objectives (nsga2 seed 0)": "nsga2 3"}, "where all searches have several too"
+
 
 def test_the_worst_are_of_searches_that_can_be_compared() -> None:
     other = searched("tpe", [("", (9.0,)), ("", (8.0,))], "900 validation rows")
