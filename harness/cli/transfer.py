@@ -21,7 +21,8 @@ def export(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[RUN OUT | RUN|STUDY…]", help="A run by name, tag or id, and a folder; or what to track."
+            metavar="RUN OUT",
+            help="A run by name, tag or id, and a folder. With --mlflow or --trackio: runs and studies; all without.",
         ),
     ] = None,
     format: Annotated[Format, typer.Option(help="json is lm-eval's results layout.")] = Format.parquet,

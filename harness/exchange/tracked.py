@@ -78,7 +78,8 @@ def tracked(db: str | Path, words: Sequence[str]) -> list[Tracked]:
     """What the words name, each once; everything without words. UsageError for a word that names nothing."""
     sources: list[TrackedSource] = [registry.load("tracked", name) for name in registry.names("tracked")]
     found: list[Tracked] = []
-    for word in words or [None]:
+    wanted: Sequence[str | None] = words or [None]
+    for word in wanted:
         own = [one for source in sources for one in source(str(db), word)]
         if word is not None and not own:
             known = {one.name for source in sources for one in source(str(db), None)}
