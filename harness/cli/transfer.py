@@ -18,24 +18,67 @@ class Format(StrEnum):
 
 
 def export(
-    run: Annotated[str, typer.Argument(help="The run's name, tag or id.")],
-    out: Annotated[Path, typer.Argument(help="A folder; it is made where it is missing.")],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN OUT",
+            help="A run by name, tag or id, and a folder. With --mlflow or --trackio: runs and studies; all without.",
+        ),
+    ] = None,
     format: Annotated[Format, typer.Option(help="json is lm-eval's results layout.")] = Format.parquet,
+    mlflow: Annotated[
+        str | None,
+        typer.Option(metavar="URI", help="Write runs and studies, or all, to an MLflow server.", show_default=False),
+    ] = None,
+    trackio: Annotated[
+        str | None,
+        typer.Option(metavar="PROJECT", help="Write them to a project of trackio on this machine.", show_default=False),
+    ] = None,
     db: Db = DEFAULT_DB,
     json: Json = False,
 ) -> None:
-    """Write a run to files: Parquet or CSV tables, or lm-eval's results with samples."""
+    """Write a run to files: Parquet or CSV tables, or lm-eval's results with samples.
+
+    With --mlflow or --trackio, write runs and studies to a tracker; what is there already is not written twice."""
+    if mlflow is not None or trackio is not None:
+        _track(words or [], mlflow, trackio, db, json)
+        return
+    from harness.errors import UsageError
     from harness.exchange import export as write
     from harness.results import Store
 
+    if len(words or []) != 2:
+        raise UsageError("harness export takes a run and a folder: harness export RUN OUT.")
+    run, out = words or []
     store = Store(db)
     run_row = store.resolve(run)
-    files = write(store, run_row.id, out, format.value)
+    files = write(store, run_row.id, Path(out), format.value)
     if json:
         print_json({"run": run_row.id, "format": format.value, "files": [str(file) for file in files]})
         return
     for file in files:
         typer.echo(file)
+
+
+def _track(words: list[str], mlflow: str | None, trackio: str | None, db: str, json: bool) -> None:
+    from dataclasses import asdict
+
+    from harness.exchange.mlflow_tracker import MlflowTracker
+    from harness.exchange.tracked import Tracker, tracked
+    from harness.exchange.trackio_tracker import TrackioTracker
+
+    trackers: dict[str, Tracker] = {}
+    if mlflow is not None:
+        trackers[f"MLflow at {mlflow}"] = MlflowTracker(mlflow)
+    if trackio is not None:
+        trackers[f"trackio's project {trackio}"] = TrackioTracker(trackio)
+    found = tracked(db, words)
+    logged = {name: tracker.log(found) for name, tracker in trackers.items()}
+    if json:
+        print_json({name: asdict(one) for name, one in logged.items()})
+        return
+    for name, one in logged.items():
+        typer.echo(f"{name}: {len(one.new)} new, {len(one.changed)} gone on with, {len(one.same)} there already")
 
 
 def import_(

@@ -9,7 +9,7 @@ tests (pytest, with the assertions that stand here):
 
 and has a test for every sentence of the contract. The suites:
 
-    harness.testing       TaskContract, BackendContract, GraderContract, CommandContract
+    harness.testing       TaskContract, BackendContract, GraderContract, CommandContract, TrackedContract
     tuning.testing        OptimizerContract, ObjectiveContract
     judges.testing        JudgeContract
     leaderboard.testing   PageContract
@@ -28,11 +28,13 @@ pytest.register_assert_rewrite(
     "harness.testing.answers",
     "harness.testing.commands",
     "harness.testing.graders",
+    "harness.testing.tracked",
 )
 
 from harness.testing.backends import BackendContract  # noqa: E402
 from harness.testing.commands import CommandContract  # noqa: E402
 from harness.testing.graders import GraderContract  # noqa: E402
 from harness.testing.tasks import TaskContract  # noqa: E402
+from harness.testing.tracked import TrackedContract  # noqa: E402
 
-__all__ = ["BackendContract", "CommandContract", "GraderContract", "TaskContract"]
+__all__ = ["BackendContract", "CommandContract", "GraderContract", "TaskContract", "TrackedContract"]

@@ -122,6 +122,15 @@ def show_flower(word, db, json):
     print('{"flower": "rose"}' if json else "a rose is shown")
     return True
 """
+TRACKED = """
+from datetime import UTC, datetime
+from harness.exchange.tracked import Metric, Tracked
+
+def seeds(db, word):
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    rose = Tracked("seed:1", "a rose", "finished", moment, moment, {"colour": "red"}, [Metric("petals", 5.0)])
+    return [rose] if word in (None, "rose") else []
+"""
 MODULES = {
     "task": TASK,
     "backend": BACKEND,
@@ -134,6 +143,7 @@ MODULES = {
     "function": FUNCTION,
     "schema": SCHEMA,
     "view": VIEW,
+    "tracked": TRACKED,
 }
 PARTS = {  # one of each kind
     "tasks": {"capitals": "plugged_task:Capitals.load"},
@@ -147,6 +157,7 @@ PARTS = {  # one of each kind
     "api": {"greet": "plugged_function:greet"},
     "schemas": {"greetings": "plugged_schema:Schema"},  # known, and not taken: the store's versions are one sequence
     "show": {"flower": "plugged_view:show_flower"},
+    "tracked": {"seeds": "plugged_tracked:seeds"},
 }
 
 

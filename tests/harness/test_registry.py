@@ -12,7 +12,9 @@ import pytest
 
 from harness import doctor, registry, tasks
 from harness.errors import MissingError, UsageError
+from harness.results import Store
 from tests.harness.plugged import PARTS, forget, install, install_one_of_each
+from tests.harness.results import make
 from tests.harness.runs import cli, json_of
 
 OURS = [(kind, name) for kind in registry.KINDS for name in registry.names(kind) if name not in registry.plugins(kind)]
@@ -102,6 +104,14 @@ def test_a_task_and_a_backend_are_run(plugged: Path, tmp_path: Path) -> None:
 def test_a_task_of_ours_and_a_plugins_are_loaded_together(plugged: Path) -> None:
     selected = tasks.load("capitals,mmlu:nature", "sample")
     assert [(each.task.name, each.groups) for each in selected] == [("capitals", ()), ("mmlu", ("nature",))]
+
+
+def test_what_a_plugin_gives_is_tracked(plugged: Path, tmp_path: Path) -> None:
+    from harness.exchange.tracked import tracked
+
+    make.stored(Store(tmp_path / "s.duckdb"), status="finished", name="mine")
+    assert [one.name for one in tracked(tmp_path / "s.duckdb", ["rose"])] == ["a rose"]
+    assert [one.name for one in tracked(tmp_path / "s.duckdb", [])] == ["mine", "a rose"]
 
 
 def test_what_a_plugin_knows_is_shown(plugged: Path, tmp_path: Path) -> None:

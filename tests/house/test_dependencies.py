@@ -16,7 +16,11 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("data", "harness", "judges", "tuning", "leaderboard")
 OWN = {*PRODUCT, "bench", "tests"}
-NOT_INSTALLED = {"vllm": "vllm"}  # extras that `make` leaves out: by import name
+NOT_INSTALLED = {
+    "mlflow": "mlflow-skinny",
+    "trackio": "trackio",
+    "vllm": "vllm",
+}  # extras that `make` leaves out: by import name
 BY_HAND = {"gguf"}  # bench.real_model asks for it in a sentence
 
 
@@ -48,8 +52,8 @@ EXTRAS = ("vllm", "cluster", "quantize")
 @pytest.mark.parametrize(
     ("folders", "extras"),
     [
-        (PRODUCT, ("vllm", "cluster", "quantize", "testing")),
-        (("tests", "bench"), ("vllm", "cluster", "quantize", "dev")),
+        (PRODUCT, ("vllm", "cluster", "quantize", "testing", "tracking")),
+        (("tests", "bench"), ("vllm", "cluster", "quantize", "tracking", "dev")),
     ],
 )
 def test_imports_are_declared(folders: tuple[str, ...], extras: tuple[str, ...]):
