@@ -50,6 +50,7 @@ EXTRAS = ("vllm", "cluster", "quantize")
     [
         (PRODUCT, ("vllm", "cluster", "quantize", "testing")),
         (("tests", "bench"), ("vllm", "cluster", "quantize", "dev")),
+        (("docs",), ("docs",)),
     ],
 )
 def test_imports_are_declared(folders: tuple[str, ...], extras: tuple[str, ...]):
