@@ -16,7 +16,8 @@ import sys
 from bench.common import WORK, tell
 from tuning.objectives.objectives import measure_of
 from tuning.report.documents import compute
-from tuning.search.rungs import FRACTIONS, correlations
+from tuning.search.estimates import correlations
+from tuning.search.rungs import FRACTIONS
 from tuning.store import Store
 from tuning.study import finalists, session
 from tuning.study.definition import plan, surroundings
@@ -94,7 +95,7 @@ def main() -> None:
         measured = {
             m.finalist.study.name: m.mean for m in finalists.measurements(list(best.values()), arguments.finals)
         }
-        curves = best["rungs"].ledger.curves
+        (curves,) = best["rungs"].ledger.rung_values.curves
         quality.append(
             {
                 "seed": seed,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from data.sample.make_instructions import instructions
+from data.sample.make_neutral_texts import neutral_texts
 from data.sample.make_prompts import prompts
 from data.tiny.passages import make_passage
 from data.tiny.programs import OPERATIONS, make_program
@@ -118,11 +119,12 @@ def _json(document: Any) -> bytes:
 
 def sample() -> dict[str, bytes]:
     """Every file of the sample: path -> content."""
-    return {
+    made = {
         path: content
         for part, make in enumerate((mmlu, bbh, drop, humaneval, instructions, prompts))
         for path, content in make(random.Random(SEED + part)).items()
     }
+    return {**made, "neutral/texts.jsonl": neutral_texts()}
 
 
 def main() -> None:

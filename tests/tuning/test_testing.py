@@ -189,6 +189,13 @@ class TestWinRate(_Objective):
     measures = False
 
 
+class TestForgetting(_Objective):
+    registered = "forgetting"
+    words = ("forgetting", "forgetting:sample", "forgetting:own.txt", "forgetting:own.jsonl#0123abcd")
+    bad_words = ("forgetting:", "forgetting:#0123abcd", "forgetting#0123abcd#", "forgetting@5")
+    measures = False
+
+
 def test_every_objective_of_ours_is_here() -> None:
     ours = set(registry.names("objectives")) - set(registry.plugins("objectives"))
     assert {suite.registered for suite in _Objective.__subclasses__()} == ours

@@ -119,7 +119,8 @@ def _measured(
     if not options.no_merge:
         around += MERGING * loading
     notes = [*_notes(made, options), *found.notes]
-    beside, judged = _objectives(made, options, trials, prices, notes)
+    trainings = _spread([float(sum(len(group) for group, _ in future)) for future in futures])
+    beside, judged = _objectives(made, options, trainings, prices, notes)
     adapters = [4.0 * sum(per_rank(h.target_modules) * h.rank for h in g) / len(g) for g in (small, large)]
     merged = 0 if options.no_merge else _weights(made)
     kept = min(options.keep, trials)
@@ -130,7 +131,7 @@ def _measured(
             "validation": sum(len(row.ids) for row in validation),
             "computed": _spread([tokens for _, tokens, _ in sums]).to_dict(),
         },
-        "trainings": _spread([float(len(trainings)) for trainings in futures]).to_dict(),
+        "trainings": _spread([float(len(future)) for future in futures]).to_dict(),
         "trainings_on_all_rows": _spread([float(whole) for _, _, whole in sums]).to_dict(),
         "seconds": (around + seconds + beside).to_dict(),
         "training_seconds": _training(costs, speeds, futures, len(train), len(validation)).to_dict(),
@@ -228,9 +229,9 @@ def _notes(made: Plan, options: Options) -> list[str]:
 
 
 def _objectives(
-    made: Plan, options: Options, trials: int, prices: Prices | None, notes: list[str]
+    made: Plan, options: Options, trainings: Range, prices: Prices | None, notes: list[str]
 ) -> tuple[Range, dict[str, Any] | None]:
-    """Seconds of what is measured beside the training, and what a judge is asked."""
+    """Seconds of what is measured after each training, and what a judge is asked."""
     from harness.estimate.estimating import estimate as of_run
     from harness.options import RunOptions
 
@@ -249,9 +250,13 @@ def _objectives(
                     add_bos=options.add_bos,
                 )
             )
-        beside += Range.read(run["seconds"]) * trials
-        notes.append(f"{part.word}: its run loads a model of its own beside the trainer's, for each trial.")
-    judged = judging(study, trials, options.prompts, prices)
+        beside += Range.read(run["seconds"]).times(trainings)
+        notes.append(f"{part.word}: its run loads a model of its own beside the trainer's, after each training.")
+    if any(word.startswith("forgetting") for word in (*study.objectives, *study.constraints)):
+        notes.append(
+            "The time of forgetting, which loads a base of its own after each training, is not in the estimate."
+        )
+    judged = judging(study, round(trainings.high), options.prompts, prices)
     if judged is not None:
         notes.append("The time of answers and of the judge's server is not in the estimate.")
     return beside, judged

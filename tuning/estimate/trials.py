@@ -2,7 +2,7 @@
 
 The first points are known. Half of the others are drawn evenly from the space and half are one point of it, as of a
 search that settles; with `random`, all are drawn evenly. Who goes on from a rung is decided by the study's own rule on
-values drawn at random: their order is all that the rule looks at.
+values of one objective drawn at random: their order is all that the rule looks at then.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tuning.search import rungs
+from tuning.search.fronts import Standing
 from tuning.types import Hyperparameters
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def hypers_of(study: Study, budget: int, rng: np.random.Generator) -> list[Hyper
 
 def _study(study: Study, hypers: Sequence[Hyperparameters], rng: np.random.Generator) -> list[Training]:
     trainings: list[Training] = []
-    curves: list[dict[int, float | None]] = []
+    curves: list[dict[int, Standing | None]] = []
+    values: list[float] = []  # at the highest rung
     first = len(study.start)
     groups = [list(range(min(first, len(hypers))))]
     groups += [
@@ -53,21 +55,20 @@ def _study(study: Study, hypers: Sequence[Hyperparameters], rng: np.random.Gener
     ]
     for group in groups:
         curves += [{} for _ in group]
+        values += [0.0 for _ in group]
         going = group
         for rung, fraction in enumerate(study.fractions):
             if rung:
-                going = [n for n in going if rungs.goes_on(curves, n, rung - 1, first)]
+                going = rungs.going_on(curves, rung - 1, going, first)
             for n in going:
-                before = curves[n].get(rung - 1)
                 fresh = float(rng.normal())
-                curves[n][rung] = (
-                    fresh if before is None else ALIKE_RUNGS * before + (1 - ALIKE_RUNGS**2) ** 0.5 * fresh
-                )
+                values[n] = ALIKE_RUNGS * values[n] + (1 - ALIKE_RUNGS**2) ** 0.5 * fresh if rung else fresh
+                curves[n][rung] = Standing((values[n],))
             packed = [going[at : at + study.packed] for at in range(0, len(going), study.packed)]
             trainings += [(tuple(rungs.shrunk(hypers[n], fraction) for n in batch), fraction) for batch in packed]
     if len(study.fractions) > 1:
         last = len(study.fractions) - 1
-        best = sorted(range(len(hypers)), key=lambda n: (-max(curves[n]), curves[n][max(curves[n])] or 0.0))
-        lacking = [n for n in best[: rungs.ALL_ROWS] if last not in curves[n]]
+        best = sorted(range(len(hypers)), key=lambda n: (-max(curves[n]), values[n]))
+        lacking = [n for n in best[: rungs.ALL_ROWS * len(study.objectives)] if last not in curves[n]]
         trainings += [((hypers[n],), study.fractions[-1]) for n in lacking]
     return trainings

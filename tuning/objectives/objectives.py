@@ -7,6 +7,7 @@
     benchmark:TASK@N    1 - the task's headline score on the first N items of each group, through `harness run` on
                         the merged adapter; `tune top --run` then leaves these items out of what it reports
     win-rate:JUDGE@N    1 - the adapter's win rate against the base on N open prompts (win_rate_objective.py)
+    forgetting[:FILE]   loss on neutral text less the base's own, nats a token (forgetting.py)
 
 A constraint is one of these with a limit: "seconds<=600". Objectives are parts (harness/registry.py), found by the word
 before the colon.
@@ -17,12 +18,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from harness import registry
 from harness.errors import IncompleteError, ModelError, UsageError
 from harness.progress.named import Named
 from harness.tasks import parse
+from tuning.objectives.forgetting import NAME as FORGETTING
+from tuning.objectives.forgetting import Forgetting
 from tuning.objectives.win_rate_objective import WinRate
 from tuning.types import Measured, Objective, ObjectiveFactory, Surroundings, TrialError
 
@@ -32,8 +35,8 @@ if TYPE_CHECKING:
     from tuning.store import Store
 
 Measure = Callable[[Measured], float]
-CHEAP = ("adapter-size",)  # known after any rung, and the same at each
-
+Growth = Literal["constant", "rising", "proportional", "unknown"]  # of a value with the rows that are trained on
+GROWTHS: dict[str, Growth] = {"adapter-size": "constant", "memory": "rising", "seconds": "proportional"}
 
 NOWHERE = Surroundings("", "", None, "", None, "")  # to look at words alone
 
@@ -110,6 +113,12 @@ def measure_of(word: str, where: Surroundings) -> Measure:
     return lambda measured: objective.measure(measured, where)
 
 
+def growth(text: str) -> Growth:
+    """How the value of an objective, or of what a constraint limits, changes with the rows. Only the first three never
+    fall."""
+    return GROWTHS.get(text.partition("<=")[0].partition(":")[0].strip(), "unknown")
+
+
 def words_of(text: str) -> tuple[str, ...]:
     """Objectives that stand one after the other with commas. UsageError where there is no such one, or one twice."""
     words = tuple(word.strip() for word in text.split(","))
@@ -127,21 +136,29 @@ def check_constraint(text: str) -> None:
 
 def kept(text: str, where: Surroundings) -> str:
     """An objective or a constraint as a study keeps it."""
-    word, sign, limit = text.replace(" ", "").partition("<=")
-    return WinRate.of(word).kept(where.prompts) + sign + limit if word.startswith("win-rate:") else text
+    word, sign, limit = (part.strip() for part in text.partition("<="))
+    if word.startswith("win-rate:"):
+        return WinRate.of(word).kept(where.prompts) + sign + limit
+    return Forgetting.of(word).kept() + sign + limit if word.partition(":")[0] == FORGETTING else text
 
 
 def constraint_of(text: str, where: Surroundings) -> Measure:
     """ "seconds<=600" as a measure that is at most 0 where it holds."""
-    word, sign, limit = text.replace(" ", "").partition("<=")
+    word, most = limit_of(text)
+    measure = measure_of(word, where)
+    return lambda measured: measure(measured) - most
+
+
+def limit_of(text: str) -> tuple[str, float]:
+    """What "seconds<=600" limits, and its limit. UsageError where the text is not written so."""
+    word, sign, limit = (part.strip() for part in text.partition("<="))
     try:
         most = float(limit)
     except ValueError:
         most = float("nan")
     if not sign or not 0 <= most < math.inf:
         raise UsageError(f"A constraint is written NAME<=NUMBER (from 0 up), for example seconds<=600, not {text!r}.")
-    measure = measure_of(word, where)
-    return lambda measured: measure(measured) - most
+    return word, most
 
 
 def outside(store: Store, run: str, task: str, part: Slice) -> list[Score]:

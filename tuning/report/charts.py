@@ -199,8 +199,9 @@ def in_units(objective: str) -> str:
         "seconds": "seconds of training",
         "memory": "memory, bytes",
         "adapter-size": "adapter, bytes",
+        "forgetting": "forgetting, nats a token",
     }
-    return known.get(objective, one_line(objective, 40))
+    return known.get(objective.partition(":")[0], one_line(objective, 40))
 
 
 def _short(value: object) -> str:

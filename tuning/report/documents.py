@@ -75,7 +75,7 @@ def study_document(row: StudyRow, ledger: Ledger, merged: Path | None = None) ->
         "best": best and {**trials[best.number - 1], "adapter": adapter, "merged": str(merged) if merged else None},
     }
     if len(row.config["objectives"]) > 1:
-        document["front"] = front(ledger)
+        document["front"] = ledger.front
     return document
 
 
@@ -152,17 +152,6 @@ def compute(ledger: Ledger) -> dict[str, int]:
     }
 
 
-def front(ledger: Ledger) -> list[int]:
-    """Trials that no other betters in one objective and equals in the rest."""
-    known = [t for t in ledger.trials if t.state == "finished" and not any(c > 0 for c in t.constraints)]
-
-    def better(a: TrialRow, b: TrialRow) -> bool:
-        pairs = list(zip(a.objectives, b.objectives, strict=True))
-        return all(x <= y for x, y in pairs) and any(x < y for x, y in pairs)
-
-    return [t.number for t in known if not any(better(other, t) for other in known)]
-
-
 def view_of(store: Store, study: str) -> StudyView:
     """A study by its id, with all that was measured of it."""
     from tuning.study.definition import ledger_of
@@ -203,6 +192,7 @@ def study_view(row: StudyRow, ledger: Ledger, measured: Mapping[int, Mapping[str
                 scores={name: score.value for name, score in scored.items()},
                 intervals={name: score.interval for name, score in scored.items() if score.interval},
                 runs=tuple(dict.fromkeys(run for score in scored.values() for run in score.runs)),
+                feasible=ledger.keeps_constraints(trial.number),
             )
         )
     return StudyView(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from tuning.report.correlation import FEWEST, Agreement, agreement
 from tuning.report.importance import Importance, importance
 from tuning.report.views import StudyView, TrialView
+from tuning.search.fronts import first_front
 
 TOP = 10
 HIGH_RANK = 32
@@ -173,11 +174,7 @@ def mattered_words(forest: Importance | None) -> str:
 
 
 def front(view: StudyView) -> tuple[TrialView, ...]:
-    """The ranked trials that none betters in all objectives; () where there is one objective."""
-    ranked = view.ranked if len(view.objectives) > 1 else []
-    values = [trial.values or () for trial in ranked]
-
-    def beaten(one: tuple[float, ...]) -> bool:
-        return any(other != one and all(a <= b for a, b in zip(other, one, strict=True)) for other in values)
-
-    return tuple(trial for trial, own in zip(ranked, values, strict=True) if not beaten(own))
+    """The trials on all rows that break no constraint and that none of these betters in all objectives; () where there
+    is one objective."""
+    kept = [trial for trial in view.ranked if trial.feasible] if len(view.objectives) > 1 else []
+    return tuple(kept[place] for place in first_front([trial.values or () for trial in kept]))

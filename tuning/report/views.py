@@ -26,6 +26,7 @@ class TrialView:
     scores: Mapping[str, float] = field(default_factory=dict)  # by benchmark or preference, higher is better
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # 95%, of those scores that have one
     runs: tuple[str, ...] = ()  # ids of the runs that measured it
+    feasible: bool = True  # it breaks no constraint
 
     @property
     def first(self) -> float:
@@ -58,5 +59,6 @@ class StudyView:
 
     @property
     def ranked(self) -> list[TrialView]:
-        """Trials that were measured on all rows, the best first."""
-        return sorted((trial for trial in self.trials if trial.whole), key=lambda trial: (trial.first, trial.number))
+        """Trials that were measured on all rows, the best first; those that break a constraint come last."""
+        whole = (trial for trial in self.trials if trial.whole)
+        return sorted(whole, key=lambda trial: (not trial.feasible, trial.first, trial.number))

@@ -1,7 +1,8 @@
 """Searches that were recorded once, as functions of a point: optimizers are compared on them in seconds.
 
-`tiny_grid()` is a complete grid that was trained (bench/training/record_grid.py): claims rest on it. `paper()` is a
-surrogate fitted to 100 points of arXiv 2312.00949, and is no better than its leave-one-out R².
+`tiny_grid()` is a complete grid that was trained (bench/training/record_grid.py): claims rest on it, and
+`tiny_grid_rungs()` has what these trainings give on a part of the rows. `paper()` is a surrogate fitted to 100 points
+of arXiv 2312.00949, and is no better than its leave-one-out R².
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
+from tuning.search.rungs import FRACTIONS
 from tuning.study.parameters import Choice, Integer, Real
 from tuning.study.space import Space
 from tuning.types import Point
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "recorded"
 TINY_GRID = FOLDER / "tiny_grid.csv"
+TINY_GRID_RUNGS = FOLDER / "tiny_grid_rungs.csv"
 PAPER_POINTS = FOLDER / "paper_points.csv"
 GRID = Space(
     [
@@ -37,6 +40,8 @@ GRID = Space(
     ]
 )
 GRID_COLUMNS = ("seed", *GRID.names, "validation_loss", "train_loss", "cpu_seconds")
+RUNGS = FRACTIONS[:-1]
+RUNG_COLUMNS = ("seed", *GRID.names, *(f"at_{rung:g}" for rung in RUNGS))
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,21 @@ def tiny_grid() -> Recorded:
     if len(losses) != GRID.size or len({len(seeds) for seeds in losses.values()}) != 1:
         raise UsageError(f"{TINY_GRID} is not a complete grid: {len(losses)} of {GRID.size} points. Record it again.")
     return Recorded(GRID, losses)
+
+
+def tiny_grid_rungs() -> dict[float, dict[str, float | None]]:
+    """By rung and `space.key`, validation losses of the grid's trainings with seed 0, nats a token; None where training
+    failed. UsageError when the file does not hold every point of the grid."""
+    losses: dict[float, dict[str, float | None]] = {rung: {} for rung in FRACTIONS}
+    for row in _rows(TINY_GRID_RUNGS):
+        key = GRID.key({name: float(row[name]) for name in GRID.names})
+        for rung in RUNGS:
+            losses[rung][key] = float(row[f"at_{rung:g}"]) if row[f"at_{rung:g}"] else None
+    if len(losses[RUNGS[0]]) != GRID.size:
+        found = len(losses[RUNGS[0]])
+        raise UsageError(f"{TINY_GRID_RUNGS} is not a complete grid: {found} of {GRID.size} points. Record it again.")
+    losses[1.0] = {key: whole[0] for key, whole in tiny_grid().losses.items()}
+    return losses
 
 
 PAPER = Space(  # as the paper-round2 preset has it, with the dropout of 1 that was published

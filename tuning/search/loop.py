@@ -119,29 +119,27 @@ class Search:
         fresh = {t.number: t for t in group if t is not None and ledger.trials[t.number - 1].state == "running"}
         if not fresh:
             return
+        going = numbers = sorted(fresh)
         for rung, fraction in enumerate(ledger.fractions):
-            going = [n for n in sorted(fresh) if rung == 0 or self._goes_on(n, rung - 1)]
+            if rung:
+                going = ledger.going_on(rung - 1, going, numbers)
             batches = [going[at : at + self.packed] for at in range(0, len(going), self.packed)]
             lacking = [batch for batch in batches if any(not self._known(n, fraction) for n in batch)]
             self._train([[self._job(fresh[n], fraction) for n in batch] for batch in lacking])
-        for trial in ledger.settle([fresh[number] for number in sorted(fresh)]):
+        for trial in ledger.settle([fresh[number] for number in numbers]):
             self.settled(trial)
         ledger.drop(self.keep)
 
     def _known(self, number: int, fraction: float) -> bool:
         return (number, "search", fraction, self.ledger.seed) in self.ledger.attempts
 
-    def _goes_on(self, number: int, rung: int) -> bool:
-        return rungs.goes_on(self.ledger.curves, number - 1, rung, self.ledger.together)
-
     def _whole(self) -> None:
         """With rungs: the best by estimate are trained on all rows, and the best of these is the study's best."""
         ledger = self.ledger
-        if len(ledger.fractions) == 1:
+        if not ledger.finals:
             return
-        best = [ledger.trials[number - 1] for number in ledger.ranked()[: rungs.ALL_ROWS]]
         done = {trial for trial, purpose, _, seed in ledger.attempts if purpose == "final" and seed == ledger.seed}
-        wanted = [t for t in best if ledger.whole(t.number) is None and t.number not in done]
+        wanted = [t for t in ledger.promising() if ledger.whole(t.number) is None and t.number not in done]
         self._train([[self._job(trial, ledger.fractions[-1], "final")] for trial in wanted])
         ledger.drop(self.keep)
 

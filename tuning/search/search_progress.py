@@ -64,7 +64,7 @@ class SearchProgress:
         self._plan: tuple[int, Sequence[float], int] = (0, (), 1)  # trials, rungs, workers
         self._seconds: dict[float, list[float]] = {}  # of trainings that are done, by rung
         self._count: dict[float, int] = {}
-        self._after = 0  # trainings after the search
+        self._after = self._finals = 0  # trainings after the search, and how many of them there may be
         self._purpose: Purpose = "search"
         self._looked = -LOOK
 
@@ -75,9 +75,10 @@ class SearchProgress:
         workers: int,
         attempts: Sequence[AttemptRow],
         purpose: Purpose = "search",
+        finals: int = 0,
     ) -> None:
-        """What will be trained, and what is done of it."""
-        self._plan, self._purpose = (trials, fractions, workers), purpose
+        """What will be trained, and what is done of it; `finals` of them on all rows after a search with rungs."""
+        self._plan, self._purpose, self._finals = (trials, fractions, workers), purpose, finals
         for attempt in attempts:
             self._measured(attempt, attempt.seconds)
 
@@ -163,7 +164,7 @@ class SearchProgress:
             if running.whole is not None and not self._seconds.get(job.fraction):
                 whole = max(running.whole, now - running.began)
                 seconds.setdefault(job.fraction, []).append(whole / running.sharing)
-        estimate = seconds_left(trials, fractions, seconds, self._count, self._after)
+        estimate = seconds_left(trials, fractions, seconds, self._count, self._after, self._finals)
         if estimate is None or not estimate[1]:
             return ""
         low, high = (max(1.0, (work - gone) / workers) for work in estimate)

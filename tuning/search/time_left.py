@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from tuning.search.rungs import ALL_ROWS, ETA
+from tuning.search.rungs import ETA
 
 LEAST_SPREAD = 0.1  # of an estimate; measured seconds differ by more than chance
 ONE = 0.5  # the spread where one training was measured, or a part of one
@@ -28,20 +28,22 @@ def seconds_left(
     seconds: Mapping[float, Sequence[float]],
     done: Mapping[float, int],
     after: int = 0,
+    finals: int = 0,
 ) -> tuple[float, float] | None:
     """Of one worker, between which a search is likely to need; None where nothing was measured.
 
-    `seconds` are those of trainings at a rung, `done` how many it has had. Of the trainings on all rows after a search
-    with rungs, `after` are done; all others may be needed, or as many as there will be too few whole trials."""
+    `seconds` are those of trainings at a rung, `done` how many it has had. Of the `finals` trainings on all rows
+    after a search with rungs, `after` are done; all others may be needed, or as many as there will be too few whole
+    trials."""
     if not any(seconds.values()):
         return None
     low = high = 0.0
     left = trainings_left(budget, fractions, done)
     last = fractions[-1]
     whole = done.get(last, 0) + left[last]
-    finals = (max(0, ALL_ROWS - whole - after), max(0, ALL_ROWS - after)) if len(fractions) > 1 else (0, 0)
+    lacking = (max(0, finals - whole - after), max(0, finals - after))
     for fraction in fractions:
-        least, most = (left[fraction] + more if fraction == last else left[fraction] for more in finals)
+        least, most = (left[fraction] + more if fraction == last else left[fraction] for more in lacking)
         cost_low, cost_high = _cost(fraction, seconds, max(1, most))
         low, high = low + least * cost_low, high + most * cost_high
     return low, high

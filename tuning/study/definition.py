@@ -24,6 +24,7 @@ from tuning.study import mix_share
 from tuning.study.options import Options
 from tuning.study.presets import FORMER, preset
 from tuning.study.row_options import load_rows, mix_of, sizes_of
+from tuning.study.rung_options import former_rungs, rungs_of
 from tuning.study.space import Space
 from tuning.study.starting_points import StartingPoints, starting_points
 from tuning.types import MIX, Hyperparameters, Surroundings
@@ -68,6 +69,7 @@ class Study:
     columns: Mapping[str, str] = field(default_factory=dict)
     template: str = "alpaca"  # of rows: chat, alpaca or plain
     chat_template: str = ""  # the text of a file that stands for the tokenizer's own
+    by_first: bool = True  # rungs compare trials by the first objective alone
 
     @cached_property
     def identity(self) -> str:
@@ -81,6 +83,8 @@ class Study:
             del content["template"]  # and from before there were others
         if not self.chat_template:
             del content["chat_template"]
+        if self.by_first:
+            del content["by_first"]
         if len(self.fractions) > 1:
             content["rungs"] = {"eta": rungs.ETA, "shrink": rungs.SHRINK, "whole": rungs.ALL_ROWS}
         return digest({**content, "version": VERSION})
@@ -170,6 +174,7 @@ def plan(options: Options) -> Plan:
     with about("space", {name: table for name, table in options.space.items() if name.startswith(MIX)}):
         shares = mix_share.check(splits, space, options.split)
     points = points.mixed(mix_share.own_share(splits, space))
+    fractions, by_first = rungs_of(options, chosen.rungs, goals)
     study = Study(
         model=options.model,
         revision=options.revision,
@@ -188,7 +193,8 @@ def plan(options: Options) -> Plan:
         block=options.block or options.parallel * options.packed,
         objectives=goals,
         constraints=tuple(objectives.kept(word, where) for word in options.constraint),
-        fractions=_fractions(options, chosen.rungs, goals),
+        fractions=fractions,
+        by_first=by_first,
         packed=options.packed,
         bench_data=options.bench_data,
         dtype=options.dtype or ("float32" if device == "cpu" else "bfloat16"),
@@ -205,6 +211,8 @@ def plan(options: Options) -> Plan:
     if once is not None:
         once = once.mixed(mix_share.own_share(splits, space))
         studies.append((replace(before, space=once.space, defaults=once.defaults, start=once.start), once.notes))
+    fractions, by_first = former_rungs(options, chosen.rungs, goals)
+    studies += [(replace(one, fractions=fractions, by_first=by_first), of) for one, of in studies]
     study, notes = next((known for known in studies if _is_begun(options.db, known[0])), studies[0])
     if options.template == "auto" and template.name == "chat":
         of = f"the chat template of {options.model}" if study.template == "chat" else "alpaca, as it was begun"
@@ -287,13 +295,16 @@ def _warm(options: Options) -> list[Hyperparameters]:
 
 def ledger_of(store: Store, row: StudyRow) -> Ledger:
     """The ledger of a stored study."""
+    from tuning.search.rung_values import Measures
     from tuning.study.ledger import Ledger
 
     config = row.config
-    return Ledger(store, row.id, row.seed, tuple(config["fractions"]), len(config["start"])).load()
-
-
-def _fractions(options: Options, by_preset: bool, goals: Sequence[str]) -> tuple[float, ...]:
-    """Rungs compare trials by one value that each rung has: that is validation loss alone."""
-    fit = goals == ("validation",) and all(c.partition("<=")[0].strip() in objectives.CHEAP for c in options.constraint)
-    return rungs.FRACTIONS if by_preset and fit and not options.no_rungs else rungs.WHOLE
+    return Ledger(
+        store=store,
+        study=row.id,
+        seed=row.seed,
+        fractions=tuple(config["fractions"]),
+        together=len(config["start"]),
+        measures=Measures(tuple(config["objectives"]), tuple(config["constraints"])),
+        by_first=config.get("by_first", True),
+    ).load()

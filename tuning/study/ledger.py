@@ -16,11 +16,11 @@ from typing import Any
 
 from harness.evaluation.identity import digest
 from tuning.search.failures import one_reason
-from tuning.search.rungs import Curve, Estimate, estimate
 from tuning.search.workers import Job, Reply
 from tuning.store import AttemptRow, StepRow, Store, TrialRow
 from tuning.store.rows import Source
-from tuning.types import Hyperparameters, Outcome, Point, Step
+from tuning.study.results import Results
+from tuning.types import Hyperparameters, Point, Step
 
 FLUSH = 2.0  # seconds between writes of a loss curve
 
@@ -36,15 +36,9 @@ def hyper_of(written: Mapping[str, Any]) -> Hyperparameters:
     return Hyperparameters.from_dict(written)
 
 
-@dataclass(slots=True)
-class Ledger:
+@dataclass(slots=True, kw_only=True)
+class Ledger(Results):
     store: Store
-    study: str  # id
-    seed: int
-    fractions: tuple[float, ...]  # of the rungs
-    together: int  # the first trials, decided as one group
-    trials: list[TrialRow] = field(default_factory=list)
-    attempts: dict[tuple[int, str, float, int], AttemptRow] = field(default_factory=dict)
     _by_key: dict[str, int] = field(default_factory=dict)
     _settled: list[TrialRow] = field(default_factory=list)  # that the store does not have as such yet
     _steps: list[StepRow] = field(default_factory=list)
@@ -56,16 +50,6 @@ class Ledger:
         self.attempts = {(a.trial, a.purpose, a.fraction, a.seed): a for a in self.store.attempts(self.study)}
         self._by_key = {trial.digest: trial.number for trial in self.trials}
         return self
-
-    # trials
-
-    @property
-    def started(self) -> int:
-        return len(self.trials)
-
-    @property
-    def unsettled(self) -> list[TrialRow]:
-        return [trial for trial in self.trials if trial.state == "running"]
 
     def find(self, hyper: Hyperparameters) -> TrialRow | None:
         number = self._by_key.get(key_of(hyper))
@@ -123,20 +107,16 @@ class Ledger:
             return replace(done, state="failed", reason=last.reason)
         if last.fraction == self.fractions[-1]:
             return replace(done, state="finished", objectives=last.objectives, constraints=last.constraints)
+        objectives = len(self.measures.objectives)
         guess = self.estimate(trial.number)
         return replace(
             done,
             state="stopped",
-            objectives=(guess.penalized,),
-            constraints=last.constraints,
+            objectives=tuple(one.penalized for one in guess[:objectives]),
+            constraints=tuple(one.value for one in guess[objectives:]),
             estimated=True,
-            reason=guess.sentence(self.fractions),
+            reason=f"stopped at {last.fraction:.0%} of the rows: {self.why_stopped(trial.number, guess)}",
         )
-
-    @property
-    def failed(self) -> list[TrialRow]:
-        """Trials that have failed and are not settled yet."""
-        return [t for t in self.unsettled if any(attempt.failed for attempt in self.searched(t.number))]
 
     def try_again(self) -> None:
         """Forget the failures of a study in which all trials failed for one reason, which may be put right by now."""
@@ -144,74 +124,6 @@ class Ledger:
             return
         self.store.forget_failures(self.study)
         self.load()
-
-    def outcome(self, number: int) -> Outcome:
-        """What the optimizer is told."""
-        trial = self.trials[number - 1]
-        if trial.state == "running":
-            raise ValueError(f"trial {number} has no outcome yet")
-        return Outcome(trial.objectives or None, trial.constraints if trial.objectives else ())
-
-    # attempts
-
-    def searched(self, number: int) -> list[AttemptRow]:
-        """The rungs of a trial that are done, the smallest first."""
-        keys = ((number, "search", fraction, self.seed) for fraction in self.fractions)
-        return [self.attempts[key] for key in keys if key in self.attempts]
-
-    def whole(self, number: int) -> AttemptRow | None:
-        """The trial trained on all rows with the study's seed, in the search or after it."""
-        for purpose in ("search", "final"):
-            attempt = self.attempts.get((number, purpose, self.fractions[-1], self.seed))
-            if attempt is not None and not attempt.failed:
-                return attempt
-        return None
-
-    @property
-    def curves(self) -> list[Curve]:
-        """Of every trial, as `rungs` wants them; those after the search stay out."""
-        place = {fraction: rung for rung, fraction in enumerate(self.fractions)}
-        by_trial: list[dict[int, float | None]] = [{} for _ in self.trials]
-        for attempt in self.attempts.values():
-            if attempt.purpose == "search":
-                value = None if attempt.failed else attempt.objectives[0]
-                by_trial[attempt.trial - 1][place[attempt.fraction]] = value
-        return list(by_trial)
-
-    def estimate(self, number: int, all_known: bool = False) -> Estimate:
-        return estimate(self.curves, number - 1, len(self.fractions), self.together, all_known)
-
-    def value(self, number: int) -> tuple[float, bool] | None:
-        """The first objective on all rows, and whether it is an estimate (without its penalty, from all that is known
-        now); None for a trial that has neither."""
-        measured = self.whole(number)
-        if measured is not None:
-            return measured.objectives[0], False
-        if (
-            not any(not attempt.failed for attempt in self.searched(number))
-            or self.trials[number - 1].state == "failed"
-        ):
-            return None
-        return self.estimate(number, all_known=True).value, True
-
-    def ranked(self) -> list[int]:
-        """Trials by the first objective, those that break no constraint first; failed ones are left out."""
-        values = {trial.number: self.value(trial.number) for trial in self.trials if trial.state != "running"}
-        broken = {trial.number for trial in self.trials if any(c > 0 for c in trial.constraints)}
-        return sorted((n for n, v in values.items() if v), key=lambda n: (n in broken, (values[n] or (0.0,))[0], n))
-
-    @property
-    def leading(self) -> tuple[int, float, bool] | None:
-        """The best trial so far, its first objective, and whether that is an estimate."""
-        value = None
-        for number in self.ranked()[:1]:
-            value = self.value(number)
-        return value and (number, *value)
-
-    @property
-    def best(self) -> TrialRow | None:
-        """The best of those that were trained on all rows."""
-        return next((self.trials[n - 1] for n in self.ranked() if self.whole(n)), None)
 
     def record(
         self, job: Job, reply: Reply, objectives: tuple[float, ...], constraints: tuple[float, ...], reason: str = ""
@@ -286,7 +198,7 @@ class Ledger:
 
     def drop(self, keep: int) -> None:
         """Remove the adapters of the search but those of the best `keep` trials; later measurements are kept whole."""
-        best = set([n for n in self.ranked() if self.whole(n)][:keep])
+        best = set(self.best_whole()[:keep])
         gone = [a for a in self.attempts.values() if a.adapter and a.trial not in best and a.seed == self.seed]
         if not gone:
             return

@@ -138,7 +138,7 @@ class TuneOptions(Stored):
     )
     objective: str = option(
         "validation",
-        "validation, seconds, memory, adapter-size, benchmark:TASK@N, win-rate:JUDGE@N; several by comma.",
+        "validation, seconds, memory, adapter-size, forgetting, benchmark:TASK@N, win-rate:JUDGE@N; several by comma.",
         panel=SEARCH,
         allowed="text as validation,adapter-size",
         reader=objectives.words_of,

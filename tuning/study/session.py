@@ -196,7 +196,8 @@ def _session(
         names=study.objectives,
     )
     try:
-        tools.progress.expect(row.budget, ledger.fractions, tools.pool.size, list(ledger.attempts.values()))
+        done_before = list(ledger.attempts.values())
+        tools.progress.expect(row.budget, ledger.fractions, tools.pool.size, done_before, finals=ledger.finals)
         tools.progress.overall(len(done), row.budget, ledger.leading)
         ending = search.run()
         tools.progress.over(ledger.leading)

@@ -194,7 +194,8 @@ def test_rungs_stop_most_and_tell_estimates(tmp_path: Path) -> None:
     for trial in ledger.trials:
         assert trial.estimated == (trial.state == "stopped")
         if trial.estimated:
-            assert trial.objectives[0] == ledger.estimate(trial.number).penalized
+            (guess,) = ledger.estimate(trial.number)
+            assert trial.objectives == (guess.penalized,)
             assert "penalty" in trial.reason
         fractions = [attempt.fraction for attempt in ledger.searched(trial.number)]
         assert fractions == list(rungs.FRACTIONS[: len(fractions)])
@@ -214,23 +215,82 @@ def test_only_adapters_that_are_needed_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["nomad", pytest.param("nsga2", marks=pytest.mark.full)])
-def test_several_objectives_have_a_front(optimizer: str, tmp_path: Path) -> None:
-    found = run(tmp_path, budget=6, optimizer=optimizer, objective="validation,adapter-size")
-    document = study_document(found.row, found.ledger)
-    assert document["study"]["rungs"] == [1.0]
-    values = {t["number"]: t["values"] for t in document["trials"]}
-    front = document["front"]
-    assert front
-    for number in front:
-        a, b = values[number]
-        assert not any(x <= a and y <= b and (x, y) != (a, b) for x, y in values.values())
+@pytest.mark.parametrize("no_rungs", [True, False])
+def test_several_objectives_have_a_front(no_rungs: bool, optimizer: str, tmp_path: Path) -> None:
+    both = "validation,adapter-size"
+    found = run(tmp_path, budget=10, optimizer=optimizer, objective=both, no_rungs=no_rungs, block=2)
+    ledger, document = found.ledger, study_document(found.row, found.ledger)
+    whole = {t["number"]: t["values"] for t in document["trials"] if t["rung"] == 1}
+    assert document["front"]
+    assert set(document["front"]) == {
+        number
+        for number, (a, b) in whole.items()
+        if not any(x <= a and y <= b and (x, y) != (a, b) for x, y in whole.values())
+    }
+    if no_rungs:
+        assert len(whole) == 10
+        return
+    assert [trial.state for trial in ledger.trials].count("stopped") >= 6
+    assert ledger.finals <= len(whole) <= ledger.finals + 2
+    for trial in ledger.trials:
+        assert trial.estimated == (trial.state == "stopped")
+        assert trial.objectives[1] == trial.hyperparameters["rank"]  # the same at each rung: no estimate, no penalty
+        if trial.estimated:
+            loss, _ = ledger.estimate(trial.number)
+            assert trial.objectives[0] == loss.penalized
+            assert f"validation {loss.sentence}; adapter-size" in trial.reason
+
+
+def test_a_parallel_study_of_several_objectives_is_the_serial_one(tmp_path: Path) -> None:
+    found = []
+    for parallel in (1, 2):
+        folder = tmp_path / str(parallel)
+        folder.mkdir()
+        changes: dict[str, Any] = {"objective": "validation,adapter-size", "constraint": ("seconds<=9",)}
+        changes |= {"optimizer": "nsga2"}
+        run(folder, block=3, parallel=parallel, budget=9, **changes)
+        found.append(fakes.outcome(folder))
+    assert found[0] == found[1]
+
+
+def test_a_study_of_several_objectives_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+    class Interrupted(Progress):
+        def __init__(self, after: int) -> None:
+            self.left = after
+
+        def end(self, task: str, result: str = "") -> None:
+            self.left -= task.startswith("trial")
+            if self.left < 0:
+                raise KeyboardInterrupt
+
+    changes: dict[str, Any] = {"objective": "validation,adapter-size", "constraint": ("adapter-size<=200",)}
+    changes |= {"optimizer": "tpe", "block": 3, "budget": 9}
+    (tmp_path / "whole").mkdir()
+    run(tmp_path / "whole", **changes)
+    for after in (3, 2, 4, 1):  # of its trainings
+        with pytest.raises(KeyboardInterrupt):
+            session.run(fakes.options(tmp_path, **changes), Interrupted(after), setup=fakes.setup())
+    run(tmp_path, **changes)
+    assert fakes.outcome(tmp_path) == fakes.outcome(tmp_path / "whole")
 
 
 def test_constraints_keep_what_is_best_within_them(tmp_path: Path) -> None:
-    found = run(tmp_path, budget=9, optimizer="nomad", constraint=("adapter-size<=16",))
+    found = run(tmp_path, budget=9, optimizer="nomad", constraint=("adapter-size<=16",), no_rungs=True)
     assert found.ledger.best is not None
     assert found.ledger.best.hyperparameters["rank"] <= 16
     assert any(constraint > 0 for t in found.ledger.trials for constraint in t.constraints)
+
+
+def test_what_cannot_keep_a_constraint_stops_at_its_first_rung(tmp_path: Path) -> None:
+    found = run(tmp_path, budget=9, optimizer="nomad", constraint=("adapter-size<=16",))
+    large = [trial for trial in found.ledger.trials if trial.hyperparameters["rank"] > 16]
+    assert large
+    for trial in large:
+        assert len(found.ledger.searched(trial.number)) == 1
+        assert found.ledger.whole(trial.number) is None
+        assert trial.reason == "stopped at 5% of the rows: adapter-size<=16 cannot be kept"
+    assert found.ledger.best is not None
+    assert found.ledger.best.hyperparameters["rank"] <= 16
 
 
 def test_loss_curves_are_in_the_store(tmp_path: Path) -> None:

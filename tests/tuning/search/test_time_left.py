@@ -31,7 +31,7 @@ def test_it_holds_what_a_search_with_rungs_takes():
     """Rows take 100 s and validation 5 s at any rung, of which only the first was seen."""
     cost = {fraction: 100 * fraction + 5 for fraction in FRACTIONS}
     done = {0.05: 4}
-    low, high = seconds_left(50, FRACTIONS, {0.05: [cost[0.05]] * 4}, done) or (0, 0)
+    low, high = seconds_left(50, FRACTIONS, {0.05: [cost[0.05]] * 4}, done, finals=3) or (0, 0)
     left = trainings_left(50, FRACTIONS, done)
     for finals in (2, 3):
         assert low <= sum(cost[fraction] * number for fraction, number in left.items()) + finals * cost[1.0] <= high
@@ -39,7 +39,7 @@ def test_it_holds_what_a_search_with_rungs_takes():
 
 def test_a_search_that_is_over_takes_no_more():
     assert seconds_left(8, WHOLE, {1.0: [5.0]}, {1.0: 8}) == (0, 0)
-    assert seconds_left(1, FRACTIONS, {1.0: [5.0]}, dict.fromkeys(FRACTIONS, 1), after=3) == (0, 0)
+    assert seconds_left(1, FRACTIONS, {1.0: [5.0]}, dict.fromkeys(FRACTIONS, 1), after=3, finals=3) == (0, 0)
 
 
 @given(
@@ -49,5 +49,5 @@ def test_a_search_that_is_over_takes_no_more():
     after=st.integers(0, 5),
 )
 def test_it_is_a_range(budget, seconds, done, after):
-    estimate = seconds_left(budget, FRACTIONS, seconds, done, after)
+    estimate = seconds_left(budget, FRACTIONS, seconds, done, after, finals=6)
     assert estimate is None or 0 <= estimate[0] <= estimate[1] < math.inf

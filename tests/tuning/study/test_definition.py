@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from data.sources import DataError
 from harness.errors import HarnessError, ModelError, UsageError
 from tests.tuning import fakes
+from tuning.store import Store, StudyRow
 from tuning.study import presets
 from tuning.study.definition import Study, again, plan
 from tuning.study.options import Options, read_file, seconds
@@ -80,6 +83,64 @@ def test_the_paper_s_preset(tmp_path: Path) -> None:
     assert [label for label, _ in study.start] == ["paper-default", "peft-default", "common"]
     assert study.start[0][1] == Hyperparameters(8, 32.0, 0.1, 1e-5, epochs=3.0)
     assert plan(fakes.options(tmp_path, preset="paper-round2", budget=None)).budget == 100
+
+
+RUNGS: list[tuple[dict[str, Any], bool, bool]] = [  # whether there are rungs, and compare by the first objective alone
+    ({}, True, True),
+    ({"objective": "validation,adapter-size"}, True, False),
+    ({"objective": "benchmark:mmlu@2"}, True, True),
+    ({"constraint": ("seconds<=9",)}, True, False),
+    ({"objective": "validation,adapter-size", "no_rungs": True}, False, True),
+    ({"objective": "validation,adapter-size", "preset": "paper-round1"}, False, True),
+    ({"objective": "win-rate:reference@2", "prompts": "sample"}, False, True),
+]
+
+
+@pytest.mark.parametrize(("change", "rungs", "by_first"), RUNGS, ids=str)
+def test_which_studies_have_rungs(change: dict[str, Any], rungs: bool, by_first: bool, tmp_path: Path) -> None:
+    study = plan(fakes.options(tmp_path, **{"optimizer": "random", "budget": None, **change})).study
+    assert (len(study.fractions) > 1, study.by_first) == (rungs, by_first)
+
+
+@pytest.mark.parametrize(
+    "change", [RUNGS[1][0], RUNGS[2][0], RUNGS[3][0], {"constraint": ("adapter-size<=99",)}], ids=str
+)
+def test_a_study_that_was_begun_before_several_had_rungs_goes_on(change: dict[str, Any], tmp_path: Path) -> None:
+    """One on all rows, and one whose rungs knew its constraint from the first objective alone."""
+    options = fakes.options(tmp_path, **change)
+    new = plan(options).study
+    constrained = change.get("constraint") == ("adapter-size<=99",)
+    before = replace(new, fractions=new.fractions if constrained else (1.0,), by_first=True)
+    assert "by_first" not in written(before)
+    assert before.identity != new.identity or new.by_first
+    Store(options.db).create_study(row_of(before))
+    assert plan(options).study == before
+    assert plan(options.replace(seed=1)).study.by_first == new.by_first
+
+
+def written(study: Study) -> dict[str, Any]:
+    """A study's configuration as stores had it before studies could say how rungs compare."""
+    config = study.to_dict()
+    assert config.pop("by_first") is True
+    assert Study.from_dict(config) == study
+    return config
+
+
+def row_of(study: Study) -> StudyRow:
+    return StudyRow(
+        id=study.identity[:32],
+        identity=study.identity,
+        name="before",
+        status="stopped",
+        model=study.model,
+        base_digest=study.base_digest,
+        data_digest=study.data_digest,
+        optimizer=study.optimizer,
+        seed=study.seed,
+        budget=12,
+        created=datetime.now(UTC),
+        config=written(study),
+    )
 
 
 BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
