@@ -23,7 +23,8 @@ def searched(optimizer: str, points: list[tuple[str, tuple[float, ...]]], change
     """A search whose trials have these labels and objectives."""
     trials = [trial(optimizer, number, *point) for number, point in enumerate(points, 1)]
     attempts = {
-        one.number: SimpleNamespace(objectives=one.objectives, validation_loss=one.objectives[0]) for one in trials
+        one.number: SimpleNamespace(objectives=one.objectives, validation_loss=one.objectives[0], constraints=())
+        for one in trials
     }
     ranked = [one.number for one in sorted(trials, key=lambda one: one.objectives[0])]
     ledger: Any = SimpleNamespace(trials=trials, ranked=lambda: ranked, whole=attempts.get)
