@@ -85,7 +85,7 @@ def check_scores(run: ScoredRun, found: Verification) -> None:
             found.differs(run.file, f"{_name(score)}: {shown!r} in its results, {_shown(score)} in its scores")
         if made is not None and is_same(score, made):
             continue
-        if not _is_known(score.task):
+        if not is_known(score.task):
             found.unchecked.append(f"{_name(score)}: {score.task} makes its scores in a way of its own")
         elif made is None:
             found.differs(run.file, f"{_name(score)}: {_shown(score)}, and the samples make no such score")
@@ -107,12 +107,12 @@ def check_store(run: ScoredRun, store: Store, found: Verification) -> None:
     made = rescored(kept.task_rows, kept.samples_by_task, run.score_rows)
     for score, other in zip(run.score_rows, made, strict=True):
         found.numbers += 1
-        if _is_known(score.task) and (other is None or not is_same(score, other)):
+        if is_known(score.task) and (other is None or not is_same(score, other)):
             there = "no such score" if other is None else _shown(other)
             found.differs(run.file, f"{_name(score)}: {_shown(score)}; the samples in {store.path} make {there}")
 
 
-def _is_known(task: str) -> bool:
+def is_known(task: str) -> bool:
     """Whether its scores are made in the ways that are known here: a task of another package may have its own."""
     own = set(registry.names("tasks")) - set(registry.plugins("tasks"))
     return task in own or task.startswith((LM_EVAL, FILE_TASK))

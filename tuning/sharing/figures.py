@@ -14,6 +14,7 @@ from harness.errors import UsageError
 from harness.evaluation.compare import MACRO, TaskResult, by_item, compare, places, results
 from harness.evaluation.rescoring import rescored
 from harness.exchange.exported import ScoredRun
+from harness.exchange.verification import is_known
 from harness.stats.crossed import crossed, crossed_difference
 from harness.stats.paired import holm
 
@@ -108,7 +109,7 @@ def _figure(one: Measured, title: str, runs: Runs) -> Figure:
         run = runs[ids[0]]
         scores = [s for s in run.score_rows if (s.task, s.group, s.metric) == (one.task, "all", one.metric)]
         (made,) = rescored(run.task_rows, run.samples_by_task, scores)
-        score = made or scores[0]  # of a task with a way of its own
+        score = made if made and is_known(one.task) else scores[0]  # a task of a plug-in may have a way of its own
         return Figure(title, one.name, one.metric, score.value, score.low, score.high, score.n, 1, score.method)
     values, clusters = _matrix(one, title, runs)
     bounded = (0.0, 1.0) if values.min() >= 0 and values.max() <= 1 else None

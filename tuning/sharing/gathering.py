@@ -169,9 +169,14 @@ def _card(
         differences=tuple(differences(measured, runs)),
         runs=tuple(_shared(rows[run]) for run in ids),
         program={key: value for key, value in own.provenance.items() if key != "host"},
-        warnings=tuple(dict.fromkeys(text for run in ids if run in mine for text in rows[run].warnings)),
+        warnings=tuple(dict.fromkeys(text for run in ids if run in mine for text in _warnings(rows[run]))),
     )
     return card, runs
+
+
+def _warnings(row: RunRow) -> list[str]:
+    unverified = f"It is not known which weights answered: {row.unverified}"
+    return [*([unverified] if row.unverified else []), *row.warnings]
 
 
 def _first_of_each(measured: Iterable[Measured]) -> list[Measured]:

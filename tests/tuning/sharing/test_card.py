@@ -173,6 +173,15 @@ def test_another_store_shows(home: Path) -> None:
     assert all("is not in" in what for what in said)
 
 
+def test_a_card_says_that_the_weights_are_not_known(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s.duckdb")
+    config = {"backend_details": {"unverified": "the server says | nothing"}}
+    row = shared.measured(store, shared.values(3, 8), name="served", config=config)
+    card, _ = card_of_run(store, row)
+    assert card.warnings == ("It is not known which weights answered: the server says | nothing",)
+    assert "the server says \\| nothing" in card_text.files(card)["README.md"].decode()
+
+
 def test_what_has_no_score_has_no_card(home: Path, tmp_path: Path) -> None:
     code, _, errors = cli("card", shared.HOSTILE, "--out", tmp_path / "card", "--db", home / "bare.duckdb")
     assert code == UsageError.exit_code
