@@ -54,6 +54,7 @@ EXTRAS = ("vllm", "cluster", "quantize")
     [
         (PRODUCT, ("vllm", "cluster", "quantize", "testing", "tracking")),
         (("tests", "bench"), ("vllm", "cluster", "quantize", "tracking", "dev")),
+        (("docs",), ("docs",)),
     ],
 )
 def test_imports_are_declared(folders: tuple[str, ...], extras: tuple[str, ...]):
