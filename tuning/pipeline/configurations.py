@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from harness.errors import UsageError
 from tuning.pipeline.study_file import FinalistOptions, PlannedSearch
-from tuning.search.fronts import first_front
 from tuning.store import Store, StudyRow
 from tuning.store.rows import BASE
 from tuning.study.definition import ledger_of
@@ -92,9 +91,8 @@ def _front_values(search: Searched) -> dict[int, tuple[float, ...]]:
     """The objectives of each trial on the front; {} of one objective."""
     if len(search.row.config["objectives"]) < 2:
         return {}
-    whole = [(number, search.ledger.whole(number)) for number in search.ledger.ranked()]
-    kept = [(n, one.objectives) for n, one in whole if one is not None and not any(c > 0 for c in one.constraints)]
-    return dict(kept[place] for place in first_front([values for _, values in kept]))
+    whole = {number: search.ledger.whole(number) for number in search.ledger.front}
+    return {number: attempt.objectives for number, attempt in whole.items() if attempt is not None}
 
 
 def _compromise(values: Mapping[int, tuple[float, ...]]) -> int:

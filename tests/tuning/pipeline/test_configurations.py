@@ -9,6 +9,7 @@ import pytest
 
 from tuning.pipeline.configurations import Searched, finalists, is_default, rules_of_searches, title
 from tuning.pipeline.study_file import FinalistOptions, PlannedSearch
+from tuning.search.fronts import first_front
 from tuning.store.rows import BASE
 from tuning.study.options import TuneOptions
 
@@ -27,7 +28,8 @@ def searched(optimizer: str, points: list[tuple[str, tuple[float, ...]]], change
         for one in trials
     }
     ranked = [one.number for one in sorted(trials, key=lambda one: one.objectives[0])]
-    ledger: Any = SimpleNamespace(trials=trials, ranked=lambda: ranked, whole=attempts.get)
+    front = [place + 1 for place in first_front([one.objectives for one in trials])]
+    ledger: Any = SimpleNamespace(trials=trials, ranked=lambda: ranked, whole=attempts.get, front=front)
     objectives = ["validation", "adapter-size"][: len(points[0][1])]
     row: Any = SimpleNamespace(
         id=f"{optimizer}{seed}{change}", optimizer=optimizer, name=optimizer, config={"objectives": objectives}
