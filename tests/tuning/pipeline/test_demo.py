@@ -66,5 +66,5 @@ def test_planted_rules_are_told_apart(measured: Board) -> None:
 
 def test_the_demo_is_killed_twenty_times(whole: tuple[Path, int], tmp_path: Path) -> None:
     folder, writes = whole
-    assert killed(DEMO, tmp_path / "broken", KILLS, writes) >= KILLS - 2
+    assert killed(DEMO, tmp_path / "broken", KILLS, writes) >= KILLS
     assert_one_study(folder, tmp_path / "broken")
