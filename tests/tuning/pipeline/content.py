@@ -1,9 +1,10 @@
 """What two stores, and two reports, must have in common to be those of one study.
 
 Compared is every column of every table, but for those named here: clocks and what they measured (CLOCKS), memory
-(`peak_bytes`), how a session was begun (`command`), and `totals`, of which the tokens are compared. Ids that are drawn
-(of studies, runs, answer sets) stand for what they are of, in texts and paths too, and so does the folder. Numbers that
-a model computed are equal to 1e-5: what goes through it together depends on where a session began.
+(`peak_bytes`), how a session was begun and with which program (`command`, `provenance`), and `totals`, of which the
+tokens are compared. Ids that are drawn (of studies, runs, answer sets, rating plans) stand for what they are of, in
+texts and paths too, and so does the folder. Numbers that a model computed are equal to 1e-5: what goes through it
+together depends on where a session began.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pytest
 from tuning.store import Store
 
 CLOCKS = {"created", "finished", "made", "superseded", "revoked", "closed", "seconds"}
-OTHER = {"peak_bytes", "command"}
+OTHER = {"peak_bytes", "command", "provenance"}
 DIGESTS_OF_IDS = {"comparisons": {"id"}}  # the id is a digest of ids; what it is of stands beside it
 DRAWN = ("studies", "runs", "answer_sets")
 
@@ -40,7 +41,11 @@ def content(db: Path) -> dict[str, list[Row]]:
     meant = {str(db.parent): "FOLDER"}
     for name in DRAWN:
         meant |= {row["id"]: f"{name}:{row['identity']}" for row in tables[name]}
+    meant |= {row["id"]: f"plan:{row['name']}" for row in tables["rating_plans"]}
     meant |= {old[:12]: new for old, new in list(meant.items()) if len(old) == 32}
+    meant |= {f"@{row['id'][:6]}": f"@{row['name']}" for row in tables["studies"]}  # a configuration's name
+    for row in tables["rating_plans"]:
+        row["answer_sets"] = sorted(meant[one] for one in row["answer_sets"])  # in the order of ids that are drawn
     of_task = {row["key"]: [row["run"], row["task"]] for row in tables["tasks"]}
     made: dict[str, list[Row]] = {}
     for name, rows in tables.items():
