@@ -41,7 +41,7 @@ def test_rungs_with_a_point_missing_are_refused(tmp_path: Path, monkeypatch: pyt
         blackbox.tiny_grid_rungs()
 
 
-def test_a_search_is_of_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_is_of_the_grid() -> None:
     losses = blackbox.tiny_grid_rungs()
     ledger = bench.search("random", 0, "all rows", losses)
     assert len(ledger.attempts) == bench.BUDGET
@@ -50,6 +50,11 @@ def test_a_search_is_of_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:
         size = bench.BYTES * trial.hyperparameters["rank"]
         assert attempt.objectives == (losses[1.0][blackbox.GRID.key(trial.point)], size)
     assert 0 < bench.reached(ledger, losses[1.0]) < 1
+
+
+@pytest.mark.full
+def test_a_search_of_every_point_finds_the_whole_front(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = blackbox.tiny_grid_rungs()
     monkeypatch.setattr(bench, "BUDGET", blackbox.GRID.size)
     assert bench.reached(bench.search("random", 0, "all rows", losses), losses[1.0]) == pytest.approx(1)
 
