@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.options import DEFAULT_DB, Db, Json, print_json
-from harness.evaluation.compare_notes import prompt_notes
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,6 +27,7 @@ def compare(
 ) -> None:
     """Compare runs, or configurations over their seeds, with a baseline on the items they share."""
     from harness.evaluation.compare import against
+    from harness.evaluation.compare_notes import prompt_notes
     from harness.evaluation.configurations import resolve, results_of
     from harness.results import Store
 
@@ -60,6 +60,8 @@ def documents(
     a: Configuration, b: Configuration, comparisons: list[Comparison], left_out: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
     """As `--json` prints them. `runs` has the newest of each side."""
+    from harness.evaluation.compare_notes import prompt_notes
+
     of_runs = {
         "runs": {"a": a.newest.id, "b": b.newest.id},
         "configurations": {"a": a.key, "b": b.key},

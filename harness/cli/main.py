@@ -20,9 +20,9 @@ from harness.errors import HarnessError, MissingError, UsageError, suggest
 # the order of ours and the first sentence of each one's help, so that help imports none of them
 COMMANDS = {
     "run": "Measure a checkpoint on benchmarks; the same command again goes on.",
-    "show": "Show the leaderboard, or one run.",
+    "show": "Show the leaderboard, one run, or a configuration with its seeds' runs.",
     "samples": "Read prompts, responses and scores.",
-    "compare": "Compare runs with a baseline on the items they share.",
+    "compare": "Compare runs, or configurations over their seeds, with a baseline on the items they share.",
     "gate": "Pass or fail a candidate against a baseline: 0 pass, 1 fail, 2 undecided.",
     "export": "Write a run to files: Parquet or CSV tables, or lm-eval's results with samples.",
     "card": "Write a model card for the Hugging Face hub, with the samples that its numbers are made of.",

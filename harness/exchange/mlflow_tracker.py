@@ -32,7 +32,7 @@ class MlflowTracker:
             from mlflow import MlflowClient
             from mlflow.exceptions import MlflowException
         except ImportError as error:
-            raise MissingError("--mlflow needs MLflow: pip install 'lora-harness[tracking]'.") from error
+            raise MissingError("MLflow is not installed: pip install 'lora-harness[tracking]'.") from error
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # its own default is minutes of silence
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # standard output is ours
         self._logged = Logged()

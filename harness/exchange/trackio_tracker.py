@@ -23,7 +23,7 @@ class TrackioTracker:
         try:
             import trackio
         except ImportError as error:
-            raise MissingError("--trackio needs trackio: pip install 'lora-harness[tracking]'.") from error
+            raise MissingError("trackio is not installed: pip install 'lora-harness[tracking]'.") from error
         logged = Logged()
         with contextlib.redirect_stdout(sys.stderr):  # it says where it writes, and standard output is ours
             known = self._known()

@@ -55,7 +55,7 @@ def card_of_study(store: Store, row: StudyRow) -> tuple[Card, Runs]:
     mine = sides[titles[best.number]]
     if not mine:
         raise UsageError(
-            f"No run measured the best trial of {row.name} yet: harness tune top {row.name} --run --tasks … does."
+            f"No run measured the best trial of {row.name} yet: " + "`harness tune top STUDY --run --tasks …` does."
         )
     seen = {part.task: part for part in objectives.slices(row.config["objectives"], row.config["constraints"])}
     left_out = {task: sorted(objectives.seen(store, task, part)) for task, part in seen.items()}

@@ -57,7 +57,7 @@ def lines(link: Link) -> list[tuple[str, str]]:
     """(text, style) of each line below a link's name."""
     shown = [(figure_text(figure), "red" if figure.agrees is False else "cyan") for figure in link.figures[:FIGURES]]
     if (rest := len(link.figures) - FIGURES) > 0:
-        shown.append((f"… and {rest} more figures, which --json has", "dim"))
+        shown.append((f"… and {rest} more figures, which the JSON document has", "dim"))
     facts = "; ".join(f"{name} {value}" for name, value in fact_texts(link))
     return [
         *shown,

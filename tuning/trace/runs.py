@@ -93,10 +93,8 @@ def sample_link(store: Store, run: RunRow, task: str, item: str) -> Link:
     """An item's answers, each with its metrics. UsageError where the run has none of it."""
     samples = [sample for sample in store.samples(run.id, task) if sample.item == item]
     if not samples:
-        raise UsageError(
-            f"The run {run.name} has no sample {item!r} of {task}. `harness samples {run.id[:12]} --task {task}` "
-            "shows those that it has."
-        )
+        shows = command(store, "samples", run.id[:12], "--task", task)
+        raise UsageError(f"The run {run.name} has no sample {item!r} of {task}. `{shows}` shows those that it has.")
     responses = store.responses(run.id, task, [item])
     return Link(
         "sample",

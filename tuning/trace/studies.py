@@ -216,7 +216,7 @@ def rows_link(store: Store, row: StudyRow) -> Link:
             "sizes": list(config["sizes"]),
         },
         missing=missing,
-        command=command(store, "tune", "show", row.id[:12]) + " --json",
+        command=command(store, "tune", "show", row.id[:12], "--json"),
         page=address("studies", study=row.id[:12]),
     )
 

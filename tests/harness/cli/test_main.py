@@ -161,12 +161,12 @@ def test_no_arguments_show_the_help():
 
 
 def test_a_defect_of_ours_is_called_one(monkeypatch):
-    from harness.results import Store
+    from harness.evaluation import configurations
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError("what")
 
-    monkeypatch.setattr(Store, "resolve", broken)
+    monkeypatch.setattr(configurations, "resolve", broken)
     code, out, errors = cli("show", "r")
     assert (code, out) == (1, "")
     assert "ZeroDivisionError" in errors
@@ -174,12 +174,12 @@ def test_a_defect_of_ours_is_called_one(monkeypatch):
 
 
 def test_ctrl_c_is_130_with_a_sentence(monkeypatch):
-    from harness.results import Store
+    from harness.evaluation import configurations
 
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Store, "resolve", stopped)
+    monkeypatch.setattr(configurations, "resolve", stopped)
     assert cli("show", "r") == (130, "", "harness: Stopped.\n")
 
 

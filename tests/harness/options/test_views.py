@@ -25,6 +25,7 @@ from harness.tasks.file_tasks.declaration import TestFile
 from judges.grading.options import GraderOptions
 from tests.harness.runs import cli
 from tuning.pipeline.study_file import (
+    AnswerSeeds,
     AuditOptions,
     FinalistOptions,
     FurtherSearch,
@@ -52,6 +53,7 @@ IN_FILES = (
     FurtherSearch,
     PeopleOptions,
     AuditOptions,
+    AnswerSeeds,
 )
 OBJECTS = {("run", "tasks")}  # where the API's function takes more than the option: its own sentence says so
 MEANINGLESS = {  # of the right type, and no sense

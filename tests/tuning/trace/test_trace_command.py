@@ -197,7 +197,7 @@ def test_addresses_say_what_their_page_shows(
     board = "http://127.0.0.1:8501"
     shown = traced(store, f"{board}/run?run={run.id[:8]}&against={base.id}")
     assert [shown["kind"], shown["facts"]["id"]] == ["run", run.id]
-    assert of_kind(shown, "comparison")["facts"]["baseline"] == [base.id]
+    assert of_kind(shown, "comparison")["facts"]["baseline"] == base.id
     assert traced(store, f"/compare?runs={base.id}&runs={run.id}") == traced(store, run.id, "against", base.id)
     assert traced(store, f"/compare?runs={base.id},{run.id}")["kind"] == "comparison"
     assert traced(store, f"site/study-{study.id[:12]}.html") == traced(store, f"{board}/studies?study={study.id}")
