@@ -47,6 +47,7 @@ KINDS = {  # by entry-point group without "harness."
         ours_only="the version of a store is one number, which two packages could mean different things by",
     ),
     "show": Kind("view"),
+    "export": Kind("exporter"),
     "tracked": Kind("source of tracked runs"),
 }
 

@@ -12,8 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from harness.cli.options import DEFAULT_DB
+from harness.errors import UsageError
 from harness.exchange import store_files
 from harness.exchange.files import Batch
+from tuning.pipeline.study_file import read
 from tuning.report.trial_scores import places
 from tuning.store import Store, StudyRow
 
@@ -43,6 +46,27 @@ def export(store: Store, studies: Sequence[StudyRow], out: Path, texts: bool = T
         about = {"studies": sorted(row.name for row in studies), "texts": texts}
         store_files.write(portion, batch, about)
     return batch.written
+
+
+def export_known(word: str, out: Path, db: str, texts: bool) -> list[Path] | None:
+    """For `harness export`: writes the study of that name, or the searches of a whole study's file with all that
+    followed them. None where the word is neither. UsageError where nothing of the file is in the store."""
+    path = Path(word)
+    if path.suffix == ".toml" and path.is_file():
+        file = read(path, {} if db == DEFAULT_DB else {"db": db})
+        store = Store(file.tune.db)
+        names = {search.options.name for search in file.every_search()}
+        rows = [row for row in store.studies() if row.name in names] if store.exists() else []
+        if not rows:
+            raise UsageError(f"{store.path} has no search of {path} yet: `harness study run {path}` makes them.")
+        return export(store, rows, out, texts)
+    store = Store(db)
+    try:
+        return export(store, [store.resolve_study(word)], out, texts)
+    except UsageError:
+        if any(row.name == word or row.id.startswith(word) for row in store.studies()):
+            raise
+        return None
 
 
 def import_(store: Store, folder: Path) -> dict[str, int]:

@@ -49,9 +49,9 @@ def test_coverage(seeds: int, spread: float) -> None:
 def test_coverage_in_ten_thousand_samples(seeds: int, spread: float) -> None:
     """As docs/statistics.md says."""
     of_score, of_difference = coverage(seeds, 300, spread, 10 * SAMPLES)
-    most = 0.98 if seeds == 2 else 0.975
-    assert 0.93 <= of_score <= most
-    assert 0.93 <= of_difference <= most
+    least, most = (0.925, 0.985) if seeds == 2 else (0.93, 0.975)
+    assert least <= of_score <= most
+    assert least <= of_difference <= most
 
 
 def mean_of_groups_coverage(seeds: int, spread: float, samples: int) -> float:

@@ -11,6 +11,7 @@ import pytest
 from data.sources import DataError
 from harness.errors import StoreError, UsageError
 from harness.progress import SILENT
+from tests.harness.runs import cli
 from tests.tuning import fakes
 from tuning.exchange import study_files
 from tuning.store import Store
@@ -173,3 +174,35 @@ def test_files_of_a_newer_program_are_refused(stored: Store, tmp_path: Path) -> 
     manifest.write_text(json.dumps({**written, "version": written["version"] + 1}), "utf-8")
     with pytest.raises(StoreError, match="newer lora-harness"):
         study_files.import_(Store(tmp_path / "new.duckdb"), tmp_path / "files")
+
+
+def test_from_the_command_line(stored: Store, tmp_path: Path) -> None:
+    there = tmp_path / "there.duckdb"
+    code, out, errors = cli("export", "mine", tmp_path / "files", "--db", stored.path)
+    assert (code, errors) == (0, "")
+    assert {Path(line).name for line in out.split()} >= {"store.json", "studies.parquet", "trials.parquet"}
+    code, out, errors = cli("import", tmp_path / "files", "--db", there)
+    assert (code, errors) == (0, "")
+    assert " ".join(out.split()).endswith("1 studies, 4 trials, 4 attempts came in.")
+    code, out, _ = cli("import", tmp_path / "files", "--db", there)
+    assert code == 0
+    assert " ".join(out.split()).endswith("all of it was here already.")
+    code, _, errors = cli("export", "nothing", tmp_path / "none", "--db", stored.path)
+    assert code == 2
+    assert "nothing" in errors
+    code, _, errors = cli("export", "mine", tmp_path / "files", "--db", stored.path)
+    assert code == 2
+    assert "exists already" in errors
+
+
+def test_a_whole_studys_file_names_its_searches(stored: Store, tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text('name = "whole"\nmodel = "tiny"\ndata = "sample"\n', "utf-8")
+    code, _, errors = cli("export", path, tmp_path / "files", "--db", stored.path)
+    assert code == 2
+    assert "has no search of" in errors
+    renamed = Store(shutil.copy(stored.path, tmp_path / "copy.duckdb"))
+    renamed.update_study(renamed.resolve_study("mine").id, name="whole-nomad-0")
+    code, _, errors = cli("export", path, tmp_path / "files", "--db", renamed.path)
+    assert (code, errors) == (0, "")
+    assert json.loads((tmp_path / "files" / "store.json").read_text("utf-8"))["studies"] == ["whole-nomad-0"]
