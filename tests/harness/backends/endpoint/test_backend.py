@@ -207,7 +207,7 @@ def test_without_a_base_its_scores_are_marked_wherever_they_show(model, tmp_path
     assert "· unverified" in cli("show", "small", "--db", db)[1]
     assert json_of("show", "small", "--db", db)["unverified"] == UNVERIFIED
     assert all(row["unverified"] for row in json_of("show", "--db", db)["runs"])
-    assert cli("compare", "small", "large", "--db", db)[1].count("unverified)") == 2
+    assert cli("compare", "small", "large", "--db", db)[1].count(", unverified") == 2
     assert all(c["unverified"] == ["a", "b"] for c in json_of("compare", "small", "large", "--db", db))
     assert cli("export", "small", out, "--format", "csv", "--db", db)[0] == 0
     (scores,) = out.rglob("scores.csv")
