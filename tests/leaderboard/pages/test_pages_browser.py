@@ -418,6 +418,8 @@ def _whole(store: Store, rounds: int, searches: int, budget: int) -> None:
             assert len(steps) == sum(attempt.steps for attempt in own)
 
 
+@pytest.mark.full
+@pytest.mark.alone
 def test_a_run_a_search_and_a_browser_at_once(tmp_path, browser):
     beside(tmp_path, browser, 3, 1, "mmlu", 4)
 
