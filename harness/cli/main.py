@@ -27,7 +27,7 @@ COMMANDS = {
     "export": "Write a run to files: Parquet or CSV tables, or lm-eval's results with samples.",
     "card": "Write a model card for the Hugging Face hub, with the samples that its numbers are made of.",
     "verify": "Make the numbers again from the samples, and find any altered byte: 0 all holds, 1 something differs.",
-    "import": "Take in results of lm-eval that have samples (--log_samples), or those that `export` wrote.",
+    "import": "Take in what `export` wrote of a run or study, or results of lm-eval that have samples (--log_samples).",
     "merge": "Write a LoRA adapter and its base as one checkpoint, and check it against the live adapter.",
     "data": "Benchmark rows: what is cached, taking rows in, and what a file of your own holds.",
     "db": "What the store holds, and another machine's runs.",

@@ -121,7 +121,7 @@ def import_(
     db: Db = DEFAULT_DB,
     json: Json = False,
 ) -> None:
-    """Take in what `export` wrote, of runs and of studies, or results of lm-eval that have samples (--log_samples)."""
+    """Take in what `export` wrote of a run or study, or results of lm-eval that have samples (--log_samples)."""
     from harness.exchange import import_results, store_files
     from harness.results import Store
 

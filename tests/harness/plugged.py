@@ -122,6 +122,14 @@ def show_flower(word, db, json):
     print('{"flower": "rose"}' if json else "a rose is shown")
     return True
 """
+EXPORTER = """
+def pressed(word, out, db, texts):
+    if word != "rose":
+        return None
+    out.mkdir()
+    (out / "rose.txt").write_text("a rose")
+    return [out / "rose.txt"]
+"""
 TRACKED = """
 from datetime import UTC, datetime
 from harness.exchange.tracked import Metric, Tracked
@@ -144,6 +152,7 @@ MODULES = {
     "schema": SCHEMA,
     "view": VIEW,
     "tracked": TRACKED,
+    "export": EXPORTER,
 }
 PARTS = {  # one of each kind
     "tasks": {"capitals": "plugged_task:Capitals.load"},
@@ -157,6 +166,7 @@ PARTS = {  # one of each kind
     "api": {"greet": "plugged_function:greet"},
     "schemas": {"greetings": "plugged_schema:Schema"},  # known, and not taken: the store's versions are one sequence
     "show": {"flower": "plugged_view:show_flower"},
+    "export": {"herbarium": "plugged_export:pressed"},
     "tracked": {"seeds": "plugged_tracked:seeds"},
 }
 

@@ -114,6 +114,15 @@ def test_what_a_plugin_gives_is_tracked(plugged: Path, tmp_path: Path) -> None:
     assert [one.name for one in tracked(tmp_path / "s.duckdb", [])] == ["mine", "a rose"]
 
 
+def test_what_a_plugin_knows_is_exported(plugged: Path, tmp_path: Path) -> None:
+    make.stored(Store(tmp_path / "s.duckdb"), status="finished", name="mine")
+    document = json_of("export", "rose", tmp_path / "out", "--db", tmp_path / "s.duckdb")
+    assert document == {"herbarium": "rose", "files": [str(tmp_path / "out" / "rose.txt")]}
+    code, _, said = cli("export", "tulip", tmp_path / "out", "--db", tmp_path / "s.duckdb")
+    assert code == 2
+    assert "There is no run 'tulip'" in said
+
+
 def test_what_a_plugin_knows_is_shown(plugged: Path, tmp_path: Path) -> None:
     assert json_of("run", "--model", "tiny", "--tasks", "capitals", "--backend", "same", "--db", tmp_path / "s.duckdb")
     assert "a rose is shown" in cli("show", "rose", "--db", tmp_path / "s.duckdb")[1]

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tuning.report.files import as_markdown
 from tuning.store import Store
 
 CLOCKS = {"created", "finished", "made", "superseded", "revoked", "closed", "seconds"}
@@ -65,7 +66,9 @@ def report(folder: Path, db: Path) -> str:
     text = (folder / "report.md").read_text("utf-8") + (folder / "report.json").read_text("utf-8")
     for study in Store(db).studies():
         text = text.replace(study.id, study.name)
-    return text.replace(str(db.parent), "FOLDER")
+    for folder in (str(db.parent), as_markdown(str(db.parent))):
+        text = text.replace(folder, "FOLDER")
+    return text
 
 
 def assert_same(one: dict[str, list[Row]], other: dict[str, list[Row]]) -> None:
