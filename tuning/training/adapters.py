@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
@@ -113,7 +112,7 @@ def write(config: LoraConfig, tensors: Mapping[str, Tensor], base: Checkpoint, t
     OSError and SafetensorError are the caller's."""
     from safetensors.torch import save_file
 
-    part = to.absolute().with_name(f".{to.name}.{os.getpid()}.tmp")
+    part = to.absolute().with_name(f".{to.name}.tmp")  # one name for all processes: what a kill left goes here
     try:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
+import signal
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -69,6 +72,23 @@ def test_one_seed_is_one_adapter(trainer: Trainer, tmp_path: Path) -> None:
     assert a.validation == b.validation
     assert a.train_loss == b.train_loss
     assert not same(a.adapter, other.adapter)
+
+
+def test_what_a_kill_left_half_written_goes(trainer: Trainer, tmp_path: Path) -> None:
+    """SIGKILL in the middle of a write; the training is done again by another process."""
+    write = (
+        "import os, pathlib, signal, sys\n"
+        "import safetensors.torch as st\n"
+        "from tuning.training import adapters\n"
+        "from types import SimpleNamespace as Any\n"
+        "st.save_file = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "adapters.write(Any(), {}, Any(), Any(), pathlib.Path(sys.argv[1]))\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", write, str(tmp_path / "a")], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 1
+    trainer.train(hyper(), 1.0, 3, tmp_path / "a")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_a_fresh_trainer_after_other_trials_gives_the_same(base: Checkpoint, trainer: Trainer, tmp_path: Path) -> None:
