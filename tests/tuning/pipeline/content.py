@@ -66,8 +66,8 @@ def report(folder: Path, db: Path) -> str:
     text = (folder / "report.md").read_text("utf-8") + (folder / "report.json").read_text("utf-8")
     for study in Store(db).studies():
         text = text.replace(study.id, study.name)
-    for folder in (str(db.parent), as_markdown(str(db.parent))):
-        text = text.replace(folder, "FOLDER")
+    for place in (str(db.parent), as_markdown(str(db.parent))):
+        text = text.replace(place, "FOLDER")
     return text
 
 
