@@ -102,11 +102,12 @@ def board(study: WholeStudy) -> Board:
         finalist = model.finalist
         alike = finalist.trial != BASE and finalist.study.data_digest == main
         made.append(Configuration(title, finalist, loss_of(finalist.ledger, finalist.trial) if alike else None, values))
+    by_loss = sorted((c for c in made if not c.is_base), key=lambda c: (c.loss is None, c.loss or 0.0))
     return Board(
         tuple(made),
         {task: [clusters[task][item] for item in names] for task, names in items.items()},
         items,
-        _choices(study, models),
+        _choices(study, models, [c.title for c in by_loss]),
     )
 
 
@@ -124,10 +125,10 @@ def _seen(study: WholeStudy, task: str) -> set[str]:
     return {item for part in parts for item in objectives.seen(study.store, task, part)}
 
 
-def _choices(study: WholeStudy, models: Mapping[str, Model]) -> dict[str, str]:
-    """What further searches and the answers' rankings choose, of what was measured."""
+def _choices(study: WholeStudy, models: Mapping[str, Model], by_loss: Sequence[str]) -> dict[str, str]:
+    """What further searches and the answers' rankings choose, of what was measured. `by_loss` are the titles of all but
+    the base."""
     by_digest = {digest_of(m.finalist): title for title, m in models.items() if m.finalist.trial != BASE}
     chosen = {rule: by_digest.get(digest) for rule, digest in rules_of_searches(study.finished()).items()}
-    open_ = [title for title, model in models.items() if model.finalist.trial != BASE]
-    chosen |= {f"the preference of {source}": title for source, title in favourites(study, open_).items()}
+    chosen |= {f"the preference of {source}": title for source, title in favourites(study, by_loss).items()}
     return {rule: title for rule, title in chosen.items() if title is not None}

@@ -37,10 +37,11 @@ def rankings(study: WholeStudy) -> dict[str, dict[str, Any]]:
 
 
 def favourites(study: WholeStudy, titles: Sequence[str]) -> dict[str, str]:
-    """The configuration among `titles` with the highest win rate, by judges and by people."""
+    """The configuration among `titles` with the highest win rate, by judges and by people; the first of those that are
+    equal."""
     chosen: dict[str, str] = {}
     for source, ranking in rankings(study).items():
-        known = [model for model in ranking["models"] if model["name"] in titles]
-        if known:
-            chosen[source] = max(known, key=lambda model: model["win_rate"])["name"]
+        rates = {model["name"]: round(model["win_rate"], 9) for model in ranking["models"]}
+        if known := [title for title in titles if title in rates]:
+            chosen[source] = max(known, key=lambda title: rates[title])
     return chosen

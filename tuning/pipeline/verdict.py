@@ -136,8 +136,9 @@ def scores(board: Board, configuration: Configuration, task: str) -> tuple[float
 
 def rules(board: Board) -> list[Rule]:
     """Each rule, the best first. Of the configurations that the searches proposed or that are defaults. A task whose
-    items all fall into one half is left out; [] where every task is."""
-    open_ = [c for c in board.configurations if not c.is_base]
+    items all fall into one half is left out; [] where every task is. Of equals a rule chooses that of the least
+    validation loss, so that no order of names wins anything."""
+    open_ = sorted((c for c in board.configurations if not c.is_base), key=lambda c: (c.loss is None, c.loss or 0.0))
     halves = {task: _half(board.items[task]) for task in board.tasks}
     tasks = [task for task, half in halves.items() if half.any() and not half.all()]
     if not tasks:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from tests.tuning.pipeline.boards import board, configuration
+from tuning.pipeline import preference
 from tuning.pipeline.verdict import verdict
 
 GOOD, BAD = {"mmlu": 0.75, "drop": 0.7}, {"mmlu": 0.45, "drop": 0.7}
@@ -50,6 +52,23 @@ def test_a_bad_rule_is_said() -> None:
     assert outcome.rules[0].choices == ("random trial 3", "random trial 3")
     assert "choosing by" in outcome.sentences[-1]
     assert "validation loss" in outcome.sentences[-1]
+
+
+def test_of_equals_a_rule_chooses_the_one_of_the_least_loss() -> None:
+    """Whatever order they come in: a tie proves nothing for the rule."""
+    best = configuration("trial 1", 1.0, GOOD)
+    same = replace(configuration("trial 2", 2.0, GOOD), values=best.values)
+    for order in ([same, best], [best, same]):
+        outcome = verdict(board([configuration("base", None, BAD, seeds=1), *order]))
+        assert {rule.choices for rule in outcome.rules} == {("trial 1", "trial 1")}
+
+
+def test_of_equals_the_ranking_chooses_the_first_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    models = [{"name": name, "win_rate": rate} for name, rate in (("a", 0.5 + 1e-12), ("b", 0.5), ("base", 0.9))]
+    monkeypatch.setattr(preference, "rankings", lambda study: {"judges": {"models": models}})
+    study: Any = None
+    assert preference.favourites(study, ["b", "a"]) == {"judges": "b"}
+    assert preference.favourites(study, ["a", "b"]) == {"judges": "a"}
 
 
 def test_nothing_is_said_where_nothing_is() -> None:
