@@ -126,7 +126,8 @@ def rank(
     if lone:
         notes.append(f"{_list(lone, names)} played on one prompt only: no interval can be given.")
     rated = [_rated(games, name, models, ends, name in lone) for name in [*models, *sorted(apart)]]
-    rated.sort(key=lambda r: (math.isnan(r.strength), -r.strength if r.strength == r.strength else 0.0, r.name))
+    # equal strengths differ by rounding, which depends on the order of the games
+    rated.sort(key=lambda r: (math.isnan(r.strength), 0.0 if math.isnan(r.strength) else -round(r.strength, 9), r.name))
     order = [r.name for r in rated]
     pairs = [
         _pairing(games, a, b, models, ends, {a, b} & {*lone, *apart})

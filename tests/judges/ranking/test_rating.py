@@ -103,6 +103,19 @@ def test_a_tie_is_half_a_win_each_way():
     assert strengths(rank([*base, *ties])) == pytest.approx(strengths(rank([*base, *both_ways])))
 
 
+def test_models_of_one_strength_stand_by_their_names_whatever_order_the_games_come_in():
+    names, chance = [f"m{n}" for n in range(5)], np.random.default_rng(0)
+    games = [
+        Match(f"p{p}", a, b, 0.5 if {a, b} & {"m0"} == set() else 0.7 if a == "m0" else 0.3)
+        for p in range(13)
+        for k, a in enumerate(names)
+        for b in names[k + 1 :]
+    ]
+    for _ in range(20):
+        order = [games[k] for k in chance.permutation(len(games))]
+        assert [one.name for one in rank(order).models] == names
+
+
 def test_who_wins_all_has_no_upper_limit():
     games = [
         Match(f"q{q}", a, b, 1.0 if a == "best" else float((q + (b == "bad")) % 2))
