@@ -155,8 +155,7 @@ def _import_store(folder: Path, db: str, json: bool) -> None:
     from harness.exchange import store_files
     from harness.results import Store
 
-    with store_files.read(folder) as path:
-        counts = Store(db).merge(path)
+    counts = store_files.take_in(Store(db), folder)
     if json:
         print_json(counts)
         return

@@ -21,6 +21,8 @@ from harness.exchange.files import Batch
 from harness.exchange.manifest import seal
 from harness.store import migrations
 from harness.store.connection import StoreConnection
+from harness.store.merge import Merge
+from harness.store.schema import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,6 +71,13 @@ def read(folder: Path) -> Iterator[Path]:
         made = Path(home) / "store.duckdb"
         _make(made, known[:version], folder, list(tables))
         yield made
+
+
+def take_in(store: Merge, folder: Path) -> Counts:
+    """Merge what `write` wrote; gives the rows that came, by table. What is here and is as far stays as it is; what
+    went on elsewhere comes anew. Raises what `read` does."""
+    with read(folder) as path:
+        return store.merge(path)
 
 
 def is_store(folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Studies leave for another machine, and go on there: `harness export STUDY OUT`, `harness import OUT`.
+"""Studies leave for another machine: `harness export STUDY OUT`. `harness import OUT` takes in any store's files.
 
 What leaves is what the store knows: trials, trainings, loss curves, runs with their scores and samples, answers and
 verdicts. Adapters stay. The ledger alone decides what comes next; an adapter that is missing is trained again where
@@ -67,13 +67,6 @@ def export_known(word: str, out: Path, db: str, texts: bool) -> list[Path] | Non
         if any(row.name == word or row.id.startswith(word) for row in store.studies()):
             raise
         return None
-
-
-def import_(store: Store, folder: Path) -> dict[str, int]:
-    """Take in what `export` wrote; gives the rows that came, by table. What is here and is as far stays as it is; a
-    study that went on elsewhere comes anew, with the adapters that it has here. DataError for altered files."""
-    with store_files.read(folder) as path:
-        return store.merge(path)
 
 
 def _keep_only(portion: Store, studies: Sequence[StudyRow]) -> None:

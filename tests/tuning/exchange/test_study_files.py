@@ -10,6 +10,7 @@ import pytest
 
 from data.sources import DataError
 from harness.errors import StoreError, UsageError
+from harness.exchange import store_files
 from harness.progress import SILENT
 from tests.harness.runs import cli
 from tests.tuning import fakes
@@ -46,7 +47,7 @@ def told(store: Store, *purposes: str) -> list[object]:
 
 def carry(there: Store, here: Store, folder: Path) -> dict[str, int]:
     study_files.export(there, there.studies(), folder)
-    return study_files.import_(here, folder)
+    return store_files.take_in(here, folder)
 
 
 def test_a_search_goes_on_on_another_machine(tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ def test_files_are_the_same_for_the_same_rows_and_hold_only_the_study(stored: St
     with pytest.raises(UsageError, match="exists already"):
         study_files.export(stored, [mine], tmp_path / "a")
     fresh = Store(tmp_path / "fresh.duckdb")
-    study_files.import_(fresh, tmp_path / "a")
+    store_files.take_in(fresh, tmp_path / "a")
     assert [row.name for row in fresh.studies()] == ["mine"]
 
 
@@ -159,10 +160,10 @@ def test_an_altered_or_missing_file_is_refused(stored: Store, tmp_path: Path) ->
             content[len(content) // 2] ^= 1
             path.write_bytes(bytes(content))
             with pytest.raises(DataError, match=f"{path.name} was altered"):
-                study_files.import_(Store(tmp_path / "new.duckdb"), tmp_path / "files")
+                store_files.take_in(Store(tmp_path / "new.duckdb"), tmp_path / "files")
         path.unlink()
         with pytest.raises(DataError, match=f"{path.name}"):
-            study_files.import_(Store(tmp_path / "new.duckdb"), tmp_path / "files")
+            store_files.take_in(Store(tmp_path / "new.duckdb"), tmp_path / "files")
         path.write_bytes(whole)
     assert not (tmp_path / "new.duckdb").exists()
 
@@ -173,7 +174,7 @@ def test_files_of_a_newer_program_are_refused(stored: Store, tmp_path: Path) -> 
     written = json.loads(manifest.read_text("utf-8"))
     manifest.write_text(json.dumps({**written, "version": written["version"] + 1}), "utf-8")
     with pytest.raises(StoreError, match="newer lora-harness"):
-        study_files.import_(Store(tmp_path / "new.duckdb"), tmp_path / "files")
+        store_files.take_in(Store(tmp_path / "new.duckdb"), tmp_path / "files")
 
 
 def test_from_the_command_line(stored: Store, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.evaluation.leaderboard import leaderboard
+from harness.exchange import store_files
 from harness.progress import SILENT, Progress
 from harness.progress.outline import OutlineEntry
 from judges.people import raters
@@ -143,7 +144,7 @@ def elsewhere(road: Road, folder: Path) -> StudyFile:
     """The study on a machine that has its files and none of its adapters."""
     store = Store(road.file.tune.db)
     study_files.export(store, store.studies(), folder / "files")
-    study_files.import_(Store(folder / "there.duckdb"), folder / "files")
+    store_files.take_in(Store(folder / "there.duckdb"), folder / "files")
     return read(road.file.path, {"db": str(folder / "there.duckdb")})
 
 
