@@ -133,29 +133,44 @@ def train(
                 continue
             to = place_of(folder(finalist.study), finalist.trial, seed)
             jobs[Job(finalist.trial, hyper, ledger.fractions[-1], seed, to, "final", test=True)] = ledger
-    shown, done = SearchProgress(progress, "finalists"), 0
+    first = finalists[0]
+    train_each(
+        list(jobs),
+        pool,
+        lambda job, reply: record(jobs[job], job, reply, objectives, ()),
+        lambda job, step: jobs[job].step(job, step),
+        lambda text: first.ledger.store.note(first.study.id, text),
+        SearchProgress(progress, "finalists"),
+    )
+
+
+def train_each(
+    jobs: Sequence[Job],
+    pool: WorkerPool,
+    take: Callable[[Job, Reply], AttemptRow],
+    on_step: Callable[[Job, Step], None],
+    note: Callable[[str], None],
+    shown: SearchProgress,
+) -> None:
+    """Trainings over new seeds, each alone. `take` keeps what came of one and gives its attempt. Raises Halted where
+    not all of them were done."""
+    done = 0
 
     def on_reply(job: Job, reply: Reply) -> None:
         nonlocal done
-        attempt = record(jobs[job], job, reply, objectives, ())
+        attempt = take(job, reply)
         done += 1
         shown.ended(job, attempt, ())
         shown.overall(done, len(jobs))
 
     def on_progress(job: Job, message: Step | Phase) -> None:
         if isinstance(message, Step):
-            jobs[job].step(job, message)
+            on_step(job, message)
         shown.follow(job, message)
 
     shown.expect(len(jobs), (1.0,), pool.size, (), "final")
     shown.overall(0, len(jobs))
-    pool.run(
-        [[job] for job in jobs],
-        on_progress,
-        on_reply,
-        lambda: True,
-        lambda text: finalists[0].ledger.store.note(finalists[0].study.id, text),
-    )
+    pool.run([[job] for job in jobs], on_progress, on_reply, lambda: True, note)
     if done < len(jobs):
         raise Halted
 

@@ -10,15 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.progress import SILENT, Progress
-from tuning.search.loop import Halted
 from tuning.search.search_progress import SearchProgress
 from tuning.search.worker_pool import WorkerPool
 from tuning.search.workers import Job, Reply
 from tuning.store import AttemptRow, StudyRow
 from tuning.store.rows import BASE
-from tuning.study.finalists import Finalist, place_of, trainings
+from tuning.study.finalists import Finalist, place_of, train_each, trainings
 from tuning.study.ledger import hyper_of
-from tuning.types import Phase, Step
 
 CLOSE = 0.01  # nats a token: more than other processors and other versions of the same arithmetic make of one training
 
@@ -39,48 +37,35 @@ def train_missing(
     pool: WorkerPool,
     folder: Callable[[StudyRow], Path],
     progress: Progress = SILENT,
-) -> list[str]:
-    """Train them and record where they are; gives a sentence for each that came out otherwise than the ledger says."""
+) -> None:
+    """Train them and record where they are. Where one came out otherwise than the ledger says, its study has a note."""
     owners: dict[Job, tuple[Finalist, AttemptRow]] = {}
     for finalist, attempt in missing(finalists):
         hyper = hyper_of(finalist.ledger.trials[finalist.trial - 1].hyperparameters)
         to = place_of(folder(finalist.study), finalist.trial, attempt.seed)
         owners[Job(finalist.trial, hyper, attempt.fraction, attempt.seed, to, "final", test=True)] = (finalist, attempt)
     if not owners:
-        return []
-    shown, remarks, done = SearchProgress(progress, "adapters that are missing"), [], 0
+        return
 
-    def on_reply(job: Job, reply: Reply) -> None:
-        nonlocal done
+    def take(job: Job, reply: Reply) -> AttemptRow:
         if reply.stop is not None:
             raise reply.stop
         finalist, attempt = owners[job]
-        done += 1
-        remark = _remark(finalist, attempt, reply)
-        if remark:
-            remarks.append(remark)
+        if remark := _remark(finalist, attempt, reply):
             finalist.ledger.store.note(finalist.study.id, remark)
         if reply.trained is not None:
             finalist.ledger.place_adapter(attempt, str(reply.trained.adapter))
-        shown.ended(job, attempt, ())
-        shown.overall(done, len(owners))
+        return attempt
 
-    def on_progress(job: Job, message: Step | Phase) -> None:
-        shown.follow(job, message)
-
-    shown.expect(len(owners), (1.0,), pool.size, (), "final")
-    shown.overall(0, len(owners))
-    first = next(iter(owners.values()))[0]
-    pool.run(
-        [[job] for job in owners],
-        on_progress,
-        on_reply,
-        lambda: True,
+    first, _ = next(iter(owners.values()))
+    train_each(
+        list(owners),
+        pool,
+        take,
+        lambda job, step: None,  # the curve is in the ledger already
         lambda text: first.ledger.store.note(first.study.id, text),
+        SearchProgress(progress, "adapters that are missing"),
     )
-    if done < len(owners):
-        raise Halted
-    return remarks
 
 
 def _remark(finalist: Finalist, attempt: AttemptRow, reply: Reply) -> str:
