@@ -39,8 +39,8 @@ def tested(items: Sequence[Item], macro: bool) -> Tested:
 
     a, b = np.asarray([item.a for item in items]).T, np.asarray([item.b for item in items]).T
     groups = [item.group for item in items] if macro else None
-    reach = paired.reach_of([float(end) for side in (a, b) for end in (side.min(), side.max())])
-    (difference, low, high), p = crossed.crossed_difference(a, b, [item.cluster for item in items], groups, reach)
+    clusters = [item.cluster for item in items]
+    (difference, low, high), p = crossed.crossed_difference(a, b, clusters, groups, crossed.reach_between(a, b))
     means = [[_mean(side) for side in (item.a, item.b)] for item in items]
     mean_a, mean_b = (_mean_of(items, [own[side] for own in means], macro) for side in (0, 1))
     return Tested(mean_a, mean_b, difference, low, high, p, None, None, "crossed")

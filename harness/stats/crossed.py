@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.stats.intervals import UNIT, Interval, cluster_codes, macro_moments, moments, score_interval
-from harness.stats.paired import score_p, t_p
+from harness.stats.paired import reach_of, score_p, t_p
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,6 +86,11 @@ def crossed_difference(
     if reach is None:
         return Difference(interval, t_p(items.value, variance, df))
     return Difference(interval, score_p(items.value, variance, df, items.floor, reach))
+
+
+def reach_between(a: Floats, b: Floats) -> float:
+    """How far an item's scores under the two can be apart: 1 for scores in [0, 1], else the range of all."""
+    return reach_of([float(end) for side in (a, b) for end in (side.min(), side.max())])
 
 
 def _items(

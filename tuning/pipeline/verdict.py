@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.stats.crossed import crossed, crossed_difference
+from harness.stats.crossed import crossed, crossed_difference, reach_between
 from harness.stats.intervals import Interval
 from harness.stats.paired import holm
 from tuning.pipeline.measured import Board, Configuration
@@ -190,7 +190,7 @@ def _over(
             clusters = [cluster for cluster, wanted in zip(board.clusters[task], unseen, strict=True) if wanted]
             same = Interval(0.0, 0.0, 0.0)
             differences.append(
-                same if choice is own else crossed_difference(a, b, clusters, reach=_reach(a, b)).interval
+                same if choice is own else crossed_difference(a, b, clusters, reach=reach_between(a, b)).interval
             )
     value = statistics.fmean(one.value for one in differences)
     below = math.hypot(*(one.value - one.low for one in differences)) / len(differences)
@@ -211,14 +211,9 @@ def _half(items: Sequence[str]) -> NDArray[np.intp]:
 
 def _against(board: Board, task: str, a: Configuration, b: Configuration) -> Against:
     values_a, values_b = a.values[task], b.values[task]
-    reach = _reach(values_a, values_b)
+    reach = reach_between(values_a, values_b)
     (value, low, high), p = crossed_difference(values_a, values_b, board.clusters[task], reach=reach)
     return Against(task, a, b, 100 * value, 100 * low, 100 * high, p)
-
-
-def _reach(a: Floats, b: Floats) -> float:
-    """The most that one item can differ by."""
-    return max(1.0, float(abs(a).max()), float(abs(b).max()))
 
 
 def _corrected(comparisons: list[Against]) -> list[Against]:

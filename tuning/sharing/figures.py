@@ -15,7 +15,7 @@ from harness.evaluation.compare import MACRO, TaskResult, by_item, compare, plac
 from harness.evaluation.rescoring import rescored
 from harness.exchange.exported import ScoredRun
 from harness.exchange.verification import is_known
-from harness.stats.crossed import crossed, crossed_difference
+from harness.stats.crossed import crossed, crossed_difference, reach_between
 from harness.stats.paired import holm
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _difference(one: Measured, rival: str, runs: Runs) -> tuple[Difference, floa
         found = (row.metric, row.difference, row.low, row.high)
         return Difference(rival, one.name, *found, row.p_value, row.n, row.method), row.p_value
     (a_values, clusters), (b_values, _) = (_matrix(one, title, runs) for title in (rival, one.own))
-    reach = max(1.0, float(abs(a_values).max()), float(abs(b_values).max()))
+    reach = reach_between(a_values, b_values)
     (value, low, high), p = crossed_difference(a_values, b_values, clusters, reach=reach)
     metric = one.metric.removesuffix(MACRO)
     return Difference(rival, one.name, metric, value, low, high, p, a_values.shape[1], "crossed"), p
