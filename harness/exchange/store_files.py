@@ -1,4 +1,4 @@
-"""A whole store as files: a Parquet file for each table that has rows, and a manifest with what each file must hash to.
+"""A whole store as files: a Parquet file for each table that has rows, what the store is, and the digests of all.
 
 The files are small, hold no weights, and are the same bytes for the same rows, so that they can be kept under version
 control. Reading them gives a store, which is merged as any other is.
@@ -6,7 +6,6 @@ control. Reading them gives a store, which is merged as any other is.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from data.sources import DataError
 from harness.errors import StoreError
 from harness.exchange.files import Batch
-from harness.exchange.manifest import seal
+from harness.exchange.manifest import check, seal
 from harness.store import migrations
 from harness.store.connection import StoreConnection
 from harness.store.merge import Merge
@@ -30,23 +29,23 @@ if TYPE_CHECKING:
     import duckdb
 
 MANIFEST = "store.json"
+SEALED = "store"  # the name of the manifest with the digests of all files
 FORMAT = "lora-harness store"
 
 
 def write(store: StoreConnection, batch: Batch, about: Mapping[str, Any]) -> None:
-    """All tables into the batch's folder; `about` stands in the manifest beside version, rows and digests."""
-    tables: dict[str, dict[str, Any]] = {}
+    """All tables into the batch's folder; `about` stands in the manifest beside version and rows."""
+    tables: dict[str, int] = {}
     with store.read() as connection:
         version = migrations.version(connection)
         for table in _tables(connection):
             rows = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
             if rows and rows[0]:
-                path = batch.new(f"{table}.parquet")
-                _copy(connection, table, path)
-                tables[table] = {"rows": rows[0], "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+                _copy(connection, table, batch.new(f"{table}.parquet"))
+                tables[table] = rows[0]
     manifest = {"format": FORMAT, "version": version, **about, "tables": tables}
     batch.new(MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    seal(batch, "store")
+    seal(batch, SEALED)
 
 
 @contextmanager
@@ -61,12 +60,11 @@ def read(folder: Path) -> Iterator[Path]:
             f"{folder} was written by a newer lora-harness: its version is {version}, and this program knows versions "
             f"up to {len(known)}. Update this one."
         )
-    for table, expected in tables.items():
-        path = folder / f"{table}.parquet"
+    for difference in check(folder / f"manifest_{SEALED}.json"):
+        path = folder / difference.file
         if not path.is_file():
-            raise DataError(f"{path} is missing: {MANIFEST} names it.")
-        if hashlib.sha256(path.read_bytes()).hexdigest() != expected["sha256"]:
-            raise DataError(f"{path} was altered after it was written: its SHA-256 is not the one in {MANIFEST}.")
+            raise DataError(f"{path} is missing: it was written with the others.")
+        raise DataError(f"{path} was altered after it was written: it {difference.what}.")
     with TemporaryDirectory(prefix="harness-import-") as home:
         made = Path(home) / "store.duckdb"
         _make(made, known[:version], folder, list(tables))
@@ -106,8 +104,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
     tables = manifest.get("tables") if isinstance(manifest, dict) else None
     if not isinstance(tables, dict) or manifest.get("format") != FORMAT or not isinstance(manifest.get("version"), int):
         raise DataError(f"{path} is not the manifest of an exported store.")
-    if not all(isinstance(of, dict) and "sha256" in of and table.isidentifier() for table, of in tables.items()):
-        raise DataError(f"{path} is not the manifest of an exported store: its tables have no digests.")
+    if not all(isinstance(rows, int) and table.isidentifier() for table, rows in tables.items()):
+        raise DataError(f"{path} is not the manifest of an exported store: its tables are not counted.")
     return manifest
 
 

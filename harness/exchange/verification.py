@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 KINDS = ("parquet", "csv")
 FILE_TASK = "file:"
-_STORE = "manifest_store.json"
+_STORE = f"manifest_{store_files.SEALED}.json"
 
 
 @dataclass(slots=True)
