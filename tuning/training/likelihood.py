@@ -7,38 +7,94 @@ vocabulary of 128,000 the others are most of the memory and, in a small model, o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from harness.backends.limits import depends_on_length
 from harness.prompting.row_tokens import Tokens
+from tuning.training import output_loss
 from tuning.training.encoded import ALIKE, Batch, batch, by_length
-from tuning.training.memory import in_halves
+from tuning.training.memory import in_halves, out_of_memory
 from tuning.types import Likelihood
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 ROWS_COMPARED = 4
+TARGETS_COMPARED = 16
+_IN_BLOCKS: MutableMapping[Any, bool] = WeakKeyDictionary()  # by output embedding, once it was tried
 
 
 def response_nll(model: Any, rows: Batch) -> Tensor:
     """[targets] nats, in float32 at least. `model` is a causal model of transformers, with an adapter or without.
 
-    A hook before the output embedding keeps the positions that count, so whatever a model does to its logits
+    From hidden states in blocks, where that is this model's loss; from its own logits else."""
+    head = model.get_output_embeddings()
+    if not output_loss.takes(head):
+        return _of_logits(model, rows)
+    if head not in _IN_BLOCKS:
+        _IN_BLOCKS[head] = _same(model, rows)
+    return _of_hidden_states(model, rows) if _IN_BLOCKS[head] else _of_logits(model, rows)
+
+
+def _of_logits(model: Any, rows: Batch) -> Tensor:
+    """A hook before the output embedding keeps the positions that count, so whatever a model does to its logits
     afterwards (scales, caps) is done to these."""
     import torch
 
-    def keep(_: Any, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (given[0].reshape(1, -1, given[0].shape[-1])[:, rows.at], *given[1:])
-
-    hook = model.get_output_embeddings().register_forward_pre_hook(keep)
-    try:
+    with _at_output(model, lambda hidden: hidden.reshape(1, -1, hidden.shape[-1])[:, rows.at]):
         logits = model(input_ids=rows.ids, position_ids=rows.positions, use_cache=False).logits
-    finally:
-        hook.remove()
     exact = torch.promote_types(logits.dtype, torch.float32)
     return torch.nn.functional.cross_entropy(logits[0].to(exact), rows.targets, reduction="none")
+
+
+def _of_hidden_states(model: Any, rows: Batch) -> Tensor:
+    """The model's own output embedding is given no position."""
+    kept: list[Tensor] = []
+
+    def take(hidden: Tensor) -> Tensor:
+        kept.append(hidden.reshape(-1, hidden.shape[-1])[rows.at])
+        return hidden[:, :0]
+
+    with _at_output(model, take):
+        model(input_ids=rows.ids, position_ids=rows.positions, use_cache=False)
+    return output_loss.nll(kept[-1], model.get_output_embeddings(), rows.targets)
+
+
+@contextmanager
+def _at_output(model: Any, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """What comes to the output embedding is changed first."""
+    hook = model.get_output_embeddings().register_forward_pre_hook(lambda _, given: (change(given[0]), *given[1:]))
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _same(model: Any, rows: Batch) -> bool:
+    """Whether logits are what the output embedding gives: some architectures scale or cap them, and fail without any.
+    Asked of a few targets of the first row."""
+    import torch
+
+    few = torch.nonzero(rows.at < rows.ids.shape[1])[:TARGETS_COMPARED, 0]
+    positions = None if rows.positions is None else rows.positions[:1]
+    first = replace(rows, ids=rows.ids[:1], positions=positions, at=rows.at[few], targets=rows.targets[few])
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            logits, hidden_states = _of_logits(model, first), _of_hidden_states(model, first)
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        if out_of_memory(error):
+            raise
+        return False
+    finally:
+        model.train(training)
+    allowed = 1e-4 if model.dtype in (torch.float32, torch.float64) else 2e-2
+    return len(few) > 0 and bool(((logits - hidden_states).abs() <= allowed * (1 + logits.abs())).all())
 
 
 def alike(model: Any) -> float:

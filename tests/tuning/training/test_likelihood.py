@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from harness.models.loading import load_model, load_tokenizer
 from harness.prompting.row_tokens import Tokens, encode
 from tests.models import make_model
 from tests.tuning.models import instruction_rows, small_splits
-from tuning.training import encoded
+from tuning.training import encoded, output_loss
 from tuning.training import likelihood as likelihood_module
 from tuning.training.encoded import batch, by_length
 from tuning.training.likelihood import likelihood
@@ -190,3 +191,49 @@ def test_rows_that_see_each_other_are_not_packed(tmp_path: Path, monkeypatch: py
     other = Trainer(folder, small_splits(), TrainSettings(packed_rows=True))
     assert not other._packed_rows
     assert any(warning.startswith("Rows are padded") for warning in other.warnings)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_in_blocks_as_from_all_logits_with_its_gradients(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    model = load_model(resolve(str(make_model(tmp_path / kind, kind)))).requires_grad_(False)
+    rows, _ = encode(load_tokenizer(resolve(str(tmp_path / kind))), instruction_rows()[:6], 512)
+    made = batch(rows, False, "cpu")
+    shift = torch.zeros(model.get_input_embeddings().weight.shape[1], requires_grad=True)
+    hook = model.get_input_embeddings().register_forward_hook(lambda module, given, out: out + shift)
+    found = {}
+    for numbers in (3 * model.config.vocab_size, 2**24):  # 3 positions at once, and all
+        monkeypatch.setattr(output_loss, "NUMBERS", numbers)
+        losses = likelihood_module.response_nll(model, made)
+        assert likelihood_module._IN_BLOCKS[model.get_output_embeddings()]
+        found[numbers] = losses, torch.autograd.grad((losses * torch.arange(len(losses))).sum(), shift)[0]
+    losses = likelihood_module._of_logits(model, made)
+    expected = losses, torch.autograd.grad((losses * torch.arange(len(losses))).sum(), shift)[0]
+    hook.remove()
+    for blocks in found.values():
+        torch.testing.assert_close(blocks[0], expected[0], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(blocks[1], expected[1], rtol=1e-3, atol=1e-3 * float(expected[1].abs().max()))
+
+
+@pytest.mark.parametrize("change", ["logits are capped", "none are refused"])
+def test_logits_that_are_changed_are_the_models_own(change: str, base: Checkpoint) -> None:
+    import torch
+
+    model = load_model(base).requires_grad_(False)
+    rows, _ = encode(load_tokenizer(base), instruction_rows()[:4], 512)
+
+    def changed(module: Any, given: Any, out: Any) -> Any:
+        if change == "none are refused" and not out.logits.numel():
+            raise IndexError("no logits")
+        out.logits = out.logits / 2
+        return out
+
+    plain = likelihood_module.response_nll(model, batch(rows, False, "cpu"))
+    del likelihood_module._IN_BLOCKS[model.get_output_embeddings()]
+    model.register_forward_hook(changed)
+    capped = likelihood_module.response_nll(model, batch(rows, False, "cpu"))
+    assert not likelihood_module._IN_BLOCKS[model.get_output_embeddings()]
+    assert not torch.allclose(plain, capped, rtol=1e-3)

@@ -270,7 +270,7 @@ class Fake:
         model = trainer.model
         self.hooks = [
             model.register_forward_pre_hook(self.before, with_kwargs=True),
-            model.register_forward_hook(self.after),
+            model.get_decoder().register_forward_hook(self.after),
         ]
 
     def before(self, module: Any, given: Any, named: dict[str, Any]) -> None:
@@ -284,7 +284,7 @@ class Fake:
         if module.training:
             self.passes += 1
             if self.passes > self.spoil:
-                out.logits = out.logits * math.nan
+                out.last_hidden_state = out.last_hidden_state * math.nan
 
     def __enter__(self) -> Fake:
         return self
