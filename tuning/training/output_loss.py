@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-NUMBERS = 2**24  # logits at once; fewer would read the output embedding too often
+NUMBERS = 2**25  # logits at once; fewer would read the output embedding too often
 
 
 def takes(head: Any) -> bool:
