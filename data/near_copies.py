@@ -16,11 +16,12 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
+
+from data.shingle_sets import N, ShingleSets
 
 NEAR = 0.8
-N = 5  # characters of a shingle
 _OTHER = re.compile(r"[\W_]+")
 
 
@@ -35,7 +36,7 @@ def shingles(text: str) -> frozenset[str]:
     return frozenset(plain[at : at + N] for at in range(max(1, len(plain) - N + 1)))
 
 
-def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
+def jaccard(a: frozenset[Any], b: frozenset[Any]) -> float:
     both = len(a & b)
     return both / (len(a) + len(b) - both)
 
@@ -48,40 +49,46 @@ def first_of_each(texts: Sequence[str]) -> list[int]:
 def first_of_rows(rows: Sequence[tuple[str, str]]) -> list[int]:
     """The same of rows, each (instruction, input); the input is blank where there is none."""
     given = [index for index, (_, text) in enumerate(rows) if text.strip()]
-    whole = [shingles("\n".join(row)) for row in rows]
-    instructions = {index: shingles(rows[index][0]) for index in given}
-    inputs = {index: shingles(rows[index][1]) for index in given}
-    keys = _rarest(whole)
-    instruction_keys = dict(zip(given, _rarest(list(instructions.values())), strict=True))
-    input_keys = dict(zip(given, _rarest(list(inputs.values())), strict=True))
+    texts = ["\n".join(row) for row in rows] + [rows[index][part] for part in (0, 1) for index in given]
+    sets = ShingleSets(list(map(normalise, texts)))
+    rarest = sets.rarest(_prefix)
+    sizes = sets.sizes
+    # texts are by number: a row's is the row's index
+    instruction = {index: len(rows) + at for at, index in enumerate(given)}
+    of_input = {index: len(rows) + len(given) + at for at, index in enumerate(given)}
+
+    def are_near(a: int, b: int) -> bool:
+        return _alike(sizes[a], sizes[b]) and jaccard(sets[a], sets[b]) >= NEAR
 
     without, with_input, by_instruction, by_input = _Postings(), _Postings(), _Postings(), _Postings()  # of those kept
     kept = []
     for index in range(len(rows)):
-        if index in inputs:
+        keys = rarest[index]
+        if index in of_input:
+            instruction_keys, input_keys = rarest[instruction[index]], rarest[of_input[index]]
             # the smaller of the two: an instruction, or an input, that thousands of rows share makes no pairs of all
-            alike = min(by_instruction.at(instruction_keys[index]), by_input.at(input_keys[index]), key=_size)
+            alike = min(by_instruction.at(instruction_keys), by_input.at(input_keys), key=_size)
             copy = any(
-                near(inputs[index], inputs[other]) and near(instructions[index], instructions[other])
+                are_near(of_input[index], of_input[other]) and are_near(instruction[index], instruction[other])
                 for other in set().union(*alike)
             ) or any(
-                near(whole[index], whole[other]) and _within(inputs[index], whole[other])
-                for other in set().union(*without.at(keys[index]))
+                are_near(index, other) and _within(sets[of_input[index]], sets[other])
+                for other in set().union(*without.at(keys))
             )
         else:
-            copy = any(near(whole[index], whole[other]) for other in set().union(*without.at(keys[index]))) or any(
-                near(whole[index], whole[other]) and _within(inputs[other], whole[index])
-                for other in set().union(*with_input.at(keys[index]))
+            copy = any(are_near(index, other) for other in set().union(*without.at(keys))) or any(
+                are_near(index, other) and _within(sets[of_input[other]], sets[index])
+                for other in set().union(*with_input.at(keys))
             )
         if copy:
             continue
         kept.append(index)
-        if index in inputs:
-            with_input.add(index, keys[index])
-            by_instruction.add(index, instruction_keys[index])
-            by_input.add(index, input_keys[index])
+        if index in of_input:
+            with_input.add(index, keys)
+            by_instruction.add(index, instruction_keys)
+            by_input.add(index, input_keys)
         else:
-            without.add(index, keys[index])
+            without.add(index, keys)
     return kept
 
 
@@ -104,23 +111,20 @@ def _size(postings: Sequence[Sequence[int]]) -> int:
     return sum(map(len, postings))
 
 
-def _within(part: frozenset[str], whole: frozenset[str]) -> bool:
+def _within(part: frozenset[int], whole: frozenset[int]) -> bool:
     return len(part & whole) >= NEAR * len(part)
 
 
-def near(a: frozenset[str], b: frozenset[str]) -> bool:
-    return min(len(a), len(b)) >= NEAR * max(len(a), len(b)) and jaccard(a, b) >= NEAR
+def near(a: frozenset[Any], b: frozenset[Any]) -> bool:
+    return _alike(len(a), len(b)) and jaccard(a, b) >= NEAR
 
 
-def _rarest(sets: Sequence[frozenset[str]]) -> list[list[int]]:
-    """Of each text so many of its rarest shingles that any near copy shares one: two sets of which one has n, and of
-    which NEAR * n are common, cannot have them all outside the n - NEAR * n + 1 that come first in any order. A shingle
-    is its place in that order."""
-    counts = Counter(shingle for one in sets for shingle in one)
-    place = {shingle: at for at, shingle in enumerate(sorted(sorted(counts), key=counts.__getitem__))}
-    rarest: dict[frozenset[str], list[int]] = {}  # thousands of rows may share an instruction
-    for one in sets:
-        if one not in rarest:
-            most = len(one) - math.ceil(NEAR * len(one) - 1e-9) + 1
-            rarest[one] = sorted(map(place.__getitem__, one))[:most]
-    return [rarest[one] for one in sets]
+def _alike(a: int, b: int) -> bool:
+    """Whether sets of these sizes can be near copies."""
+    return a >= NEAR * b and b >= NEAR * a
+
+
+def _prefix(size: int) -> int:
+    """Of how many of its rarest shingles any near copy of a text shares one: two sets of which one has n, and of which
+    NEAR * n are common, cannot have them all outside the n - NEAR * n + 1 that come first in any order."""
+    return size - math.ceil(NEAR * size - 1e-9) + 1
