@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.near_copies import normalise, shingles
@@ -11,6 +11,7 @@ from data.shingle_sets import ShingleSets
 texts = st.lists(st.one_of(st.text(alphabet="ab c", max_size=30), st.text(max_size=12)), max_size=8)
 
 
+@settings(deadline=None)
 @given(texts)
 def test_as_sets_of_strings(given_: list[str]) -> None:
     sets = ShingleSets(list(map(normalise, given_)))
