@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+ALPHA = 0.05
 MOMENTS = (0.01, 0.07, 0.5, 3.5)  # drawn to undrawn items, at which a bet is at its best
 STAKE = 0.9  # of the capital, at most, is lost by one draw
 TOLERANCE = 1e-7  # of the values' range, to which the ends are found; on the careful side
@@ -117,7 +118,7 @@ class MeanSequence:
             share = share / -np.expm1(-tau * rate[:n])
         return float(share @ values / share.sum())
 
-    def interval(self, alpha: float = 0.05) -> Interval:
+    def interval(self, alpha: float = ALPHA) -> Interval:
         """The estimate, and the ends between which the whole mean lies, at every time, with a chance of 1 - alpha."""
         _check_alpha(alpha)
         shift = self._known_mean()
@@ -126,23 +127,44 @@ class MeanSequence:
         value = self.estimate if self.n else (low + high) / 2
         return Interval(min(high, max(low, value)), low, high)
 
-    def above(self, limit: float, alpha: float = 0.05) -> bool:
+    def above(self, limit: float, alpha: float = ALPHA) -> bool:
         """Whether the whole mean is above `limit` for sure: if it is not, this is ever said with a chance below
         alpha."""
         return self._told(limit, 1, alpha)
 
-    def below(self, limit: float, alpha: float = 0.05) -> bool:
+    def below(self, limit: float, alpha: float = ALPHA) -> bool:
         """Whether the whole mean is below `limit` for sure: if it is not, this is ever said with a chance below
         alpha."""
         return self._told(limit, -1, alpha)
 
+    def p_value(self, limit: float) -> float:
+        """Two-sided, of the whole mean being `limit`: below any p, at any time, with a chance of at most p. It is below
+        0.05 exactly where the interval at 95% does not hold the limit, and 0 where what is left cannot reach it."""
+        limit += self._known_mean()
+        low, high = self._reachable()
+        if not low <= limit <= high:
+            return 0.0
+        if not self.n or not self.remaining:
+            return 1.0
+        return min(1.0, *(2 / max(self._bets(side, ALPHA / 2).capital(side * limit), 1e-300) for side in (1, -1)))
+
     @property
     def variance(self) -> float:
-        """Of the values drawn so far (of their differences to the known ones), about their mean."""
+        """Of the values drawn so far (of their differences to the known ones). One value as far from the mean as
+        can be is counted with them, so that a few equal values are not taken for no variance."""
         import numpy as np
 
         values = self._values - (0 if self._known is None else self._known[: self.n])
-        return float(np.var(values)) if self.n else (self._high - self._low) ** 2 / 4
+        farthest = (self._high - self._low) ** 2 / (4 if self._known is None else 1)
+        return float((np.sum((values - values.mean()) ** 2) if self.n else 0) + farthest) / (self.n + 1)
+
+    @property
+    def whole_error(self) -> float:
+        """The standard error that the whole run's mean is going to have, where its units are themselves seen as a
+        sample of more of their kind."""
+        import numpy as np
+
+        return math.sqrt(float(np.sum(self._weights**2)) * self.variance)
 
     def _told(self, limit: float, side: int, alpha: float) -> bool:
         _check_alpha(alpha)

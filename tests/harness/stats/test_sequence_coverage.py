@@ -44,10 +44,10 @@ class Whole:
         return float(np.mean([rest[group == name].mean() for name in np.unique(group)]))
 
 
-def answers(rng: Rng, shift: float, correlation: float = 0.8) -> tuple[Floats, Floats]:
+def answers(rng: Rng, shift: float, correlation: float = 0.8, items: int = ITEMS) -> tuple[Floats, Floats]:
     """Right/wrong answers of two models to items of differing difficulty; the second is `shift` better in strength."""
-    shared = rng.normal(size=ITEMS) * correlation**0.5
-    a, b = (shared + rng.normal(size=ITEMS) * (1 - correlation) ** 0.5 + more > 0 for more in (0.4, 0.4 + shift))
+    shared = rng.normal(size=items) * correlation**0.5
+    a, b = (shared + rng.normal(size=items) * (1 - correlation) ** 0.5 + more > 0 for more in (0.4, 0.4 + shift))
     return a.astype(float), b.astype(float)
 
 
@@ -127,25 +127,25 @@ def missed(kind: str, seed: int, method: str = "sequence") -> bool:
     )
     assert values is not None
     sequence = MeanSequence([unit.weight for unit in order], whole.low, 1.0, known)
-    for start in range(0, len(order), BATCH):
+    for start in range(0, len(order) - BATCH, BATCH):
+        sequence.add(values[start : start + BATCH])
         if method == "fixed":
             rest = np.array(values) - (0 if known is None else np.array(known))
-            low, high = fixed(rest[: start + BATCH], len(order), (-1.0 if known else whole.low, 1.0))
+            left = 1 - sum(unit.weight for unit in order[: sequence.n])
+            low, high = fixed(rest[: sequence.n], sequence.estimate, left, (-1.0 if known else whole.low, 1.0))
             if not low <= truth <= high:
                 return True
             continue
-        sequence.add(values[start : start + BATCH])
         # what the interval at 95% says, without the search for its ends (test_sequences.py holds the two together)
         if sequence.above(truth + 1e-9, 0.025) or sequence.below(truth - 1e-9, 0.025):
             return True
     return False
 
 
-def fixed(values: Floats, total: int, bounds: tuple[float, float]) -> tuple[float, float]:
-    """The 95% interval for one look, of a sample of n out of `total`."""
+def fixed(values: Floats, estimate: float, left: float, bounds: tuple[float, float]) -> tuple[float, float]:
+    """The 95% interval for one look, where `left` is the weight of what is not drawn."""
     value, low, high = intervals.mean(values.tolist(), bounds)
-    shrink = (1 - len(values) / total) ** 0.5
-    return value - (value - low) * shrink - 1e-9, value + (high - value) * shrink + 1e-9
+    return estimate - (value - low) * left**0.5, estimate + (high - value) * left**0.5
 
 
 def share(kind: str, simulations: int, method: str = "sequence") -> tuple[float, float]:
@@ -175,7 +175,33 @@ def test_a_fixed_interval_read_at_every_batch_misses_far_more_often(kind: str) -
     assert share(kind, 200, "fixed")[1] > 0.15
 
 
+def widths(kind: str, repeats: int = 20, items: int = 2_000) -> list[float]:
+    """Of the interval after 5, 20, 50 and 90% of the items, over that of a fixed one of so many; means."""
+    found = []
+    for seed in range(repeats):
+        a, b = answers(np.random.default_rng(seed), 0.1, items=items)
+        sequence = {
+            "right/wrong": lambda b=b: MeanSequence([1.0] * items),
+            "paired, both sampled": lambda: MeanSequence([1.0] * items, -1.0, 1.0),
+            "paired, baseline whole": lambda a=a: MeanSequence([1.0] * items, known=a.tolist()),
+        }[kind]()
+        values = b - a if kind == "paired, both sampled" else b
+        spread = float(np.std(b if kind == "right/wrong" else b - a))
+        for share in (0.05, 0.2, 0.5, 0.9):
+            sequence.add(values[sequence.n : round(share * items)].tolist())
+            _, low, high = sequence.interval()
+            found.append((high - low) / (2 * intervals.Z * spread * ((1 - share) / (share * items)) ** 0.5))
+    return np.reshape(found, (repeats, -1)).mean(axis=0).tolist()
+
+
+def test_the_interval_is_at_most_twice_as_wide_as_a_fixed_one() -> None:
+    assert max(widths("paired, baseline whole", repeats=2)[1:]) < 2
+
+
 if __name__ == "__main__":
+    for kind in ("right/wrong", "paired, both sampled", "paired, baseline whole"):
+        print(f"{kind:45} width over a fixed one's " + ", ".join(f"{width:.2f}" for width in widths(kind)), flush=True)
     for kind in KINDS:
-        sequence, once = share(kind, SIMULATIONS)[0], share(kind, SIMULATIONS, "fixed")[0]
+        once = share(kind, SIMULATIONS // 4, "fixed")[0]
+        sequence = share(kind, SIMULATIONS)[0]
         print(f"{kind:45} sequence {sequence:6.1%}   fixed, read at every batch {once:6.1%}", flush=True)
