@@ -98,7 +98,7 @@ def compare(a: Side, b: Side, metrics: Sequence[str] | None = None, by_group: bo
     every = [result for side in sides for result in side]
     first = every[0]
     for other in every[1:]:
-        _check_settings(first, other)
+        check_settings(first, other)
     values = [by_item(result) for result in every]
     is_part = any(result.read is not None for result in every)
     for other, own in zip(every[1:], values[1:], strict=True):
@@ -218,7 +218,7 @@ def _alike(
 
 def _is_alike(a: TaskResult, b: TaskResult) -> bool:
     try:
-        _check_settings(a, b)
+        check_settings(a, b)
     except UsageError:
         return False
     return {row.item for row in a.samples} == {row.item for row in b.samples}
@@ -253,7 +253,7 @@ def _listed(tasks: Iterable[str]) -> str:
     return ", ".join(tasks) or "none"
 
 
-def _check_settings(a: TaskResult, b: TaskResult) -> None:
+def check_settings(a: TaskResult, b: TaskResult) -> None:
     pairs = [(name, getattr(a, field), getattr(b, field)) for name, field in SAME.items()]
     keys = sorted({*a.settings, *b.settings})
     pairs += [(f"the setting {key}", a.settings.get(key), b.settings.get(key)) for key in keys]
