@@ -17,7 +17,7 @@ from harness.evaluation.answering import Scorer
 from harness.evaluation.compare import MACRO
 from harness.evaluation.looks import least_requests, look_at, looks
 from harness.evaluation.sampled_scores import sampled_scores
-from harness.evaluation.stopping import Items, StoppingRule
+from harness.evaluation.stopping import Items, Reading, StoppingRule
 from harness.stats.drawing import Place, Unit, drawn, units
 from harness.stats.intervals import UNIT
 from harness.stats.sequences import MeanSequence
@@ -95,7 +95,7 @@ class TaskSampling:
         if not self._take_values(rows, self.drawn[before : self.read]):
             self.unfit = True
         elif not self.is_whole:
-            self.stopped = self.rule.enough(self)
+            self.stopped = self.rule.enough(Reading(len(self.items), self.drawn, self.values, self.sequence))
 
     def samples(self, rows: Sequence[SampleRow]) -> list[Sample]:
         """Of the stored ones those of the items that were read."""

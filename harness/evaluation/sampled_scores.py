@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.evaluation.compare import MACRO
+from harness.evaluation.compare_sampled import METHOD
 from harness.stats.drawing import Place, units
 from harness.stats.intervals import UNIT
 from harness.stats.sequences import MeanSequence
@@ -16,7 +17,6 @@ from harness.types import Item, Sample, Score
 if TYPE_CHECKING:
     from harness.stats.drawing import Unit
 
-SEQUENCE = "sequence"  # the method of such an interval
 OVERALL = "all"  # the group of figures over all items
 ROUNDING = 1e-9  # how far two ways to add up one mean may be apart
 
@@ -68,7 +68,7 @@ def _score(
     there = [known[unit.key] for unit in drawn[:read] if unit.key in known]
     sequence.add([unit.value([values[item] for item in unit.items]) for unit in there])
     interval = sequence.interval()
-    return Score(score.group, score.metric, *interval, sum(len(unit.items) for unit in there), SEQUENCE)
+    return Score(score.group, score.metric, *interval, sum(len(unit.items) for unit in there), METHOD)
 
 
 def _base(metric: str, known: Mapping[str, object]) -> tuple[str, bool]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from harness.errors import IncompleteError, UsageError
 from harness.evaluation.compare import MACRO, TaskResult, by_item, check_settings, results
+from harness.evaluation.gating import NOT_YET, early_verdict
 from harness.evaluation.grading import grading_of
 from harness.options import OptionError
 from harness.options.until import UntilGate, UntilItems, UntilWidth, read_until
@@ -16,14 +17,22 @@ from harness.stats.sequences import MeanSequence
 
 if TYPE_CHECKING:
     from harness.evaluation.planning import Plan, TaskPlan
-    from harness.evaluation.sampled import TaskSampling
     from harness.results import Store
+    from harness.stats.drawing import Unit
+
+
+class Reading(NamedTuple):
+    """How far a task was read."""
+
+    items: int
+    drawn: Sequence[Unit]  # all units, in their order
+    values: Sequence[float]  # of the units that were read
+    sequence: MeanSequence  # of these values
 
 
 class StoppingRule(Protocol):
-    def enough(self, sampling: TaskSampling) -> str:
-        """Why what was read is enough, as words behind "stopped"; "" where it is not. A function of the units that were
-        read and of their values."""
+    def enough(self, reading: Reading) -> str:
+        """Why what was read is enough, as words behind "stopped"; "" where it is not. A function of `reading` alone."""
         ...
 
 
@@ -33,8 +42,8 @@ class Width:
 
     points: float
 
-    def enough(self, sampling: TaskSampling) -> str:
-        interval = sampling.sequence.interval()
+    def enough(self, reading: Reading) -> str:
+        interval = reading.sequence.interval()
         wide = 100 * (interval.high - interval.low)
         return f"at an interval of {wide:.2f} points" if wide <= self.points else ""
 
@@ -45,29 +54,28 @@ class Items:
 
     items: int
 
-    def enough(self, sampling: TaskSampling) -> str:
-        return f"at {self.items:,} items, as asked" if len(sampling.items) >= self.items else ""
+    def enough(self, reading: Reading) -> str:
+        return f"at {self.items:,} items, as asked" if reading.items >= self.items else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """It is known whether the score dropped by more than so many points against another run on the same items."""
+    """It is sure which verdict a gate will give when all items are read."""
 
     baseline: str  # as people call it
     known: Mapping[str, float]  # its value of each item
     max_drop: float
 
-    def enough(self, sampling: TaskSampling) -> str:
-        known = [unit.value([self.known[item] for item in unit.items]) for unit in sampling.drawn]
-        sequence = MeanSequence([unit.weight for unit in sampling.drawn], *UNIT, known=known)
-        sequence.add(sampling.values)
-        difference, low, high = sequence.interval()
-        limit = -self.max_drop / 100
-        if low <= limit <= high:
+    def enough(self, reading: Reading) -> str:
+        known = [unit.value([self.known[item] for item in unit.items]) for unit in reading.drawn]
+        sequence = MeanSequence([unit.weight for unit in reading.drawn], *UNIT, known=known)
+        sequence.add(reading.values)
+        verdict = early_verdict(sequence, self.max_drop)
+        if verdict == NOT_YET:
             return ""
-        verb = "did not drop" if low > limit else "dropped"
-        shown = f"{100 * difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
-        return f"when sure: it {verb} by more than {self.max_drop:g} points against {self.baseline} ({shown})"
+        value, low, high = (100 * end for end in sequence.interval())
+        difference = f"difference {value:+.1f} [{low:+.1f}, {high:+.1f}], max-drop {self.max_drop:g}"
+        return f"when the gate against {self.baseline} was sure: {verdict} ({difference})"
 
 
 def rules_of(plan: Plan, store: Store) -> dict[str, StoppingRule]:

@@ -20,7 +20,7 @@ class UntilWidth:
 
 @dataclass(frozen=True, slots=True)
 class UntilGate:
-    """It is sure that the score dropped by more than so many points against the run `baseline`, or that it did not."""
+    """It is sure which verdict `harness gate` will give against the run `baseline` when all items are read."""
 
     baseline: str
     max_drop: float

@@ -172,12 +172,16 @@ def test_a_gate_stops_when_it_is_sure(tmp_path):
     measure(ONE, db, task=task, skill=0.7, name="base", batch=600)
     result, backend = measure(OTHER, db, "gate=base,max-drop=2", task=task, skill=0.4)
     assert (result.run.status, len(backend.asked) < 300) == ("sampled", True)
-    assert result.run.sampled["questions"]["stopped"].startswith(
-        "when sure: it dropped by more than 2 points against base (-"
-    )
+    stopped = result.run.sampled["questions"]["stopped"]
+    assert stopped.startswith("when the gate against base was sure: fail (difference -")
+    assert stopped.endswith(", max-drop 2)")
     alike, backend = measure(OTHER, db, "gate=base,max-drop=5", task=task, skill=0.71, fresh=True)
     assert (alike.run.status, len(backend.asked) < 600) == ("sampled", True)
-    assert "it did not drop by more than 5 points" in alike.run.sampled["questions"]["stopped"]
+    assert "was sure: pass (" in alike.run.sampled["questions"]["stopped"]
+    words = ["--baseline", "base", "--candidate", alike.run.id, "--max-drop", 5, "--db", db]
+    assert cli("gate", *words)[0] == 0  # which reads the same part, in the same order
+    measure(OTHER, db, task=task, skill=0.71, batch=600)
+    assert cli("gate", *words)[0] == 0
 
 
 def test_a_gate_needs_a_whole_baseline_on_the_same_items(tmp_path):
