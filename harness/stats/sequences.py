@@ -243,6 +243,10 @@ class _Bets(NamedTuple):
 
     def capital(self, mean: float) -> float:
         """The most that the capital ever was, had the whole mean been `mean`; it falls in `mean`."""
+        return float(self.course(mean).max())
+
+    def course(self, mean: float) -> Floats:
+        """The capital after each draw, had the whole mean been `mean`: then its expectation is 1 after every draw."""
         import numpy as np
 
         expected = (mean - self.before) / self.left
@@ -250,7 +254,8 @@ class _Bets(NamedTuple):
         limit = STAKE / np.maximum(expected - self.floor, 1e-12)
         factors = 1 + np.minimum(self.stakes, limit[:, None]) * (self.values - expected)[:, None]
         with np.errstate(over="ignore", under="ignore"):  # beyond every threshold, and worth nothing
-            return float(np.cumprod(factors, axis=0).mean(axis=1).max())
+            capital: Floats = np.cumprod(factors, axis=0).mean(axis=1)
+        return capital
 
 
 def _variances(values: Floats, width: float) -> Floats:

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -120,6 +121,32 @@ def test_rates_are_of_the_draws_and_weights_of_the_mean() -> None:
     assert sequence.interval().low > MeanSequence([1.0] * 60).interval().low
     sequence.add(values[50:])
     assert sequence.interval() == pytest.approx([VALUES.mean()] * 3)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("known", [None, [0.9, 0.1, 0.5, 1.0, 0.2]])
+@pytest.mark.parametrize("rates", [None, [1.0, 2.0, 0.5, 1.0, 3.0]])
+def test_were_the_mean_the_true_one_no_bet_gains_or_loses_on_average(
+    side: int, known: list[float] | None, rates: list[float] | None
+) -> None:
+    """Over all orders, each with the chance that the drawing gives it: that alone makes the sequence right."""
+    values, weights = [1.0, 0.0, 0.7, 0.9, 0.0], [1.0, 2.0, 1.5, 0.5, 1.0]
+    drawn_at = rates or weights
+    truth = math.fsum(w * v for w, v in zip(weights, values, strict=True)) / math.fsum(weights)
+    average = np.zeros(4)
+    for order in itertools.permutations(range(5)):
+        chance, left = 1.0, math.fsum(drawn_at)
+        for unit in order:
+            chance *= drawn_at[unit] / left
+            left -= drawn_at[unit]
+        sequence = MeanSequence(
+            [weights[unit] for unit in order],
+            known=known and [known[unit] for unit in order],
+            rates=rates and [rates[unit] for unit in order],
+        )
+        sequence.add([values[unit] for unit in order[:4]])
+        average += chance * sequence._bets(side, 0.05).course(side * truth)
+    assert average == pytest.approx(np.ones(4))
 
 
 @settings(max_examples=40, deadline=None)
