@@ -52,6 +52,7 @@ SCORES = {
     "high": "float64",
     "n": "int64",
     "interval": "string",
+    "sampled_of": "int64",
     "partial": "bool",
 }
 SAMPLES = {
@@ -159,6 +160,7 @@ def _score(run: RunRow, score: ScoreRow, headline: Mapping[tuple[str, str], str]
         "group": score.group,
         "headline": score.metric == headline.get((run.id, score.task)),
         "interval": score.method,
+        "sampled_of": run.sampled[score.task]["of"] if score.group == "all" and score.task in run.sampled else None,
         "partial": run.partial,
     }
 

@@ -74,13 +74,22 @@ def documents(
 def _print(comparisons: list[Comparison], first: Configuration, second: Configuration, groups: bool) -> None:
     from rich.console import Console
 
-    from harness.cli.tables import fits
+    from harness.cli.tables import fits, plain
 
     console = Console()
     names = (f"{side.called}{', unverified' if side.unverified else ''}" for side in (first, second))
     title = "a = {}\nb = {}".format(*names)
     wide = _table(title, comparisons, groups, stacked=False)
     console.print(wide if fits(console, wide) else _table(title, comparisons, groups, stacked=True))
+    for c in comparisons:
+        if c.of is not None and c.group == "all":
+            word = "decided" if c.low > 0 or c.high < 0 else "undecided"
+            said = f"{c.task}, {c.metric}: {word} after {c.n:,} of {c.of:,} items. The figures are those of all items."
+            console.print(plain(said))
+
+
+def _items(c: Comparison) -> str:
+    return str(c.n) if c.of is None else f"{c.n} of {c.of}"
 
 
 def _table(title: str, comparisons: list[Comparison], groups: bool, stacked: bool) -> Table:
@@ -100,7 +109,7 @@ def _table(title: str, comparisons: list[Comparison], groups: bool, stacked: boo
     for c in comparisons:
         scale = 100 if all(0 <= v <= 1 for v in (c.a, c.b)) else 1  # points of a hundred, or as they are
         a, b, difference, low, high = (scale * v for v in (c.a, c.b, c.difference, c.low, c.high))
-        cells = [[c.task, *([c.group] if groups else []), c.metric], [str(c.n)], [f"{a:.1f}"], [f"{b:.1f}"]]
+        cells = [[c.task, *([c.group] if groups else []), c.metric], [_items(c)], [f"{a:.1f}"], [f"{b:.1f}"]]
         cells += [[("{}\n{}" if stacked else "{} {}").format(f"{difference:+.1f}", f"[{low:+.1f}, {high:+.1f}]")]]
         cells += [[f"{c.p_value:.3g}", *(["" if c.p_holm is None else f"{c.p_holm:.3g}"] if corrected else [])]]
         cells += [["" if c.flips is None else f"{c.lost} / {c.gained}"]] if flipped else []

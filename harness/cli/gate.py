@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -12,9 +12,10 @@ from harness.cli.options import DEFAULT_DB, Db, Json, print_json
 
 if TYPE_CHECKING:
     from harness.evaluation.compare import Comparison, TaskResult
+    from harness.evaluation.gating import Gated
     from harness.results import RunRow
 
-CODES = {"pass": 0, "fail": 1, "undecided": 2}
+CODES = {"pass": 0, "fail": 1, "undecided": 2, "not yet": 2}
 
 
 def gate(
@@ -25,6 +26,9 @@ def gate(
         list[str] | None,
         typer.Option(help="Only this task; may be given several times. All the baseline's, if left out."),
     ] = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Only runs that have read all their items; a part is not enough.")
+    ] = False,
     db: Db = DEFAULT_DB,
     json: Json = False,
 ) -> None:
@@ -32,9 +36,13 @@ def gate(
 
     Each task's first metric is compared as by `harness compare`. A task passes when the lower end of the 95% interval
     of candidate - baseline is above -MAX_DROP, fails when its upper end is below, and is undecided otherwise. One task
-    that fails fails the candidate; it passes when every task does."""
+    that fails fails the candidate; it passes when every task does.
+
+    A run that has read a part of its items (harness run --until) is enough where it tells what the verdict on all items
+    is going to be. Before the verdict stands how far off the limit a drop has to be to be told."""
     from harness.errors import IncompleteError
     from harness.evaluation.compare import results
+    from harness.evaluation.gating import gated, overall, sentence
     from harness.results import Store
 
     store = Store(db)
@@ -44,50 +52,36 @@ def gate(
             raise IncompleteError(
                 f"The run {_called(run)} is not finished: its command goes on, and then there is a gate."
             )
-    comparisons = _compared(*_paired(results(store, runs[0]), results(store, runs[1]), task))
-    verdicts = {comparison.task: verdict(comparison, max_drop) for comparison in comparisons}
-    whole = overall(list(verdicts.values()))
+        if whole and run.goes_on:
+            raise IncompleteError(
+                f"The run {_called(run)} has read a part of its items: its command goes on to the end without --until."
+            )
+    pairs = list(zip(*_paired(results(store, runs[0]), results(store, runs[1]), task), strict=True))
+    for pair in pairs:
+        _check_metric(pair[0])
+    tasks = [gated(*pair, max_drop) for pair in pairs]
+    for one in tasks:
+        _check_values(one.comparison)
+    verdicts = {one.comparison.task: one.verdict for one in tasks}
+    worst = overall(list(verdicts.values()))
     conclusion = sentence(verdicts, max_drop)
     if json:
         print_json(
             {
-                "verdict": whole,
+                "verdict": worst,
                 "sentence": conclusion,
                 "max_drop": max_drop,
                 "baseline": _about(runs[0]),
                 "candidate": _about(runs[1]),
-                "tasks": [{**asdict(comparison), "verdict": verdicts[comparison.task]} for comparison in comparisons],
+                "tasks": [
+                    {**asdict(one.comparison), "verdict": one.verdict, "distance_told": one.distance_told}
+                    for one in tasks
+                ],
             }
         )
     else:
-        _print(comparisons, verdicts, runs, conclusion)
-    raise typer.Exit(CODES[whole])
-
-
-def verdict(comparison: Comparison, max_drop: float) -> str:
-    """One task's: "pass", "fail" or "undecided". `max_drop` is in points of a hundred."""
-    limit = -max_drop / 100
-    return "pass" if comparison.low > limit else "fail" if comparison.high < limit else "undecided"
-
-
-def overall(verdicts: Sequence[str]) -> str:
-    """Of the tasks' verdicts the worst. That all pass needs no correction for their number; the more tasks there are,
-    the likelier one fails by chance (2.5% each, where the true drop is just the limit)."""
-    return next(word for word in ("fail", "undecided", "pass") if word in verdicts)
-
-
-def sentence(verdicts: Mapping[str, str], max_drop: float) -> str:
-    """The verdict for people."""
-    whole = overall(list(verdicts.values()))
-    those = ", ".join(task for task, own in verdicts.items() if own == whole)
-    if whole == "pass":
-        return f"Pass: {those} dropped by less than {max_drop:g} points (95% interval)."
-    if whole == "fail":
-        return f"Fail: {those} dropped by more than {max_drop:g} points (95% interval)."
-    return (
-        f"Undecided: there are too few items to say whether {those} dropped by more than {max_drop:g} points."
-        " More items, or a larger --max-drop, would tell."
-    )
+        _print(tasks, runs, max_drop, conclusion)
+    raise typer.Exit(CODES[worst])
 
 
 def _paired(
@@ -109,22 +103,24 @@ def _paired(
     return [ours[name] for name in names], [theirs[name] for name in names]
 
 
-def _compared(a: Sequence[TaskResult], b: Sequence[TaskResult]) -> list[Comparison]:
-    """Each task's first metric. UsageError where it is none that can drop by points of a hundred."""
-    from harness.errors import UsageError
-    from harness.evaluation.compare import compare
+def _check_metric(result: TaskResult) -> None:
+    """UsageError where a task's first metric is none that can drop by points of a hundred."""
+    if not dict(result.settings).get("higher_is_better", {}).get(result.metric, True):
+        _refuse(result.task, result.metric)
 
-    comparisons = []
-    for one, other in zip(a, b, strict=True):
-        (row,) = compare(one, other, [one.metric])
-        higher = dict(one.settings).get("higher_is_better", {}).get(one.metric, True)
-        if not higher or not (0 <= row.a <= 1 and 0 <= row.b <= 1):
-            raise UsageError(
-                f"{one.task}: {one.metric} is no share of which more is better, so it cannot drop by points of a"
-                " hundred. Name the other tasks with --task."
-            )
-        comparisons.append(row)
-    return comparisons
+
+def _check_values(comparison: Comparison) -> None:
+    if not (0 <= comparison.a <= 1 and 0 <= comparison.b <= 1):
+        _refuse(comparison.task, comparison.metric)
+
+
+def _refuse(task: str, metric: str) -> NoReturn:
+    from harness.errors import UsageError
+
+    raise UsageError(
+        f"{task}: {metric} is no share of which more is better, so it cannot drop by points of a hundred. Name the"
+        " other tasks with --task."
+    )
 
 
 def _called(run: RunRow) -> str:
@@ -135,27 +131,37 @@ def _about(run: RunRow) -> dict[str, object]:
     return {"run": run.id, "name": run.name, "partial": run.partial, "unverified": run.unverified}
 
 
-def _print(
-    comparisons: Sequence[Comparison], verdicts: Mapping[str, str], runs: tuple[RunRow, RunRow], conclusion: str
-) -> None:
+def _print(tasks: Sequence[Gated], runs: tuple[RunRow, RunRow], max_drop: float, conclusion: str) -> None:
     from rich.console import Console
 
     from harness.cli.tables import plain, table
 
     console = Console()
-    columns = ("task", "metric", "n", "baseline", "candidate", "difference [95%]", "verdict")
+    for one in tasks:
+        row = one.comparison
+        console.print(
+            plain(
+                f"{row.task}: {_items(row)} tell with a chance of 80% on which side of {-max_drop:+g} points a"
+                f" change is that lies {one.distance_told:.1f} points from there."
+            )
+        )
+    columns = ("task", "metric", "items", "baseline", "candidate", "difference [95%]", "verdict")
     shown = table(f"baseline {_called(runs[0])}, candidate {_called(runs[1])}", columns, columns[2:6])
-    for comparison in comparisons:
-        a, b, difference, low, high = (
-            100 * v for v in (comparison.a, comparison.b, comparison.difference, comparison.low, comparison.high)
-        )
+    for one in tasks:
+        row = one.comparison
+        a, b, difference, low, high = (100 * v for v in (row.a, row.b, row.difference, row.low, row.high))
         values = (f"{a:.1f}", f"{b:.1f}", f"{difference:+.1f} [{low:+.1f}, {high:+.1f}]")
-        shown.add_row(
-            *map(plain, (comparison.task, comparison.metric, comparison.n, *values, verdicts[comparison.task]))
-        )
+        read = str(row.n) if row.of is None else f"{row.n} of {row.of}"
+        shown.add_row(*map(plain, (row.task, row.metric, read, *values, one.verdict)))
     console.print(shown)
     for side, run in zip(("baseline", "candidate"), runs, strict=True):
         for mark in ("partial", "unverified"):
-            if getattr(run, mark):
+            if getattr(run, mark) and not (mark == "partial" and run.sampled):
                 console.print(plain(f"! The {side} is {mark}."), style="yellow")
+    if any(one.comparison.of is not None for one in tasks):
+        console.print(plain("Figures of a part of the items are what all items give, sure at 95% at every look."))
     console.print(plain(conclusion), style="bold")
+
+
+def _items(row: Comparison) -> str:
+    return f"{row.n:,} items" if row.of is None else f"{row.n:,} of {row.of:,} items"

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.tables import fits, interval, plain, table
+from harness.evaluation.report import items_words
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
 Row = Mapping[str, Any]  # of `leaderboard`
-_MARKS = ("partial", "unverified", "chat")
+_MARKS = ("sampled", "partial", "unverified", "chat")
 
 
 def print_leaderboard(console: Console, rows: Sequence[Row]) -> None:
@@ -50,7 +51,7 @@ def _table(rows: Sequence[Row]) -> Table:
     shown = table(_title(rows), ("configuration", *tasks), right=tasks)
     for row in rows:
         scores = [row["scores"].get(task) for task in tasks]
-        cells = ["" if score is None else "\n".join(_figure(score, row).split(" ", 1)) for score in scores]
+        cells = ["" if score is None else "\n".join(_figure(score, row)) for score in scores]
         shown.add_row(*map(plain, ("\n".join(_names(row)), *cells)), style="dim" if row["partial"] else "")
     return shown
 
@@ -60,7 +61,7 @@ def _print_list(console: Console, rows: Sequence[Row]) -> None:
     from rich.padding import Padding
     from rich.table import Table
 
-    figures = [[(task, _figure(score, row)) for task, score in row["scores"].items()] for row in rows]
+    figures = [[(task, " ".join(_figure(score, row))) for task, score in row["scores"].items()] for row in rows]
     task_width = max(len(task) for own in figures for task, _ in own)
     figure_width = max(len(figure) for own in figures for _, figure in own)
     across = max(1, (console.width - 2) // (task_width + figure_width + 4))
@@ -84,17 +85,19 @@ def _title(rows: Sequence[Row]) -> str:
 
 def _names(row: Row) -> list[str]:
     """What a row is called: its name with marks, its seeds or its run, and its model."""
-    name = row["name"] + "".join(f" ({mark})" for mark in _MARKS if row[mark])
+    marks = [mark for mark in _MARKS if row[mark] and not (mark == "partial" and row["sampled"])]
+    name = row["name"] + "".join(f" ({mark})" for mark in marks)
     seeds = len(row["trainings"])
     if seeds > 1:
         return [name, f"{seeds} seeds"]
     return [name, row["run"][:8], *([_short(row["model"])] if row["model"] != row["name"] else [])]
 
 
-def _figure(score: Mapping[str, Any], row: Row) -> str:
-    """ "45.3 [44.5, 46.1]", and of how many seeds where not all have it."""
+def _figure(score: Mapping[str, Any], row: Row) -> list[str]:
+    """ "45.3", "[44.5, 46.1]", of how many seeds where not all have it, and of which part of the items."""
+    value, _, ends = interval(score).partition(" ")
     fewer = f" {score['seeds']} of {len(row['trainings'])} seeds" if score["seeds"] < len(row["trainings"]) else ""
-    return interval(score) + fewer
+    return [value, ends + fewer, *([items_words(score)] if score["sampled_of"] else [])]
 
 
 def _short(model: str) -> str:

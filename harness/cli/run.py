@@ -63,7 +63,9 @@ def _print(result: Result, options: RunOptions) -> None:
     from harness.results import Store
 
     console = Console()
-    if not result.computed:
+    if not result.computed and result.run.sampled:
+        console.print("Nothing to do: this run has read as many items as --until asks for.")
+    elif not result.computed:
         begun = begun_with(result.run)
         by = "" if options.backend in (AUTO, begun) else f", with --backend {begun}"
         console.print(plain(f"This run was finished before{by}; --fresh measures again."))

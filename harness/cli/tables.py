@@ -63,8 +63,9 @@ def print_run(console: Console, store: Store, run: RunRow, groups: bool = False)
             continue
         first = score["metric"] == metrics[score["task"]]
         cells = [score["task"], score["protocol"], *((score["group"],) if groups else ()), score["metric"]]
-        scores.add_row(*map(plain, (*cells, interval(score), score["n"])), style="" if first else "dim")
-    mark = " · partial: --limit or some groups only" if run.partial else ""
+        items = f"{score['n']:,} of {score['sampled_of']:,}" if score["sampled_of"] else f"{score['n']:,}"
+        scores.add_row(*map(plain, (*cells, interval(score), items)), style="" if first else "dim")
+    mark = " · sampled" if run.sampled else " · partial: --limit or some groups only" if run.partial else ""
     mark += " · unverified" if run.unverified else ""
     console.print(
         plain(f"{run.name} · {run.model} · {run.dtype} on {run.device} · run {run.id[:12]}{mark}"), style="bold"
@@ -72,11 +73,22 @@ def print_run(console: Console, store: Store, run: RunRow, groups: bool = False)
     if run.status == "running":
         console.print("not finished: the same command goes on", style="yellow")
     console.print(scores)
+    for task, read in run.sampled.items():
+        console.print(plain(sampled_line(task, read)), style="yellow")
     console.print(plain(tokens_line(shown)), style="dim")
     if shown["estimate"]:
         console.print(plain(shown["estimate"]["sentence"]), style="dim")
     for warning in shown["warnings"]:
         console.print(plain(f"! {warning}"), style="yellow")
+
+
+def sampled_line(task: str, read: Mapping[str, Any]) -> str:
+    """What a score of items drawn at random means, and how it becomes that of all; `read` of `RunRow.sampled`."""
+    return (
+        f"{task}: sampled: {read['items']:,} of {read['of']:,} items, stopped {read['stopped']}. The interval holds the"
+        f" score of all {read['of']:,} items (95%, at whatever item it stopped); the same command without --until goes"
+        " on to it."
+    )
 
 
 def tokens_line(shown: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from harness.estimate.ranges import NOTHING, Range
 from harness.evaluation.grading import grading_of
 from harness.evaluation.planning import Plan, make_plan
 from harness.evaluation.run import make_backend
+from harness.evaluation.stopping import rules_of
 from harness.results import Store
 from harness.types import Rolling
 
@@ -51,8 +52,9 @@ def estimate(options: RunOptions, objects: Sequence[Task] = ()) -> dict[str, Any
     plan = make_plan(options, objects)
     store = Store(options.db)
     known = None if options.fresh else store.find(plan.identity)
-    if known is not None and known.status != "running":
+    if known is not None and not known.goes_on:
         return {**_head(plan, known, store), "seconds": NOTHING.to_dict(), "measured_seconds": 0.0}
+    rules_of(plan, store)  # refuses what the run would refuse
     peak_memory.reset(plan.device)
     backend, _ = make_backend(plan, known)
     loading = time.perf_counter() - began
@@ -90,7 +92,8 @@ def _head(plan: Plan, known: RunRow | None, store: Store) -> dict[str, Any]:
     return {
         "kind": "run",
         "identity": plan.identity,
-        "finished": known is not None and known.status != "running",
+        "finished": known is not None and not known.goes_on,
+        "until": plan.options.until,
         "model": plan.options.model,
         "device": plan.device,
         "dtype": plan.dtype,

@@ -22,6 +22,8 @@ def print_estimate(console: Console, document: Mapping[str, Any]) -> None:
         counts = (task["items"], task["prompts"], task["distinct_prompts"])
         made.add_row(*map(plain, (task["task"], task["protocol"], *(f"{count:,}" for count in counts))))
     console.print(made)
+    if document["until"]:
+        console.print(plain(f"That many items at most: --until {document['until']} may stop earlier."))
     if document["finished"]:
         console.print("This run was finished before: the command answers from the store. --fresh measures again.")
         return

@@ -48,7 +48,7 @@ def answer_task(
 ) -> None:
     """Answer and score all of a task that the store does not hold yet. Of a task whose answers a grader reads
     (grading.py), answer only."""
-    scorer = _Scorer(plan, store, run_id, strip_thinking, clock, progress)
+    scorer = Scorer(plan, store, run_id, strip_thinking, clock, progress)
     with scorer:
         done = scorer.take_stored()
         if len(done) == len(plan.requests):
@@ -62,7 +62,9 @@ def answer_task(
             scorer.take(batch)
 
 
-class _Scorer:
+class Scorer:
+    """Stores answers as they come, scores what is complete, and tells how far it is."""
+
     def __init__(
         self, plan: TaskPlan, store: Store, run_id: str, strip_thinking: bool, clock: Clock, progress: Progress
     ) -> None:
@@ -74,6 +76,7 @@ class _Scorer:
             self.parts[i, repeat] = self.parts.get((i, repeat), 0) + 1
         self.waiting: dict[tuple[int, int], dict[int, Response]] = {}  # answered in part
         self.scored = self.tokens = 0  # scored: of a task that is graded, answered
+        self.detail = ""
         self.is_graded = getattr(plan.task, "grading", None) is not None
         threads = os.cpu_count() or 1
         self.pool = ThreadPoolExecutor(threads) if plan.task.slow_scoring else None
@@ -86,9 +89,13 @@ class _Scorer:
         if self.pool is None:
             return
         if kind is None:
-            while self.pending:
-                self._store([], self._finished(wait=True))
+            self.settle()
         self.pool.shutdown(wait=kind is None, cancel_futures=True)
+
+    def settle(self) -> None:
+        """Wait until all that was answered is scored and stored."""
+        while self.pending:
+            self._store([], self._finished(wait=True))
 
     def take_stored(self) -> set[int]:
         """What an earlier session left: returns the answered requests, scores what it had not come to."""
@@ -97,7 +104,7 @@ class _Scorer:
             scored = self.store.scored(self.run_id, self.plan.task.name)
         done = {self.place[key] for key in answered if key in self.place}
         self.scored = len(done) if self.is_graded else len(scored)
-        self._show()
+        self.show()
         if self.is_graded:
             return done
         open_items = {item for item, repeat, _ in answered if (item, repeat) not in scored}
@@ -179,10 +186,19 @@ class _Scorer:
             with self.clock("store"):
                 self.store.record(self.run_id, rows, samples)
             self.scored += len(samples)
-            self._show()
+            self.show()
 
-    def _show(self) -> None:
-        self.progress.update(self.plan.task.name, self.scored, self.plan.samples, unit="samples", tokens=self.tokens)
+    def show(self, detail: str = "") -> None:
+        """Tell how far it is; `detail` stays until another is given."""
+        self.detail = detail or self.detail
+        self.progress.update(
+            self.plan.task.name,
+            self.scored,
+            self.plan.samples,
+            unit="samples",
+            tokens=self.tokens,
+            detail=self.detail,
+        )
 
     def _row(self, n: int, response: Response) -> ResponseRow:
         from harness.results import ResponseRow

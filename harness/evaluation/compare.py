@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.errors import UsageError, suggest
-from harness.evaluation.compare_values import Item, grouped, tested
+from harness.evaluation.compare_sampled import in_part
+from harness.evaluation.compare_values import Item, Tested, grouped, tested
 from harness.stats import paired
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ class TaskResult:
     metric: str  # the one a leaderboard shows first; may end in "_macro"
     partial: bool  # --limit
     samples: Sequence[Answer]
+    read: int | None = None  # the items that were read, where a run has read a part of them in random order (--until)
+    items: int = 0  # all items that the run asks, where it has read a part
+    seed: int = 0  # of that order
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +78,11 @@ class Comparison:
     flips: int | None  # lost + gained
     lost: int | None  # a right, b wrong
     gained: int | None  # a wrong, b right
-    method: str  # "mcnemar", "bootstrap", "stratified" or, over several seeds, "crossed"
+    method: str  # "mcnemar", "bootstrap", "stratified", over several seeds "crossed", of items read in part "sequence"
     p_holm: float | None = None  # adjusted over the first metrics of all tasks and runs, where there are several
     a_seeds: int = 1
     b_seeds: int = 1
+    of: int | None = None  # all items, where a run has read `n` of them: the figures are those of all
 
 
 Side = TaskResult | Sequence[TaskResult]  # one run's, or one of each seed
@@ -93,10 +98,12 @@ def compare(a: Side, b: Side, metrics: Sequence[str] | None = None, by_group: bo
     every = [result for side in sides for result in side]
     first = every[0]
     for other in every[1:]:
-        _check_settings(first, other)
+        check_settings(first, other)
     values = [by_item(result) for result in every]
+    is_part = any(result.read is not None for result in every)
     for other, own in zip(every[1:], values[1:], strict=True):
-        _check_items(first, other, values[0].keys(), own.keys())
+        if not is_part:
+            _check_items(first, other, values[0].keys(), own.keys())
     place_of = places(first)
     common = set.intersection(*({name for own in of_one.values() for name in own} for of_one in values))
     headline = first.metric if _base(first.metric, common) in common else None
@@ -110,6 +117,11 @@ def compare(a: Side, b: Side, metrics: Sequence[str] | None = None, by_group: bo
                 f"{first.task}: the samples of {first.run} and {sides[1][0].run} have no metric {name} in both."
                 f"{suggest(name, common)} Known: {known}."
             )
+        if is_part:
+            drawn_for_macro = first.metric.endswith(MACRO)
+            reads = in_part(every, [_of_metric(own, base) for own in values], drawn_for_macro, name != base, by_group)
+            comparisons += [_of_test(first.task, group, name, read.n, read.test, read.of) for group, read in reads]
+            continue
         items = []
         for item in sorted(values[0]):  # one order, so that one answer, however the rows arrived
             if all(base in own[item] for own in values):
@@ -121,6 +133,10 @@ def compare(a: Side, b: Side, metrics: Sequence[str] | None = None, by_group: bo
                 _comparison(first.task, group, name, part, macro=False) for group, part in grouped(items).items()
             ]
     return comparisons
+
+
+def _of_metric(own: Mapping[str, Mapping[str, float]], metric: str) -> dict[str, float]:
+    return {item: values[metric] for item, values in own.items() if metric in values}
 
 
 def _seeds(side: Side) -> list[TaskResult]:
@@ -202,7 +218,7 @@ def _alike(
 
 def _is_alike(a: TaskResult, b: TaskResult) -> bool:
     try:
-        _check_settings(a, b)
+        check_settings(a, b)
     except UsageError:
         return False
     return {row.item for row in a.samples} == {row.item for row in b.samples}
@@ -224,6 +240,9 @@ def results(store: Store, run: RunRow, tasks: Sequence[str] | None = None) -> li
             metric=t.metric,
             partial=run.partial,
             samples=store.samples(run.id, t.task),
+            read=run.sampled[t.task]["items"] if t.task in run.sampled else None,
+            items=run.sampled[t.task]["of"] if t.task in run.sampled else 0,
+            seed=run.seed,
         )
         for t in store.tasks(run.id)
         if t.items and (tasks is None or t.task in tasks)  # a group of lm-eval's has no samples: its tasks have
@@ -234,7 +253,7 @@ def _listed(tasks: Iterable[str]) -> str:
     return ", ".join(tasks) or "none"
 
 
-def _check_settings(a: TaskResult, b: TaskResult) -> None:
+def check_settings(a: TaskResult, b: TaskResult) -> None:
     pairs = [(name, getattr(a, field), getattr(b, field)) for name, field in SAME.items()]
     keys = sorted({*a.settings, *b.settings})
     pairs += [(f"the setting {key}", a.settings.get(key), b.settings.get(key)) for key in keys]
@@ -291,12 +310,16 @@ def _base(name: str, known: Iterable[str]) -> str:
 
 
 def _comparison(task: str, group: str, metric: str, items: Sequence[Item], macro: bool) -> Comparison:
-    test = tested(items, macro)
+    row = _of_test(task, group, metric, len(items), tested(items, macro))
+    return replace(row, a_seeds=len(items[0].a), b_seeds=len(items[0].b))
+
+
+def _of_test(task: str, group: str, metric: str, n: int, test: Tested, of: int | None = None) -> Comparison:
     return Comparison(
         task,
         group,
         metric,
-        len(items),
+        n,
         test.a,
         test.b,
         test.difference,
@@ -307,6 +330,5 @@ def _comparison(task: str, group: str, metric: str, items: Sequence[Item], macro
         test.lost,
         test.gained,
         test.method,
-        a_seeds=len(items[0].a),
-        b_seeds=len(items[0].b),
+        of=of,
     )

@@ -36,8 +36,8 @@ class _Known(NamedTuple):
 def leaderboard(store: Store, only: Configuration | None = None) -> list[dict[str, Any]]:
     """A row a configuration and protocol, the newest first: the headline score of each of its tasks over all its seeds,
     and each training's own in `trainings`. Protocols are never in one row, nor whole and partial runs, nor weights that
-    were quantised. Partial runs are marked, and those asked in a chat template. Why runs of one configuration are
-    several rows is said in `apart`. `only`: of this configuration alone."""
+    were quantised; a sampled run is a row by itself. Partial runs are marked, and those asked in a chat template. Why
+    runs of one configuration are several rows is said in `apart`. `only`: of this configuration alone."""
     with store.read():
         every = configurations(store) if only is None else [only]
         several = [run.id for one in every if len(one.runs) > 1 for run in one.runs]
@@ -57,11 +57,12 @@ def leaderboard(store: Store, only: Configuration | None = None) -> list[dict[st
 def _alike(configuration: Configuration, known: _Known) -> list[tuple[str, list[Part]]]:
     """The protocol and the parts that are rows, whole or partial, quantised or not; runs without a score are left
     out."""
-    kinds: dict[tuple[str, bool, bool], dict[str, dict[str, Any]]] = {}
+    kinds: dict[tuple[str, bool, bool, str], dict[str, dict[str, Any]]] = {}
     for run in configuration.runs:
         for task, score in known.scores.get(run.id, {}).items():
             asked = (way(known.tasks[run.id, task], run), known.items.get((run.id, task), ""))
-            kind = (score.protocol, run.partial, is_quantised(run))
+            # sampled runs stop each at an item of its own: none is one row with another
+            kind = (score.protocol, run.partial, is_quantised(run), run.id if run.sampled else "")
             kinds.setdefault(kind, {}).setdefault(run.id, {})[task] = asked
     return [(kind[0], parts(_of(configuration, ways), ways)) for kind, ways in sorted(kinds.items())]
 
@@ -94,13 +95,14 @@ def _row(store: Store, protocol: str, part: Part, known: _Known, first: Part | N
         "model_digest": newest.model_digest,
         "protocol": protocol,
         "partial": newest.partial,
+        "sampled": bool(newest.sampled),
         "chat": any(task.chat for run in runs for task in _tasks(run, known)),
         "unverified": configuration.unverified,
         "status": newest.status,
         "created": newest.created.isoformat(),
         "tags": list(dict.fromkeys(tags)),
         "scores": {
-            task: _over_seeds(store, own, known.tasks[own[0].run, task])
+            task: _over_seeds(store, own, known.tasks[own[0].run, task], _run_of(own[0], configuration.trainings))
             for task, own in _scores(configuration.trainings, protocol, part, known).items()
         },
         "trainings": [
@@ -108,7 +110,8 @@ def _row(store: Store, protocol: str, part: Part, known: _Known, first: Part | N
                 "seed": training.seed,
                 "runs": [run.id for run in training.runs],
                 "scores": {
-                    task: score_document(score) for task, (score,) in _scores([training], protocol, part, known).items()
+                    task: score_document(score, _run_of(score, [training]))
+                    for task, (score,) in _scores([training], protocol, part, known).items()
                 },
             }
             for training in configuration.trainings
@@ -131,17 +134,21 @@ def _scores(trainings: Sequence[Training], protocol: str, part: Part, known: _Kn
     return of_task
 
 
-def _over_seeds(store: Store, scores: Sequence[ScoreRow], task: TaskRow) -> dict[str, Any]:
+def _run_of(score: ScoreRow, trainings: Iterable[Training]) -> RunRow:
+    return next(run for training in trainings for run in training.runs if run.id == score.run)
+
+
+def _over_seeds(store: Store, scores: Sequence[ScoreRow], task: TaskRow, run: RunRow) -> dict[str, Any]:
     """The mean over the seeds, with the interval of items and seeds; a metric that is no mean over items has none."""
     from harness.stats.crossed import crossed
     from harness.stats.intervals import UNIT
 
     first = scores[0]
     if len(scores) == 1:
-        return {**score_document(first), "seeds": 1}
+        return {**score_document(first, run), "seeds": 1}
     value = statistics.fmean(score.value for score in scores)
     made = {
-        **score_document(first),
+        **score_document(first, run),
         "value": value,
         "low": value,
         "high": value,

@@ -49,7 +49,8 @@ def run_document(store: Store, run: RunRow) -> dict[str, Any]:
             }
             for t in tasks
         ],
-        "scores": [score_document(s) for s in sorted(store.scores(run.id), key=order)],
+        "scores": [score_document(s, run) for s in sorted(store.scores(run.id), key=order)],
+        "sampled": {task: dict(read) for task, read in run.sampled.items()},
         "tokens": dict(run.totals.get("tokens", {})),
         "seconds": dict(run.totals.get("seconds", {})),
         "peak_bytes": run.totals.get("peak_bytes", 0),
@@ -65,7 +66,10 @@ def run_document(store: Store, run: RunRow) -> dict[str, Any]:
     }
 
 
-def score_document(score: ScoreRow) -> dict[str, Any]:
+def score_document(score: ScoreRow, run: RunRow) -> dict[str, Any]:
+    """`sampled_of`: of a score that is from items drawn at random, how many there are; None of another, and of the
+    groups of such a task."""
+    sampled = run.sampled.get(score.task) if score.group == "all" else None
     return {
         "task": score.task,
         "group": score.group,
@@ -75,8 +79,15 @@ def score_document(score: ScoreRow) -> dict[str, Any]:
         "low": score.low,
         "high": score.high,
         "n": score.n,
+        "sampled_of": sampled["of"] if sampled else None,
         "interval": score.method,
     }
+
+
+def items_words(score: Mapping[str, Any]) -> str:
+    """Of a `score_document`: "14,042 items", or "sampled: 1,200 of 14,042 items"."""
+    of = score.get("sampled_of")
+    return f"sampled: {score['n']:,} of {of:,} items" if of else f"{score['n']:,} items"
 
 
 def tokens_per_second(document: Mapping[str, Any]) -> float | None:

@@ -12,16 +12,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from harness import peak_memory
-from harness.errors import IncompleteError
-from harness.evaluation import no_answer
 from harness.evaluation.answering import Clock, answer_task
 from harness.evaluation.grading import Graded, grade_task, grading_of
 from harness.evaluation.planning import Plan, make_plan
+from harness.evaluation.sampled import TaskSampling, answer_sampled, samplings_of
+from harness.evaluation.stopping import rules_of
+from harness.evaluation.summarizing import summarize
 from harness.models.training_record import chat_warnings
 from harness.progress import SILENT, Progress
 from harness.prompting import thinking
 from harness.results import RunRow, ScoreRow, Store, TaskRow
-from harness.types import Sample, Score
 
 if TYPE_CHECKING:
     from harness.options import RunOptions
@@ -53,11 +53,15 @@ def run(
         plan = make_plan(options, objects)
     store = Store(options.db)
     known = known_run(store, plan)
-    if known is None or known.status == "running":
+    if known is None or known.goes_on:
+        rules = rules_of(plan, store)
         with store.lease(plan.identity[:16]):
             known = known_run(store, plan)  # another process may have finished it meanwhile
-            if known is None or known.status == "running":
-                return _measure(plan, store, known, progress, command, make, clock, began)
+            if known is None or known.goes_on:
+                samplings = samplings_of(plan, rules, store, known.id if known else None)
+                if known and known.status == "sampled" and _is_over(samplings):
+                    return Result(known, store.scores(known.id), _scored(store, known, plan), computed=False)
+                return _measure(plan, samplings, store, known, progress, command, make, clock, began)
     return Result(known, store.scores(known.id), sum(t.items for t in store.tasks(known.id)), computed=False)
 
 
@@ -76,6 +80,7 @@ def known_run(store: Store, plan: Plan) -> RunRow | None:
 
 def _measure(
     plan: Plan,
+    samplings: Mapping[str, TaskSampling],
     store: Store,
     known: RunRow | None,
     progress: Progress,
@@ -89,21 +94,28 @@ def _measure(
     last_words: Sequence[str] | None = None  # the warnings of a backend that is gone, or was not needed
     is_graded = any(grading_of(task.task) is not None for task in plan.tasks)
     try:
-        resumed = sum(len(store.scored(known.id, p.task.name)) for p in plan.tasks) if known else 0
-        if known and is_graded and _all_answered(store, known, plan):
+        resumed = _scored(store, known, plan) if known else 0
+        if known and (_is_over(samplings) or (is_graded and _all_answered(store, known, plan))):
             record, last_words = known, ()
         else:
             with clock("loading"), progress.step(f"loading {_short(plan.options.model)}"):
                 backend, warnings = make(plan) if make else make_backend(plan, known)
             record = known or create(store, plan, backend, warnings, command)
+            if record.status == "sampled":
+                store.update(record.id, status="running")
             for task in plan.tasks:
-                answer_task(task, backend, store, record.id, plan.options.strip_thinking, clock, progress)
+                strip = plan.options.strip_thinking
+                if sampling := samplings.get(task.task.name):
+                    answer_sampled(sampling, backend, store, record.id, strip, clock, progress)
+                else:
+                    answer_task(task, backend, store, record.id, strip, clock, progress)
             if is_graded and make is None:  # a judge may need its memory
                 last_words = tuple(backend.warnings)
                 backend.close()
                 backend = None
                 gc.collect()
-        scores = _summarize(store, record.id, plan, clock, _grade(store, record.id, plan, clock, progress))
+        graded = _grade(store, record.id, plan, clock, progress)
+        scores = summarize(store, record.id, plan, clock, graded, samplings)
     except KeyboardInterrupt:
         stopped = True
     except BaseException:
@@ -119,7 +131,10 @@ def _measure(
         _close_session(store, record.id, plan, said, clock, began)
     if stopped or record is None:
         raise KeyboardInterrupt(_how_far(store, record, plan))
-    store.update(record.id, status="finished", finished=datetime.now(UTC))
+    if any(not sampling.is_whole for sampling in samplings.values()):
+        store.update(record.id, status="sampled", partial=True)
+    else:
+        store.update(record.id, status="finished", partial=plan.partial, finished=datetime.now(UTC))
     return Result(store.resolve(record.id), scores, resumed, computed=True)
 
 
@@ -133,6 +148,15 @@ def make_backend(plan: Plan, known: RunRow | None) -> tuple[Backend, list[str]]:
 def _said(backend: Backend | None, last_words: Sequence[str] | None) -> Sequence[str] | None:
     """A backend's warnings; None where there was none."""
     return last_words if backend is None else backend.warnings
+
+
+def _is_over(samplings: Mapping[str, TaskSampling]) -> bool:
+    """Whether a sampled run needs no more answers; False of any other run."""
+    return bool(samplings) and all(sampling.is_over for sampling in samplings.values())
+
+
+def _scored(store: Store, known: RunRow, plan: Plan) -> int:
+    return sum(len(store.scored(known.id, task.task.name)) for task in plan.tasks)
 
 
 def _all_answered(store: Store, known: RunRow, plan: Plan) -> bool:
@@ -233,47 +257,6 @@ def _short(model: str) -> str:
     return Path(model).resolve().name if Path(model).exists() else model
 
 
-def _summarize(store: Store, run_id: str, plan: Plan, clock: Clock, graded: Mapping[str, Graded]) -> list[ScoreRow]:
-    """Scores from the stored samples, whichever session they come from. What of them is no answer is said."""
-    scores: dict[str, list[Score]] = {}
-    warnings: list[str] = []
-    for part in plan.tasks:
-        task = part.task
-        with clock("store"):
-            stored = store.samples(run_id, task.name)
-        items = {item.id: item for item in part.items}
-        samples = [Sample(items[s.item], s.metrics, s.answer, s.expected, s.note) for s in stored]
-        if len(samples) != part.samples:
-            raise IncompleteError(
-                f"{task.name}: {len(samples)} of {part.samples} samples are there. The same command goes on."
-            )
-        with clock("scoring"):
-            scores[task.name], lost = no_answer.numbers_only(task.summarize(samples))
-        if task.name in graded:
-            scores[task.name] += graded[task.name].scores
-            lost = [*lost, *graded[task.name].warnings]
-        warnings += [f"{task.name}: {sentence}" for sentence in lost]
-        warnings += no_answer.summary(task.name, [s.note for s in samples], plan.dtype)
-        warnings += [f"{task.name}: {warning}" for warning in task.warnings if warning not in part.warnings]
-    sizes = {part.task.name: len(part.items) for part in plan.tasks}
-    protocols = {part.task.name: part.task.protocol for part in plan.tasks}
-    for aggregate in plan.aggregates:
-        scores[aggregate.name], notes = aggregate.figures(scores, sizes)
-        warnings += [f"{aggregate.name}: {note}" for note in notes]
-    rows = [
-        ScoreRow(
-            run_id, name, s.group, protocols.get(name, "standard"), s.metric, s.value, s.low, s.high, s.n, s.method
-        )
-        for name, own in scores.items()
-        for s in own
-    ]
-    with clock("store"):
-        store.save_scores(run_id, rows)
-        if warnings:
-            store.update(run_id, warnings=tuple(dict.fromkeys((*store.resolve(run_id).warnings, *warnings))))
-    return rows
-
-
 def _close_session(store: Store, run_id: str, plan: Plan, said: Sequence[str], clock: Clock, began: float) -> None:
     """Add this session's seconds to the run's, and bring its token counts and its peak of memory up to date."""
     before = store.resolve(run_id)
@@ -287,6 +270,8 @@ def _close_session(store: Store, run_id: str, plan: Plan, said: Sequence[str], c
         "sessions": before.totals.get("sessions", 0) + 1,
         "peak_bytes": max(before.totals.get("peak_bytes", 0), peak_memory.peak(plan.device)),
     }
+    if "sampled" in before.totals:
+        totals["sampled"] = before.totals["sampled"]
     new = [w for w in said if w not in before.warnings]
     warned = store.warned(run_id)
     counted = [f"{task}: {count} samples with a warning (harness samples shows them)" for task, count in warned.items()]

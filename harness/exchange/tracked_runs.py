@@ -15,12 +15,12 @@ def runs(db: str, word: str | None) -> list[Tracked]:
     """The part `runs` of the kind `harness.tracked`: runs that have ended, the oldest first."""
     store = Store(db)
     if word is None:
-        return [of_run(store, row) for row in reversed(store.runs()) if row.status != "running"]
+        return [of_run(store, row) for row in reversed(store.runs()) if not row.goes_on]
     try:
         row = store.resolve(word)
     except UsageError:
         return []
-    if row.status == "running":
+    if row.goes_on:
         raise UsageError(f"The run {row.name} has not ended yet: the same harness run goes on with it.")
     return [of_run(store, row)]
 

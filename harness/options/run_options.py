@@ -6,6 +6,7 @@ import os
 
 from harness import registry
 from harness.options.declaration import Declaration, option
+from harness.options.until import UNTIL, read_until
 
 MODEL, ASK, COMPUTE, KEEP, SERVER = "Model", "Questions", "Computing", "Store", "Server"
 AUTO = "auto"  # chooses a backend: see harness.backends.choose
@@ -132,6 +133,13 @@ class RunOptions(ModelSpec, BackendSettings, Stored):
     protocol: str = option("standard", "standard or instructeval.", panel=ASK)
     shots: int | None = option(None, "Examples before each question.", panel=ASK, ge=0)
     limit: int | None = option(None, "The first N items of each group.", panel=ASK, ge=1)
+    until: str | None = option(
+        None,
+        "Items in random order, until it is known: width=2 (points), gate=RUN,max-drop=1, items=400.",
+        panel=ASK,
+        allowed=UNTIL,
+        reader=read_until,
+    )
     strip_thinking: bool = option(False, "Score what follows a model's thoughts (</think>).", panel=ASK)
     repeats: int = option(1, "Answers to each generated item.", panel=ASK, former="samples", ge=1)
     temperature: float | None = option(None, "0 is greedy.", panel=ASK, ge=0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-RunStatus = Literal["running", "finished", "imported"]
+RunStatus = Literal["running", "sampled", "finished", "imported"]
 ResponseKind = Literal["choice", "loglikelihood", "rolling", "generate"]
 
 
@@ -30,13 +30,25 @@ class RunRow:
     command: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)  # git revision, package versions, host
-    totals: Mapping[str, Any] = field(default_factory=dict)  # tokens, seconds, peak_bytes
+    totals: Mapping[str, Any] = field(default_factory=dict)  # tokens, seconds, peak_bytes, sampled
     warnings: Sequence[str] = ()  # comes back as a tuple
 
     @property
     def unverified(self) -> str:
         """Why it is not known which weights answered; "" where it is."""
         return str(self.config.get("backend_details", {}).get("unverified", ""))
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the same command would ask more: the run was broken off, or has read a part of its items."""
+        return self.status in ("running", "sampled")
+
+    @property
+    def sampled(self) -> Mapping[str, Mapping[str, Any]]:
+        """Of each task whose score is of items drawn at random: `items`, `of` (all there are) and `stopped`, why it
+        was enough. Its interval holds the score that all items would give."""
+        tasks: Mapping[str, Mapping[str, Any]] = self.totals.get("sampled", {}).get("tasks", {})
+        return tasks
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ _SEEN = "SELECT o.id FROM other_runs o SEMI JOIN runs r ON r.id = o.id"
 # The other file went on with a run that we have only the beginning of.
 _BEHIND = """
 SELECT o.id FROM other_runs o JOIN runs r ON r.id = o.id
-WHERE r.status = 'running' AND o.status <> 'running'"""
+WHERE r.status IN ('running', 'sampled') AND o.status NOT IN (r.status, 'running')"""
 _NEW_TASKS = """
 CREATE TEMP TABLE new_tasks AS
 SELECT o.key AS theirs, (SELECT coalesce(max(key), 0) FROM tasks) + row_number() OVER (ORDER BY o.key) AS ours

@@ -144,7 +144,9 @@ def _filters(board: Board, preference: Preferences | None) -> tuple[list[Row], l
         no_partial = no_unverified = False
         if any(row.partial for row in board.rows):
             no_partial = state.flag(
-                "Hide partial", "whole", help="Partial runs (--limit) are never ranked with whole ones."
+                "Hide partial",
+                "whole",
+                help="Partial (--limit) and sampled (--until) runs are never ranked with whole ones.",
             )
         if any(row.unverified for row in board.rows):
             no_unverified = state.flag("Hide unverified", "verified")

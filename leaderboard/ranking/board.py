@@ -45,8 +45,8 @@ class Training:
 
 @dataclass(slots=True)
 class Row:
-    """A configuration with its seeds, or a checkpoint; its whole and its partial runs are two rows. What it says of a
-    run is said of the newest."""
+    """A configuration with its seeds, or a checkpoint; its whole and its partial runs are two rows, and a sampled run
+    is one by itself. What it says of a run is said of the newest."""
 
     key: str  # of the configuration; the checkpoint's digest, or the run's id where there is none
     name: str
@@ -57,6 +57,7 @@ class Row:
     backend: str
     created: str  # ISO, of the newest run
     partial: bool
+    sampled: bool
     quantised: bool
     unverified: str
     apart: str  # why it is not one row with others of its configuration; ""
@@ -95,12 +96,12 @@ def boards(store: Store) -> list[Board]:
     for protocol in protocols:
         own = [document for document in documents if document["protocol"] == protocol]
         columns = _columns(own, runs, tasks)
-        rows: dict[tuple[str, bool, bool, str], Row] = {}
+        rows: dict[tuple[str, bool, str, bool, str], Row] = {}
         for document in own:
             run = runs[document["run"]]
             several = len(seeds.get(document["configuration"], ())) > 1
             name, apart = (document["configuration"], document["apart"]) if several else (_checkpoint(run), "")
-            key = (name, run.partial, is_quantised(run), apart)
+            key = (name, run.partial, run.id if run.sampled else "", is_quantised(run), apart)
             row = rows.setdefault(key, _row(run, document, name, apart))
             _add(row, document, runs)
             row.lineage = row.lineage or origins.get(run.id)
@@ -154,6 +155,7 @@ def _row(run: RunRow, document: Mapping[str, Any], key: str, apart: str) -> Row:
         backend=run.backend,
         created=document["created"],
         partial=run.partial,
+        sampled=bool(run.sampled),
         quantised=is_quantised(run),
         unverified=document["unverified"],
         apart=apart,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.tables import interval
+from harness.evaluation.report import items_words
 from leaderboard.app import state
 from leaderboard.html import tables
 from leaderboard.html.tables import Cell, Head, Mark
@@ -145,7 +146,10 @@ def _marks(row: Row) -> list[Mark]:
     marks = []
     if row.apart:
         marks.append(("apart", "warn", f"Not one row with the other runs of {row.name}: {row.apart}."))
-    if row.partial:
+    if row.sampled:
+        words = "A part of the items, drawn at random: not ranked with whole runs. The interval holds the score of all."
+        marks.append(("sampled", "warn", words))
+    elif row.partial:
         marks.append(("partial", "warn", "Measured on a part of the items (--limit): not ranked with whole runs."))
     if row.unverified:
         marks.append(("unverified", "warn", row.unverified))
@@ -160,13 +164,16 @@ def _score(row: Row, column: Column, view: View, axis: Axis | None) -> Cell:
         return tables.absent()
     value, _, ends = interval(cell.score).partition(" ")
     band = view.bands.get(column.key, {}).get(cell.runs)
-    rank, kind, hint = "", "", f"{value} {ends}, {cell.score['n']:,} items"
+    rank, kind, hint = "", "", f"{value} {ends}, {items_words(cell.score)}"
     hint += f", {len(cell.runs)} seeds" if len(cell.runs) > 1 else ""
     if band:
         rank, kind = str(band), "first" if band.best == 1 else ""
         hint += f", rank {rank} of {band.of}"
     drawn = bar(cell.score["value"], cell.score["low"], cell.score["high"], axis, kind)
-    return tables.score(value, ends[1:-1].replace(", ", " – "), drawn, hint=hint, band=rank)
+    ends = ends[1:-1].replace(", ", " – ")
+    if of := cell.score["sampled_of"]:
+        ends += f" · {cell.score['n']:,} of {of:,} items"
+    return tables.score(value, ends, drawn, hint=hint, band=rank)
 
 
 def _reach(strengths: Sequence[Strength]) -> Axis | None:

@@ -100,7 +100,11 @@ def seeds(store: Store, side: str, task: str) -> dict[str, str]:
 
 
 def _name(run: RunRow) -> str:
-    marks = [run.id[:8], *(["partial"] if run.partial else []), *(["unverified"] if run.unverified else [])]
+    marks = [
+        run.id[:8],
+        *(["sampled"] if run.sampled else ["partial"] if run.partial else []),
+        *(["unverified"] if run.unverified else []),
+    ]
     return f"{one_line(run.name, 80)} · {' · '.join(marks)}"
 
 

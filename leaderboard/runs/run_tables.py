@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.cli.tables import interval
 from harness.evaluation.compare import MACRO
-from harness.evaluation.report import tokens_per_second
+from harness.evaluation.report import items_words, tokens_per_second
 from leaderboard.app import state
 from leaderboard.html import tables
 from leaderboard.html.tables import Cell, Head
@@ -36,7 +36,9 @@ def head(run: RunRow, tags: Sequence[str], warnings: Sequence[str], going: Seque
         marks.append(("not finished", "warn", "It is being computed, or was broken off: the same command goes on."))
     if run.status == "imported":
         marks.append(("imported", "", "From files of another program."))
-    if run.partial:
+    if run.sampled:
+        marks.append(("sampled", "warn", "A part of the items, drawn at random: not ranked with whole runs."))
+    elif run.partial:
         marks.append(("partial", "warn", "A part of the items only: not ranked with whole runs."))
     if run.unverified:
         marks.append(("unverified", "warn", run.unverified))
@@ -68,7 +70,7 @@ def cards(document: Document, chosen: str, address: Callable[[str], str]) -> Mar
         task, metric = score["task"], score["metric"]
         if score["group"] == "all" and metric == first[task]:
             value, _, ends = interval(score).partition(" ")
-            panels.append((task, address(task), task == chosen, value, between(ends), metric, f"{score['n']:,}"))
+            panels.append((task, address(task), task == chosen, value, between(ends), metric, items_words(score)))
     return macros("run").cards(panels) if panels else None
 
 
@@ -138,7 +140,7 @@ def _table(
         drawn = bar(score["value"], score["low"], score["high"], axis)
         cells = [
             tables.name(name),
-            tables.number(f"{score['n']:,}"),
+            tables.number(f"{score['n']:,} of {score['sampled_of']:,}" if score["sampled_of"] else f"{score['n']:,}"),
             tables.score(value, between(ends), drawn),
         ]
         if compared:

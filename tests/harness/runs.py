@@ -289,10 +289,10 @@ ALWAYS = (
 )
 
 
-def assert_same(one: Store, other: Store, name: str) -> None:
+def assert_same(one: Store, other: Store, name: str, status: str = "finished") -> None:
     """The runs of this name in two stores: keys, prompts, texts, token ids, scores equal; log-probabilities to 1e-5."""
     a, b = one.resolve(name), other.resolve(name)
-    assert (a.identity, a.status, b.status) == (b.identity, "finished", "finished")
+    assert (a.identity, a.status, b.status) == (b.identity, status, status)
     assert a.warnings == b.warnings
     assert a.totals["tokens"] == b.totals["tokens"]
     tasks = [t.task for t in one.tasks(a.id)]

@@ -197,6 +197,10 @@ def read(path: Path, changes: Mapping[str, Any]) -> StudyFile:
     of_models = ("model", "base", "db", "name", "fresh", "tags")
     of_answers = tables.get("answers", {})
     answer_seeds = {name: of_answers.pop(name) for name in AnswerSeeds.model_fields if name in of_answers}
+    for table in lists["benchmarks"]:
+        _refuse(
+            table, ("until",), "is for single runs: the models of a study are compared whole", f"{path} [[benchmarks]]"
+        )
     measured = tuple(_table(RunOptions, table, of_models, f"{path} [[benchmarks]]") for table in lists["benchmarks"])
     for name, declaration, own in (
         ("answers", AnswerOptions, (*of_models, "configuration")),

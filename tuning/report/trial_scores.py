@@ -71,8 +71,10 @@ def scores(store: Store, row: StudyRow) -> dict[int, dict[str, Measured]]:
 def headlines(store: Store, row: StudyRow, run: str) -> list[dict[str, Any]]:
     """A run's headline scores, without the items that the study's objective saw."""
     seen = {part.task for part in _slices(row)}
+    of_run = store.resolve(run)
     return [
-        {**score_document(score), "without_objective_items": score.task in seen} for score in _scores(store, row, [run])
+        {**score_document(score, of_run), "without_objective_items": score.task in seen}
+        for score in _scores(store, row, [run])
     ]
 
 

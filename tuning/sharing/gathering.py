@@ -26,7 +26,7 @@ Runs = dict[str, ScoredRun]
 
 def card_of_run(store: Store, row: RunRow) -> tuple[Card, Runs]:
     """Beside the base, where the store has a run of it. UsageError where the run has no score."""
-    ended = [run for run in store.runs() if run.status != "running" and run.id != row.id]
+    ended = [run for run in store.runs() if not run.goes_on and run.id != row.id]
     base = next((run for run in ended if row.base_digest and run.model_digest == row.base_digest), None)
     sides = {row.name: [row], **({_other("base", row.name): [base]} if base else {})}
     own = places(store).get(row.id, [])

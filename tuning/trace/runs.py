@@ -53,6 +53,7 @@ def score_link(store: Store, run: RunRow, task: str, deep: bool = True) -> Link:
 def _why(run: RunRow) -> str:
     return {
         "running": ": the run is not finished, and the same command goes on.",
+        "sampled": ": a part of the items was drawn at random, and the same command without --until goes on.",
         "imported": ": the files that it was imported from have no more.",
     }.get(run.status, ".")
 
@@ -126,6 +127,8 @@ def run_link(store: Store, run: RunRow, scores: bool = False) -> Link:
     missing = []
     if run.status == "running":
         missing.append("The run is not finished: it is being computed, or was broken off.")
+    if run.status == "sampled":
+        missing.append("A part of its items was drawn at random: the others were not asked.")
     if run.status == "imported":
         missing.append("It was imported from files of another program: what these do not say is not known.")
     if run.unverified:

@@ -167,6 +167,12 @@ class LmEvalTask:
                 self._no_figure(metric, sum(not metrics.finite(value) for value in values), len(samples))
         return scores
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether its first metric is known to be a mean of values from 0 to 1."""
+        name = self.metric.partition(",")[0]
+        return metrics.worst_is_0(name, self._aggregation(name), dict(self._task.higher_is_better()))
+
     def declared(self) -> list[str]:
         """Its metrics, as scores name them."""
         names = [name for name in self._task.aggregation() if name != "bypass"]

@@ -6,13 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cli.gate import overall, sentence, verdict
 from harness.evaluation.compare import Comparison
+from harness.evaluation.gating import overall, sentence, verdict
 from harness.results import Store
+from harness.stats.drawing import Place, drawn, units
 from tests.harness.results import make
 from tests.harness.runs import cli, json_of
 
@@ -79,6 +81,7 @@ def test_the_figures_are_those_of_compare(store):
     (row,) = json_of("compare", "base", "near", "--db", store.path)
     ((shown,),) = [gate(store, "near")[1]["tasks"]]
     of_compare = {name: row[name] for name in ("unverified", "runs", "configurations", "warnings")}
+    assert shown.pop("distance_told") > 0
     assert {**row, "verdict": "undecided"} == {**shown, **of_compare}
 
 
@@ -143,6 +146,45 @@ def test_marks_of_the_runs_are_shown(tmp_path):
     for mark in ("The baseline is partial.", "The candidate is partial.", "The candidate is unverified."):
         assert mark in out
     assert "The baseline is unverified." not in out
+
+
+def read_in_part(store: Store, name: str, lost: int, items: int) -> None:
+    """A run of the same 1,000 items that loses some of the right ones, of which it has read so many at random."""
+    values = np.array(answers(600, 400))
+    values[np.random.default_rng(0).choice(600, lost, replace=False)] = 0.0
+    order = drawn(units([Place(f"mmlu/{n}", "", "") for n in range(1000)], macro=False), 0)
+    sampled = {"tasks": {"mmlu": {"items": items, "of": 1000, "stopped": ""}}}
+    run = make.run(name=name, status="sampled", partial=True, seed=0, totals={"sampled": sampled})
+    store.create(run, [make.task(run.id, "mmlu", settings={}, metric="acc")])
+    rows = [
+        make.sample(run.id, unit.items[0], task="mmlu", metrics={"acc": float(values[int(unit.items[0][5:])])})
+        for unit in order[:items]
+    ]
+    store.record(run.id, samples=rows)
+
+
+def test_a_part_of_the_items_is_enough_where_it_tells_the_verdict(store):
+    read_in_part(store, "part worse", 100, 300)
+    read_in_part(store, "part near", 12, 300)
+    code, document = gate(store, "part worse")
+    assert (code, document["verdict"]) == (1, "fail")
+    (row,) = document["tasks"]
+    assert (row["n"], row["of"], row["method"]) == (300, 1000, "sequence")
+    assert row["low"] <= -0.1 <= row["high"] < -0.01
+    code, document = gate(store, "part near")
+    assert (code, document["verdict"]) == (2, "not yet")
+    assert "--until" in document["sentence"]
+    printed = cli("gate", "--baseline", "base", "--candidate", "part near", "--db", store.path)[1]
+    assert "300 of 1,000 items tell" in printed
+    assert "300 of 1000" in printed
+    assert "partial" not in printed
+    compared = " ".join(cli("compare", "base", "part worse", "--db", store.path)[1].split())
+    assert "decided after 300 of 1,000 items" in compared
+    assert "undecided" not in compared
+    assert "undecided after" in " ".join(cli("compare", "same", "part near", "--db", store.path)[1].split())
+    code, out, errors = cli("gate", "--baseline", "base", "--candidate", "part worse", "--whole", "--db", store.path)
+    assert (code, out) == (7, "")
+    assert "without --until" in errors
 
 
 def test_a_drop_below_zero_is_no_limit(store):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -57,7 +58,9 @@ def rows(request) -> str:
         return "sample"
 
 
-def kill_and_go_on(folder: Path, kills: int, words: list[str], batch_tokens: int, batch_rows: int) -> None:
+def kill_and_go_on(
+    folder: Path, kills: int, words: list[str], batch_tokens: int, batch_rows: int, status: str = "finished"
+) -> None:
     words += ["--batch-tokens", str(batch_tokens)]
     children, chance = nursery(), random.Random(0)
     whole, broken = folder / "whole", folder / "broken"
@@ -82,7 +85,7 @@ def kill_and_go_on(folder: Path, kills: int, words: list[str], batch_tokens: int
     assert children.run(last, *words, "--db", f"{broken}.duckdb", rows=batch_rows) == 0, Path(f"{last}.err").read_text()
     started = lines_of_sessions(folder, killed + 1, "start") - lines_of_sessions(folder, killed + 1, "end")
     assert batches <= started <= batches + kills  # a batch that was begun twice is one that a kill cost
-    assert_same(Store(f"{whole}.duckdb"), Store(f"{broken}.duckdb"), "random")
+    assert_same(Store(f"{whole}.duckdb"), Store(f"{broken}.duckdb"), "random", status)
     assert lines(last, "batch") < batches  # the last session had less to do
 
 
@@ -122,6 +125,23 @@ def test_killed_twice(tasks, model, rows, tmp_path):
 def test_killed_ten_times(tasks, source, model, request, tmp_path):
     rows = "sample" if source == "sample" else str(request.getfixturevalue("shared_data"))
     kill_and_go_on(tmp_path, 10, words_for(tasks, model, rows, tmp_path), batch_tokens(tasks, rows), 1)
+
+
+@pytest.mark.full
+def test_a_sampled_run_killed_ten_times(model, tmp_path):
+    """It goes on with the same items and stops at the same one."""
+    file = tmp_path / "test.jsonl"
+    rows = [
+        {"question": f"Is {n * 7919 % 1009} even?", "choices": ["yes", "no"], "answer": n * 7919 % 1009 % 2}
+        for n in range(400)
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = ["run", "--model", str(model), "--tasks", f"file:{file}", "--until", "width=18"]
+    kill_and_go_on(tmp_path, 10, words, 1024, 16, "sampled")
+    one, other = (Store(tmp_path / f"{name}.duckdb").resolve("random") for name in ("whole", "broken"))
+    (read,) = one.sampled.values()
+    assert one.sampled == other.sampled
+    assert 128 < read["items"] < read["of"] == 400
 
 
 @pytest.mark.full

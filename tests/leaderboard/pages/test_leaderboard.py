@@ -26,7 +26,7 @@ from tuning.store import Store
 def scored(store: Store, name: str, value: float = 0.5, tasks=("mmlu",), minutes: int = 0, task=None, **columns) -> str:
     """A finished run with a score and ten samples a task."""
     columns = {"model_digest": name, "created": NOW + timedelta(minutes=minutes), **columns}
-    run = make.run(name=name, status="finished", **columns)
+    run = make.run(**{"name": name, "status": "finished", **columns})
     protocol = (task or {}).get("protocol", "standard")
     store.create(run, [make.task(run.id, each, **(task or {})) for each in tasks])
     store.save_scores(
@@ -170,6 +170,29 @@ def test_partial_runs_are_marked_last_and_without_a_rank(store, monkeypatch):
     assert 'class="band' not in part
     assert ">partial</span>" in part
     assert order(draw("leaderboard", store.path, monkeypatch, whole="1")) == ["whole"]
+
+
+def test_sampled_runs_are_rows_by_themselves_and_say_of_how_many_items(store, monkeypatch):
+    read = {"mmlu": {"items": 10, "of": 1200, "stopped": "at 10 items, as asked"}}
+    scored(store, "whole", 0.4)
+    for minutes, value in enumerate((0.9, 0.8)):
+        sampled = {"status": "sampled", "partial": True, "totals": {"sampled": {"tasks": read}}}
+        scored(store, "read", value, minutes=minutes, model_digest="the same", **sampled)
+    page = draw("leaderboard", store.path, monkeypatch)
+    assert order(page) == ["whole", "read", "read"]
+    for row in page.html.split("<tr")[3:5]:
+        assert 'class="band' not in row
+        assert ">sampled</span>" in row
+        assert ">partial</span>" not in row
+        assert "10 of 1,200 items" in html.unescape(row)
+    shown = json_of("show", "--db", store.path)["runs"]
+    assert [(run["sampled"], run["scores"]["mmlu"]["sampled_of"]) for run in shown] == [
+        (True, 1200),
+        (True, 1200),
+        (False, None),
+    ]
+    run = draw("run", store.path, monkeypatch, run=store.runs()[0].id)
+    assert "sampled: 10 of 1,200 items" in html.unescape(run.html)
 
 
 def test_unverified_runs_show_that_and_can_be_hidden(store, monkeypatch):

@@ -52,6 +52,12 @@ def tasks(folder) -> dict[str, LmEvalTask]:
     return {name: one(name, folder) for name in own.TASKS}
 
 
+def test_a_first_metric_is_bounded_where_it_counts_what_is_right(tasks):
+    """Of others a part of the documents bounds nothing."""
+    assert tasks["own_choice"].is_bounded
+    assert not tasks["own_rolling"].is_bounded
+
+
 @pytest.fixture(scope="module")
 def samples(tasks, model) -> dict[str, list[Sample]]:
     import transformers

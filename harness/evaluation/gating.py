@@ -1,0 +1,108 @@
+"""The verdicts of a gate: may a candidate replace a baseline, up to a drop of so many points?
+
+The verdict on whole runs is that of their 95% interval. Of a candidate that was read in part, the early verdict is what
+that of the whole run is going to be, with at most 5% error at all looks together: its interval will reach about as far
+to both sides of its difference as the items so far tell (`MeanSequence.whole_error`), and the difference itself has to
+be beyond the limit by more than that, for sure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.errors import UsageError
+from harness.evaluation.compare import MACRO, by_item, compare
+from harness.evaluation.compare_sampled import in_part
+from harness.stats.intervals import Z
+from harness.stats.power import POWER, detectable
+
+if TYPE_CHECKING:
+    from harness.evaluation.compare import Comparison, TaskResult
+    from harness.stats.sequences import MeanSequence
+
+
+NOT_YET = "not yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """One task's verdict, its comparison, and how many points off the limit the items that were read would tell."""
+
+    verdict: str
+    comparison: Comparison
+    distance_told: float
+
+
+def gated(baseline: TaskResult, candidate: TaskResult, max_drop: float) -> Gated:
+    """By the task's first metric. UsageError where the two cannot be compared."""
+    rows = compare(baseline, candidate, [baseline.metric])
+    if not rows:
+        raise UsageError(
+            f"{baseline.task}: {baseline.metric} has values that are not from 0 to 1, so a part says nothing."
+        )
+    if rows[0].of is None:
+        error = (rows[0].high - rows[0].low) / (2 * Z)
+        return Gated(verdict(rows[0], max_drop), rows[0], distance_told(rows[0].n, rows[0].n, error**2 * rows[0].n))
+    macro, metric = baseline.metric.endswith(MACRO), baseline.metric.removesuffix(MACRO)
+    values = [{item: own[metric] for item, own in by_item(side).items()} for side in (baseline, candidate)]
+    ((_, read),) = in_part((baseline, candidate), values, macro, macro, by_group=False)
+    told = distance_told(read.n, read.of, read.sequence.variance)
+    return Gated(early_verdict(read.sequence, max_drop), rows[0], told)
+
+
+def verdict(comparison: Comparison, max_drop: float) -> str:
+    """One task's: "pass", "fail" or "undecided". `max_drop` is in points of a hundred."""
+    limit = -max_drop / 100
+    return "pass" if comparison.low > limit else "fail" if comparison.high < limit else "undecided"
+
+
+def early_verdict(sequence: MeanSequence, max_drop: float) -> str:
+    """What `verdict` is going to be when all items are read; NOT_YET where that is not sure. `sequence` is of the
+    differences candidate - baseline, of which some are left to be read."""
+    limit, reach = -max_drop / 100, Z * sequence.whole_error
+    if sequence.above(limit + reach):
+        return "pass"
+    if sequence.below(limit - reach):
+        return "fail"
+    # one of the two can be wrong only where the other is right
+    if sequence.above(limit - reach) and sequence.below(limit + reach):
+        return "undecided"
+    return NOT_YET
+
+
+def distance_told(items: int, of: int, variance: float) -> float:
+    """How many points of a hundred a difference has to be from the limit, so that the verdict says on which side it is,
+    with a chance of 80%, after so many items out of `of`. `variance` is that of the items' differences, in [-1, 1]."""
+    from scipy.special import ndtri
+
+    error = (variance / of) ** 0.5
+    if items == of:
+        return 100 * (Z + float(ndtri(POWER))) * error
+    return 100 * (detectable(items, of, variance) + Z * error)
+
+
+def overall(verdicts: Sequence[str]) -> str:
+    """Of the tasks' verdicts the worst. That all pass needs no correction for their number; the more tasks there are,
+    the likelier one fails by chance (2.5% each, where the true drop is just the limit)."""
+    return next(word for word in ("fail", NOT_YET, "undecided", "pass") if word in verdicts)
+
+
+def sentence(verdicts: Mapping[str, str], max_drop: float) -> str:
+    """The verdict for people."""
+    whole = overall(list(verdicts.values()))
+    those = ", ".join(task for task, own in verdicts.items() if own == whole)
+    if whole == "pass":
+        return f"Pass: {those} dropped by less than {max_drop:g} points (95% interval)."
+    if whole == "fail":
+        return f"Fail: {those} dropped by more than {max_drop:g} points (95% interval)."
+    if whole == NOT_YET:
+        return (
+            f"Undecided as yet: what was read does not tell whether {those} dropped by more than {max_drop:g} points."
+            f" The candidate's command goes on as far as is needed with --until gate=BASELINE,max-drop={max_drop:g}."
+        )
+    return (
+        f"Undecided: there are too few items to say whether {those} dropped by more than {max_drop:g} points."
+        " More items, or a larger --max-drop, would tell."
+    )
