@@ -113,6 +113,8 @@ def judge(
     references: str | None = ...,
     judge_prompts: str | None = ...,
     repeats: int = ...,
+    pairs: str = ...,
+    votes: str | None = ...,
     estimate: bool = ...,
 ) -> Judged: ...
 def open(
@@ -121,9 +123,7 @@ def open(
 def rank(
     models: str | AnswerSet | Sequence[str | AnswerSet] = ...,
     *,
-    people: bool = ...,
-    judges: bool = ...,
-    both: bool = ...,
+    by: str | None = ...,
     prompts: str | None = ...,
     style_control: bool = ...,
     bootstrap: bool = ...,

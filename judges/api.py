@@ -5,17 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.arguments import call_text, takes, working
 from harness.display import Content, Shown
-from harness.errors import UsageError
 from harness.frames import Kind, default_db, made
 from judges.answers.options import AnswerOptions
 from judges.judging.options import JudgeOptions
-
-if TYPE_CHECKING:
-    from judges.ranking.report import Source
 
 RANKED = {
     "name": "string",
@@ -195,9 +191,7 @@ def judge(
 def rank(
     models: str | AnswerSet | Sequence[str | AnswerSet] = (),
     *,
-    people: bool = False,
-    judges: bool = False,
-    both: bool = False,
+    by: str | None = None,
     prompts: str | None = None,
     style_control: bool = False,
     bootstrap: bool = False,
@@ -206,12 +200,11 @@ def rank(
     """Rank models by what people or judges preferred, as `harness ranking` does: the arguments are its options.
 
     UsageError where there is nothing to rank by."""
-    from judges.ranking.report import gather, ranking_report
+    from judges.ranking.evidence import gather, source_of
+    from judges.ranking.report import ranking_report
     from judges.store import Store
 
-    if people + judges + both > 1:
-        raise UsageError("Choose one of people, judges and both.")
-    source: Source | None = "people" if people else "judges" if judges else "both" if both else None
+    source = source_of(by)
     evidence = gather(Store(default_db() if db is None else os.fspath(db)), prompts, tuple(_words(models)))
     return Ranking(ranking_report(evidence, source, style_control, "bootstrap" if bootstrap else "sandwich"))
 

@@ -222,7 +222,8 @@ def _study(store: Store, row: StudyRow) -> tuple[str, Markup]:
 
 
 def _preference(store: Store) -> tuple[str, Markup]:
-    from judges.ranking.report import gather, quality_report, ranking_report
+    from judges.ranking.evidence import gather
+    from judges.ranking.report import quality_report, ranking_report
     from leaderboard.ranking import preference_view as view
 
     parts = []

@@ -35,6 +35,7 @@ def judge(
     """Have judges compare the answers of models, each pair in both orders; the same command goes on."""
     from harness.errors import UsageError
     from harness.progress import shown
+    from judges.choosing.rounds import share_of
     from judges.importing import import_judgments
     from judges.judging.cost import prices
     from judges.judging.jury import Jury, outcome_document
@@ -43,6 +44,7 @@ def judge(
     from judges.store import Store
 
     options = given.options(models=tuple(words(given.texts("models"), more)))
+    share_of(options.pairs, options.votes)
     rates = prices(options.price_in, options.price_out, options.max_cost)
     store = Store(options.db)
     imported = [import_judgments(store, path, options.prompts, votes_by) for path in import_ or ()]
@@ -93,6 +95,9 @@ def _print(contest: Contest, outcomes: list[Outcome]) -> None:
     console = Console()
     console.print(shown)
     for outcome in outcomes:
+        if outcome.of is not None:
+            chosen = f"{outcome.judge.name}: {outcome.asked} verdicts were chosen of the {outcome.of} of all pairs."
+            console.print(plain(chosen), style="dim")
         for warning in outcome.warnings:
             console.print(plain(f"! {outcome.judge.name}: {warning}"), style="yellow")
         for reason, count in sorted(outcome.errors.items()):

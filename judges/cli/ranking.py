@@ -15,16 +15,19 @@ from judges.cli.options import More, words
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from judges.ranking.report import Source
-
 _WHO, _HOW = "Whose games", "How"
 
 
 def ranking(
     more: More = None,
-    people: Annotated[bool, typer.Option("--people", help="Votes of people only.", rich_help_panel=_WHO)] = False,
-    judges: Annotated[bool, typer.Option("--judges", help="Verdicts of judges only.", rich_help_panel=_WHO)] = False,
-    both: Annotated[bool, typer.Option("--both", help="Votes and verdicts together.", rich_help_panel=_WHO)] = False,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="people, judges, both (each game alike), or people+judges (judges' verdicts, corrected by people's "
+            "votes). People where there are votes, if left out.",
+            rich_help_panel=_WHO,
+        ),
+    ] = None,
     models: Annotated[
         list[str] | None, typer.Option("--models", help="Only these: --models A B C.", rich_help_panel=_WHO)
     ] = None,
@@ -42,14 +45,12 @@ def ranking(
     json: Json = False,
 ) -> None:
     """Rank models by what people or judges preferred, with intervals, and show how good those judges are."""
-    from harness.errors import UsageError
-    from judges.ranking.report import gather, ranking_report
+    from judges.ranking.evidence import gather, source_of
+    from judges.ranking.report import ranking_report
     from judges.store import Store
 
-    if people + judges + both > 1:
-        raise UsageError("Choose one of --people, --judges and --both.")
-    source: Source | None = "people" if people else "judges" if judges else "both" if both else None
-    with in_flags("prompts"):
+    with in_flags("by", "prompts"):
+        source = source_of(by)
         evidence = gather(Store(db), prompts, words(models, more))
     report = ranking_report(evidence, source, style_control, "bootstrap" if bootstrap else "sandwich")
     if json:
@@ -62,8 +63,9 @@ def ranking(
 
 def _print(console: Console, report: Mapping[str, Any]) -> None:
     from harness.cli.tables import plain, table
+    from judges.ranking.evidence import WHOSE
 
-    whose = {"people": "people", "judges": "judges", "both": "people and judges together"}[report["source"]]
+    whose = WHOSE[report["source"]]
     prompts = report["prompts"]
     held = ", length and formatting held equal" if report["style_control"] else ""
     title = f"ranking by {whose}: {report['games']} games on {prompts['n']} prompts of {prompts['name']}{held}"

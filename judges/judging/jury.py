@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
@@ -10,6 +11,7 @@ from harness.errors import UsageError
 if TYPE_CHECKING:
     from harness.progress import Progress
     from judges.judging.cost import Estimate, Prices
+    from judges.judging.model_judge import Plan
     from judges.judging.options import JudgeOptions
     from judges.judging.pairs import Contest
     from judges.judging.session import Outcome
@@ -44,11 +46,16 @@ class Jury:
 
     def _ask(self, spec: Any, progress: Progress) -> list[Outcome]:
         from harness.backends.endpoint.client import Remote
+        from judges.choosing.rounds import share_of
         from judges.judging import model_judge, session
+        from judges.judging.chosen import Choice, ask_chosen
 
         options = self.options
+        share = share_of(options.pairs, options.votes)
         with self.store.lease(spec.id()[:16]):
-            plan = model_judge.plan(self.store, self.contest, spec, self.rates)
+            choice = None if share is None else Choice(self.store, self.contest, spec.row(options.base_url), share)
+            planned = partial(model_judge.plan, self.store, spec=spec, rates=self.rates)
+            plan = planned(self.contest if choice is None else choice.expected())
             again = sum(job.error is not None for job in plan.jobs)
             _say_estimate(spec.model, plan.estimate, len(plan.there), again)
             if options.estimate:
@@ -59,16 +66,22 @@ class Jury:
                 timeout=options.timeout,
                 attempts=options.attempts,
             )
-            return [session.judge(self.store, plan, remote, self.rates, options.max_cost, progress)]
+
+            def judged(plan: Plan) -> Outcome:
+                return session.judge(self.store, plan, remote, self.rates, options.max_cost, progress)
+
+            return [judged(plan) if choice is None else ask_chosen(choice, planned, judged)]
 
 
 def compare(options: JudgeOptions, progress: Progress) -> tuple[Contest, list[Outcome]]:
     """Have the judges of the options compare what they have not compared yet. UsageError where options name no models
     or no judge."""
+    from judges.choosing.rounds import share_of
     from judges.judging.cost import prices
     from judges.judging.pairs import contest
     from judges.store import Store
 
+    share_of(options.pairs, options.votes)
     if not options.judge or not options.models:
         raise UsageError("Name the answer sets in models and who compares them in judge.")
     rates = prices(options.price_in, options.price_out, options.max_cost)
@@ -89,6 +102,7 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
         "errors": outcome.errors,
         "unanswered": outcome.unanswered,
         "error_rate": outcome.error_rate,
+        "chosen_of": outcome.of,
         "taken_over": outcome.taken_over,
         "tokens_in": outcome.tokens_in,
         "tokens_out": outcome.tokens_out,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.options.declaration import Declaration, option
 from harness.options.run_options import Stored
+from judges.choosing.rounds import PAIRS, SHARE, read_share
 
 MODELS, ASK, COMPUTE, COST = "Models", "Questions", "Computing", "Cost"
 OPENAI = "https://api.openai.com/v1"
@@ -62,4 +63,14 @@ class JudgeOptions(AskedJudge, Stored):
         None, "A file like FastChat's judge_prompts.jsonl.", panel=ASK, allowed="a file like judge_prompts.jsonl"
     )
     repeats: int = option(1, "Ask each pair so often, to see if a judge agrees with itself.", panel=ASK, ge=1)
+    pairs: str = option(
+        "all", "all, or chosen: a judge at a server is asked where it tells most.", panel=ASK, choices=PAIRS
+    )
+    votes: str | None = option(
+        None,
+        f"The share of all pairs that is chosen; {SHARE} if left out.",
+        panel=ASK,
+        allowed=f"a share, as {SHARE}",
+        reader=read_share,
+    )
     estimate: bool = option(False, "Say what it would cost, and ask nothing.", panel=COST)

@@ -57,6 +57,7 @@ class Outcome:
     taken_over: int = 0  # verdicts of equal requests
     stopped: str = ""  # why the session ended before everything was judged
     warnings: Sequence[str] = ()
+    of: int | None = None  # verdicts that all pairs take, where some were chosen
 
     @property
     def stored(self) -> int:

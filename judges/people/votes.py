@@ -10,17 +10,25 @@ import hashlib
 import math
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
-from typing import Literal
 
 from harness.errors import UsageError
+from judges.choosing.rounds import Pool, Two, next_round
+from judges.ranking.rating import Match
 from judges.store import Store
-from judges.store.rows import AnswerSetRow, AssignmentRow, ComparisonRow, JudgeRow, RatingPlanRow, Verdict
+from judges.store.rows import (
+    AnswerSetRow,
+    AssignmentRow,
+    ChosenPairsRow,
+    ComparisonRow,
+    JudgeRow,
+    RatingPlanRow,
+    Verdict,
+)
 
-Order = Literal["even", "telling"]
 VOTES: tuple[Verdict, ...] = ("first", "second", "tie", "bad", "skip")
 AHEAD, FEW = 4, 2  # pairs that a rater is handed, and below which more are: the next one is there at once
 KEPT = timedelta(minutes=30)  # a pair that was handed out and not rated is another's after this
@@ -50,13 +58,14 @@ def make_plan(
     ratings: int = 1,
     per_rater: int | None = None,
     sample: int | None = None,
-    order: Order = "even",
+    share: float | None = None,
     seed: int = 0,
 ) -> RatingPlanRow:
     """Make and store a plan: every pair of the answer sets, on each question that all have answered.
 
     `ratings`: votes wanted for each pair; `per_rater`: pairs one rater is asked for; `sample`: so many questions, drawn
-    by `seed`. The same plan again gives the one that is stored. UsageError where there is nothing to rate."""
+    by `seed`; `share`: of all those votes, on pairs that are chosen (judges/choosing). The same plan again gives the
+    one that is stored. UsageError where there is nothing to rate."""
     ids = sorted(answers.id for answers in answer_sets)
     if len(set(ids)) < 2 or len({answers.prompt_set for answers in answer_sets}) > 1:
         raise UsageError("A rating plan needs two or more models that answered the same prompt set.")
@@ -70,7 +79,8 @@ def make_plan(
     if sample is not None and sample < len(questions):
         drawn = sorted(questions, key=lambda q: _draw(seed, q))[:sample]
         questions = [q for q in questions if q in set(drawn)]
-    config = {"questions": questions, "each": per_rater, "order": order}
+    chosen = {"order": "even"} if share is None else {"order": "chosen", "share": share}
+    config = {"questions": questions, "each": per_rater, **chosen}
     prompt_set = answer_sets[0].prompt_set
     for known in store.plans():
         same = (list(known.answer_sets), known.ratings, known.seed, dict(known.config)) == (ids, ratings, seed, config)
@@ -84,6 +94,18 @@ def make_plan(
     return row
 
 
+def votes_wanted(plan: RatingPlanRow) -> int:
+    """Of all raters together."""
+    share = plan.config.get("share")
+    return _pool(plan, {}).votes(1.0 if share is None else share)
+
+
+def _pool(plan: RatingPlanRow, players: Mapping[str, str]) -> Pool:
+    questions = tuple(plan.config["questions"])
+    prompts = dict.fromkeys(combinations(sorted(plan.answer_sets), 2), questions)
+    return Pool(plan.id, "", prompts, players, plan.ratings)
+
+
 class Desk:
     """One rater at one plan. Several desks of one rater (two tabs) are safe: a pair has one vote."""
 
@@ -92,7 +114,7 @@ class Desk:
         texts = {question.question: tuple(question.turns) for question in store.questions(plan.prompt_set)}
         asked = set(plan.config["questions"])
         self._questions = {q: turns for q, turns in texts.items() if q in asked}
-        self._answers: dict[tuple[str, str], list[str]] = {}
+        self._answers: dict[Two, list[str]] = {}
         for answer_set in plan.answer_sets:
             for answer in store.answers_of(answer_set):
                 self._answers.setdefault((answer_set, answer.question), []).append(answer.text)
@@ -101,7 +123,10 @@ class Desk:
         self._mine = {assignment.id: assignment for assignment in store.assignments(plan.id, rater.id)}
         self._waiting = [assignment for assignment in self._mine.values() if assignment.id not in self._votes]
         self.last = max(votes, key=lambda vote: vote.created, default=None)
-        self._left = 0  # pairs that are nobody's yet
+        self._left = 0  # votes that nobody has been asked for yet
+        self._chosen: Counter[tuple[str, Two]] | None = None  # of each pair the votes that are asked for; None: of all
+        if plan.config.get("share") is not None:
+            self._take(store.chosen_pairs(plan.id))
         self._hand_out()
 
     def pair(self) -> Pair | None:
@@ -164,12 +189,35 @@ class Desk:
 
     def _hand_out(self) -> None:
         new = self.store.assign(self.plan.id, self._choose)
+        while not new and not self._waiting and self._choose_pairs():
+            new = self.store.assign(self.plan.id, self._choose)
         self._mine |= {assignment.id: assignment for assignment in new}
         self._waiting += new
 
+    def _choose_pairs(self) -> bool:
+        """Choose the pairs of another round; whether there are more than before. A round does not wait for the votes
+        of others on the one before."""
+        if self._chosen is None or self.progress().rated >= self.progress().asked:
+            return False
+        names = {answers.id: answers.configuration or answers.id for answers in self.store.answer_sets()}
+        counted = [vote for vote in self.store.votes(self.plan.id) if vote.verdict != "skip"]
+        games = [
+            Match(vote.question, names[two[0]], names[two[1]], _score(vote))
+            for vote in counted
+            for two in [(min(vote.first, vote.second), max(vote.first, vote.second))]
+            if names[two[0]] != names[two[1]]
+        ]
+        before = self.store.chosen_pairs(self.plan.id)
+        known = self._chosen.total()
+        new = next_round(_pool(self.plan, names), before, games, self.plan.config["share"])
+        self._take(self.store.choose_pairs(new) if new else before)
+        return self._chosen.total() > known
+
+    def _take(self, rows: Sequence[ChosenPairsRow]) -> None:
+        self._chosen = Counter((prompt, (row.first, row.second)) for row in rows for prompt in row.prompts)
+
     def _choose(self, known: list[AssignmentRow], votes: list[ComparisonRow]) -> list[AssignmentRow]:
-        """The next pairs for this rater: those with the fewest ratings (or, in order "telling", those of the models
-        whose comparison is least sure), then those that keep this rater's share even."""
+        """The next pairs for this rater: those with the fewest ratings, then those that keep the rater's share even."""
         tally = _VoteCounts(known, votes, self.rater.id)
         rated = sum(vote.verdict != "skip" for vote in self._votes.values())
         each_one = self.plan.config.get("each") or math.inf
@@ -179,9 +227,10 @@ class Desk:
                 (question, two)
                 for two in combinations(sorted(self.plan.answer_sets), 2)
                 for question in self._questions
-                if (question, two) not in tally.seen and tally.ratings[question, two] < self.plan.ratings
+                if (question, two) not in tally.seen and tally.ratings[question, two] < self._ratings(question, two)
             ]
-            self._left = len(free)
+            is_whole = self._chosen is None or self._chosen.total() >= votes_wanted(self.plan)
+            self._left = len(free) if is_whole else votes_wanted(self.plan) - tally.ratings.total()
             held = len(self._waiting) + len(chosen)
             if not free or held >= min(AHEAD, each_one - rated):
                 return chosen
@@ -200,17 +249,19 @@ class Desk:
             tally.add(new, mine=True)
             chosen.append(new)
 
-    def _rank(self, tally: _VoteCounts, question: str, two: tuple[str, str]) -> tuple[float, ...]:
-        telling = self.plan.config.get("order") == "telling"
+    def _ratings(self, question: str, two: Two) -> int:
+        """How many votes this pair shall have."""
+        return self.plan.ratings if self._chosen is None else self._chosen[question, two]
+
+    def _rank(self, tally: _VoteCounts, question: str, two: Two) -> tuple[float, ...]:
         return (
-            -round(tally.gain(two), 6) if telling else 0.0,
             tally.ratings[question, two],
             tally.of_two[two],
             tally.of_question[question],
             _draw(self.plan.seed, self.rater.id, question, *two),
         )
 
-    def _sides(self, tally: _VoteCounts, question: str, two: tuple[str, str]) -> tuple[str, str]:
+    def _sides(self, tally: _VoteCounts, question: str, two: Two) -> Two:
         """At random, and each model as often on the left as on the right as can be, for this rater and pair."""
         a, b = two
         ahead = tally.left[a, two] - tally.left[b, two]
@@ -223,23 +274,19 @@ class _VoteCounts:
     """What was handed out and rated, counted."""
 
     def __init__(self, known: Sequence[AssignmentRow], votes: Sequence[ComparisonRow], rater: str) -> None:
-        self.ratings: Counter[tuple[str, tuple[str, str]]] = Counter()  # rated, or with somebody now
-        self.seen: set[tuple[str, tuple[str, str]]] = set()  # by this rater
-        self.of_two: Counter[tuple[str, str]] = Counter()
+        self.ratings: Counter[tuple[str, Two]] = Counter()  # rated, or with somebody now
+        self.seen: set[tuple[str, Two]] = set()  # by this rater
+        self.of_two: Counter[Two] = Counter()
         self.of_question: Counter[str] = Counter()
-        self.left: Counter[tuple[str, tuple[str, str]]] = Counter()
-        self.scores: dict[tuple[str, str], list[float]] = {}
-        self.pending: Counter[tuple[str, str]] = Counter()
+        self.left: Counter[tuple[str, Two]] = Counter()
         counted = {vote.assignment: vote for vote in votes}
         now = datetime.now(UTC)
         for assignment in known:
             vote = counted.get(assignment.id)
             mine = assignment.judge == rater
-            if vote is not None and vote.verdict != "skip":
-                self.add(assignment, mine)
-                self.scores.setdefault(_two(assignment), []).append(_score(vote))
-                self.pending[_two(assignment)] -= 1
-            elif vote is None and (mine or now - assignment.created < KEPT):
+            if (vote is not None and vote.verdict != "skip") or (
+                vote is None and (mine or now - assignment.created < KEPT)
+            ):
                 self.add(assignment, mine)
             elif mine:  # skipped
                 self.seen.add((assignment.question, _two(assignment)))
@@ -247,24 +294,14 @@ class _VoteCounts:
     def add(self, assignment: AssignmentRow, mine: bool) -> None:
         two = _two(assignment)
         self.ratings[assignment.question, two] += 1
-        self.pending[two] += 1
         if mine:
             self.seen.add((assignment.question, two))
             self.of_two[two] += 1
             self.of_question[assignment.question] += 1
             self.left[assignment.first, two] += 1
 
-    def gain(self, two: tuple[str, str]) -> float:
-        """How much one more vote narrows the mean score of two models: sqrt(v/n) - sqrt(v/(n+1)) (Chiang et al. 2024),
-        where v and n begin with one win each way."""
-        scores = [0.0, 1.0, *self.scores.get(two, ())]
-        mean = sum(scores) / len(scores)
-        variance = sum((score - mean) ** 2 for score in scores) / len(scores)
-        n = len(scores) + max(0, self.pending[two])
-        return math.sqrt(variance / n) - math.sqrt(variance / (n + 1))
 
-
-def _two(assignment: AssignmentRow) -> tuple[str, str]:
+def _two(assignment: AssignmentRow) -> Two:
     return min(assignment.first, assignment.second), max(assignment.first, assignment.second)
 
 

@@ -8,6 +8,7 @@ ties need a rule). docs/statistics.md has the formulas, their sources and the me
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ FAR = 30.0  # log-odds past which an estimate is on its way to infinity
 @dataclass(frozen=True)
 class Table:
     """Games as arrays of one length. `a`, `b`: models' numbers; `score`: a's, in [0, 1]; `cluster`: prompts' numbers;
-    `style`: (games, covariates), a's less b's."""
+    `style`: (games, covariates), a's less b's; `weight`: as how many games it counts."""
 
     a: Wholes
     b: Wholes
@@ -32,6 +33,7 @@ class Table:
     cluster: Wholes
     style: Floats
     models: int
+    weight: Floats
 
     @property
     def pairs(self) -> Wholes:
@@ -87,7 +89,7 @@ class Fit:
         free = self.basis.T @ contrast
         return max(variance, float(free @ self.floor @ free)), df
 
-    @property
+    @cached_property
     def _moved(self) -> tuple[Floats, Floats, Floats]:
         """With T = root' A_g root, the share of the information that a cluster holds (eigenvalues in [0, 1]): each
         cluster's score in units of `root` over sqrt(1 - T) (Bell and McCaffrey 2002, written for a model of few
@@ -124,32 +126,25 @@ def fit(table: Table) -> Fit:
     each model gets one tie with an opponent of strength 0, and a prompt's games between two models count as one."""
     import numpy as np
 
-    basis = _basis(table.models, table.style.shape[1])
+    basis = basis_of(table.models, table.style.shape[1])
     rows = _design(table) @ basis
-    ones = np.ones(len(table.score))
-    solution = None if split(table).max() > 0 else _newton(rows, table.score, ones)
+    weights = table.weight
+    solution = None if split(table).max() > 0 else newton(rows, table.score, weights)
     separated = solution is None
-    weights = ones
     prior_rows = np.zeros((0, basis.shape[1]))
     if solution is None:
         weights = _one_game_each(table)
         prior_rows = basis
         both = np.concatenate([rows, prior_rows])
         scores = np.concatenate([table.score, np.full(len(basis), 0.5)])
-        solution = _newton(both, scores, np.concatenate([weights, np.ones(len(basis))]))
+        solution = newton(both, scores, np.concatenate([weights, np.ones(len(basis))]))
         if solution is None:
             raise ArithmeticError("a penalised likelihood has a maximum, and Newton's method did not find it")
-    chance = _logistic(rows @ solution)
+    chance = logistic(rows @ solution)
     clusters = int(table.cluster.max()) + 1
-    residual = (weights * (table.score - chance))[:, None] * rows
-    scores = np.zeros((clusters, rows.shape[1]))
-    np.add.at(scores, table.cluster, residual)
-    information = np.zeros((clusters, rows.shape[1], rows.shape[1]))
-    spread = weights * chance * (1 - chance)
-    for number in range(clusters):
-        own = table.cluster == number
-        information[number] = (rows[own] * spread[own, None]).T @ rows[own]
-    at_prior = _logistic(prior_rows @ solution)
+    scores = summed((weights * (table.score - chance))[:, None] * rows, table.cluster, clusters)
+    information = informed(rows, weights * chance * (1 - chance), table.cluster, clusters)
+    at_prior = logistic(prior_rows @ solution)
     prior = (prior_rows * (at_prior * (1 - at_prior))[:, None]).T @ prior_rows
     inverse = np.linalg.inv(information.sum(axis=0) + prior)
     # all residuals of a separated fit are near zero, and so is what they say of its error
@@ -169,6 +164,20 @@ def fit(table: Table) -> Fit:
         prior=prior,
         floor=floor,
     )
+
+
+def summed(values: Floats, cluster: Wholes, clusters: int) -> Floats:
+    """(clusters, …): the sums of the rows of each cluster."""
+    import numpy as np
+
+    sums = np.zeros((clusters, *values.shape[1:]))
+    np.add.at(sums, cluster, values)
+    return sums
+
+
+def informed(rows: Floats, spread: Floats, cluster: Wholes, clusters: int) -> Floats:
+    """(clusters, free, free): each cluster's part of the information, with each game's variance `spread`."""
+    return summed(spread[:, None, None] * rows[:, :, None] * rows[:, None, :], cluster, clusters)
 
 
 def split(table: Table) -> Wholes:
@@ -191,7 +200,7 @@ def beaten(table: Table) -> tuple[Wholes, Wholes]:
     return np.concatenate([table.a[a], table.b[b]]), np.concatenate([table.b[a], table.a[b]])
 
 
-def _basis(models: int, covariates: int) -> Floats:
+def basis_of(models: int, covariates: int) -> Floats:
     """Orthonormal columns: strengths that sum to zero, then the covariates' weights."""
     import numpy as np
     from scipy.linalg import block_diag, helmert
@@ -213,10 +222,8 @@ def _one_game_each(table: Table) -> Floats:
     """Weights with which the games of a prompt between two models count as one."""
     import numpy as np
 
-    _, cell, counts = np.unique(
-        table.pairs * (int(table.cluster.max()) + 1) + table.cluster, return_inverse=True, return_counts=True
-    )
-    return 1.0 / counts[cell]
+    _, cell = np.unique(table.pairs * (int(table.cluster.max()) + 1) + table.cluster, return_inverse=True)
+    return table.weight / np.bincount(cell, table.weight)[cell]
 
 
 def _collapsed(table: Table, rows: Floats, chance: Floats) -> Floats:
@@ -224,14 +231,14 @@ def _collapsed(table: Table, rows: Floats, chance: Floats) -> Floats:
     return (rows * (_one_game_each(table) * chance * (1 - chance))[:, None]).T @ rows
 
 
-def _newton(rows: Floats, scores: Floats, weights: Floats) -> Floats | None:
+def newton(rows: Floats, scores: Floats, weights: Floats) -> Floats | None:
     """Logistic regression without an intercept; None when the estimate goes to infinity."""
     import numpy as np
 
     solution = np.zeros(rows.shape[1])
     value = _likelihood(rows @ solution, scores, weights)
     for _ in range(STEPS):
-        chance = _logistic(rows @ solution)
+        chance = logistic(rows @ solution)
         gradient = rows.T @ (weights * (scores - chance))
         bread = (rows * (weights * chance * (1 - chance))[:, None]).T @ rows
         try:
@@ -254,7 +261,7 @@ def _likelihood(odds: Floats, scores: Floats, weights: Floats) -> float:
     return float(weights @ (scores * odds - np.logaddexp(0, odds)))
 
 
-def _logistic(odds: Floats) -> Floats:
+def logistic(odds: Floats) -> Floats:
     from scipy.special import expit
 
     chances: Floats = expit(odds)

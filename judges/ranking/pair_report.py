@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from judges.ranking.evidence import Evidence
 from judges.ranking.games import games
-from judges.ranking.report import Evidence
 from judges.store.rows import ComparisonRow
 
 if TYPE_CHECKING:

@@ -161,3 +161,17 @@ class AssignmentRow:
     second: str
     place: int  # the person's n-th pair of the plan, from 0
     created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenPairsRow:
+    """What one round of a choice asks of two answer sets; key (choice, round, first, second)."""
+
+    choice: str  # a rating plan's id, or a digest of a judge and of the pairs that it chooses from
+    judge: str  # "" for people
+    round: int  # from 0, which has all pairs evenly
+    first: str  # answer sets' ids, in their order
+    second: str
+    prompts: Sequence[str]  # of a plan with several ratings, one may come again
+    available: int  # prompts that both answered
+    created: datetime

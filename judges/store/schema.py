@@ -23,6 +23,8 @@ _ORPHANS = {
                        (SELECT id FROM (SELECT id, unnest(answer_sets) AS one FROM rating_plans)
                         WHERE one NOT IN (SELECT id FROM answer_sets))""",
     "rating_assignments": "DELETE FROM rating_assignments WHERE plan NOT IN (SELECT id FROM rating_plans)",
+    "chosen_pairs": """DELETE FROM chosen_pairs WHERE "first" NOT IN (SELECT id FROM answer_sets)
+                       OR "second" NOT IN (SELECT id FROM answer_sets)""",
     "prompt_sets": "DELETE FROM prompt_sets WHERE digest NOT IN (SELECT prompt_set FROM answer_sets)",
     "questions": "DELETE FROM questions WHERE prompt_set NOT IN (SELECT digest FROM prompt_sets)",
 }
@@ -52,6 +54,8 @@ _COPY = {
     "judges": "INSERT INTO judges BY NAME SELECT o.* FROM other_judges o ANTI JOIN judges u ON u.id = o.id",
     "comparisons": "INSERT INTO comparisons BY NAME SELECT o.* FROM other_comparisons o ANTI JOIN comparisons u "
     "ON u.id = o.id",
+    "chosen_pairs": "INSERT INTO chosen_pairs BY NAME SELECT o.* FROM other_chosen_pairs o ANTI JOIN chosen_pairs u "
+    "ON u.choice = o.choice AND u.round = o.round",
     "grades": "INSERT INTO grades BY NAME SELECT o.* FROM other_grades o ANTI JOIN grades u "
     "ON u.judge = o.judge AND u.request = o.request",
     "judge_sessions": "INSERT INTO judge_sessions BY NAME SELECT o.* FROM other_judge_sessions o "
@@ -95,7 +99,11 @@ def _take(connection: duckdb.DuckDBPyConnection, behind: list[str]) -> Counts:
 
 
 TABLES = Schema(
-    steps={3: Path(__file__).with_name("schema.sql"), 5: Path(__file__).with_name("grades.sql")},
+    steps={
+        3: Path(__file__).with_name("schema.sql"),
+        5: Path(__file__).with_name("grades.sql"),
+        9: Path(__file__).with_name("chosen_pairs.sql"),
+    },
     fields=FIELDS,
     take=_take,
     orphans=_ORPHANS,

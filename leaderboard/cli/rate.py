@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.declared import in_flags
 from harness.cli.options import DEFAULT_DB, Db, Json, print_json
+from judges.choosing.rounds import SHARE, share_of
 from judges.cli.options import More, words
 
 if TYPE_CHECKING:
@@ -34,9 +36,14 @@ def rate(
     sample: Annotated[
         int | None, typer.Option(help="So many of the prompts, drawn by --seed.", min=1, rich_help_panel=PLAN)
     ] = None,
-    telling: Annotated[
-        bool, typer.Option("--telling", help="First the models whose comparison is least sure.", rich_help_panel=PLAN)
-    ] = False,
+    which: Annotated[
+        str,
+        typer.Option("--pairs", help="all, or chosen: people are asked where it tells most.", rich_help_panel=PLAN),
+    ] = "all",
+    votes: Annotated[
+        str | None,
+        typer.Option(help=f"The share of all votes that is chosen; {SHARE} if left out.", rich_help_panel=PLAN),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the sample, the order and the sides.", rich_help_panel=PLAN)] = 0,
     invite: Annotated[
         int,
@@ -71,6 +78,8 @@ def rate(
     from leaderboard.app import server, server_settings
     from tuning.store import Store
 
+    with in_flags("pairs", "votes"):
+        share = share_of(which, votes)
     store = Store(db)
     for name in revoke or ():
         typer.echo(f"{people.revoke(store, name).name} may rate no more; the votes stay.")
@@ -78,7 +87,7 @@ def rate(
         _print_raters(store, json)
     if revoke or raters:
         return
-    chosen = _plan(store, words(models, more), plan, ratings, pairs, sample, telling, seed)
+    chosen = _plan(store, words(models, more), plan, ratings, pairs, sample, share, seed)
     seen = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     address = (url or f"http://{seen}:{port}").rstrip("/")
     if invite:
@@ -111,7 +120,7 @@ def _plan(
     ratings: int,
     pairs: int | None,
     sample: int | None,
-    telling: bool,
+    share: float | None,
     seed: int,
 ) -> RatingPlanRow:
     """The plan of that name where it is stored and no models are given; else the one that the options describe."""
@@ -129,7 +138,7 @@ def _plan(
             raise UsageError("The store has answers to several prompt sets: name the models with --models.")
         if len(sets) < 2:
             raise UsageError(f"{store.path} has answers of {len(sets)} models: `harness answer` makes them.")
-    return make_plan(store, sets, name or "", ratings, pairs, sample, "telling" if telling else "even", seed)
+    return make_plan(store, sets, name or "", ratings, pairs, sample, share, seed)
 
 
 def _print_raters(store: Store, json: bool) -> None:

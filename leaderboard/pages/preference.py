@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import UsageError
 from leaderboard.app import state, store_cache
 from leaderboard.html import empty, sanitize, where_from
 from leaderboard.html.templates import macros, visible
@@ -16,11 +17,16 @@ from tuning.trace.links import address
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from judges.ranking.report import Evidence
+    from judges.ranking.evidence import Evidence
     from tuning.store import Store
 
 VIEWS = {"ranking": "Ranking", "judges": "Judges and people", "pair": "One pair"}
-_SOURCES = {"people": "People", "judges": "Judges", "both": "Both together"}
+_SOURCES = {
+    "people": "People",
+    "judges": "Judges",
+    "both": "Both together",
+    "people+judges": "Judges, corrected by people",
+}
 _VERDICTS = {"tie": "tie", "bad": "both bad", "skip": "skipped", "error": "no verdict"}
 _LONGEST = 70  # letters of a question where it is chosen
 
@@ -53,7 +59,7 @@ def _seen() -> tuple[object, ...]:
 
 
 def evidence_of(store: Store, version: object, prompts: str) -> Evidence:
-    from judges.ranking.report import gather
+    from judges.ranking.evidence import gather
 
     return gather(store, prompts)
 
@@ -112,16 +118,21 @@ def _preference(names: Mapping[str, str]) -> None:
             digest = state.one("Prompts", list(names), "prompts", show=lambda key: _short(names[key]), width=220)
         counts = store_cache.settled(counts_of, version, digest)
         there = [source for source in ("people", "judges") if counts[source]]
-        there += ["both"] if len(there) == 2 else []
+        there += ["both", "people+judges"] if len(there) == 2 else []
         source = (
             state.one("Ranked by", there, "source", show=_SOURCES.__getitem__, tabs=True, width="content")
             if there
             else ""
         )
-        style = bool(source) and state.flag(
+        style = source not in ("", "people+judges") and state.flag(
             "Hold style equal", "style", help="Length and formatting as covariates (harness ranking --style-control)."
         )
-    report = store_cache.settled(report_of, version, digest, source, style)
+    try:
+        report = store_cache.settled(report_of, version, digest, source, style)
+    except UsageError as error:  # too few votes to correct judges by
+        title.html(macros("shared").title("Preference"))
+        st.html(macros("shared").remark(str(error)))
+        return
     under = f"Ranked {view.heading(report)}" if source else "No game has a score yet, so there is no ranking."
     title.html(macros("shared").title("Preference", under))
     shown = state.one(

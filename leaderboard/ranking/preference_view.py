@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from judges.cli.ranking import FIGURES, percent, with_interval
+from judges.ranking.evidence import WHOSE
 from leaderboard.html.templates import macros, shorten
 from leaderboard.theme import charts
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 Report = Mapping[str, Any]
-WHOSE = {"people": "people", "judges": "judges", "both": "people and judges together"}
 _HINTS = {
     "flip_rate": "Pairs judged in both orders: another verdict when the answers change places. Near 0 is good.",
     "first_rate": "Decided verdicts on such pairs that name the answer shown first. 50% is no preference.",

@@ -38,7 +38,8 @@ def preferences(store: Store, version: Any, prompts: str = "") -> Preferences | 
     """On the prompt set of that digest, or else the one with most comparisons; None where there are none. `version` is
     `store.verdicts()`: results are kept by it."""
     from harness.errors import UsageError
-    from judges.ranking.report import gather, ranking_report
+    from judges.ranking.evidence import gather
+    from judges.ranking.report import ranking_report
 
     names = {row["digest"]: row["name"] for row in store.compared_prompts()}  # the most compared first
     if not names:

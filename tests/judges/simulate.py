@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
-from scipy.stats import norm
+from scipy.special import expit, ndtr, stdtrit
 
 from judges.ranking.agreement import Seen
+from judges.ranking.bradley_terry import Fit, Table
 from judges.ranking.rating import Match
 
 
@@ -26,11 +27,47 @@ def matches(
             for b in range(a + 1, len(strengths)):
                 chance = expit(strengths[a] - strengths[b])
                 shared = (mood[a] - mood[b]) / np.sqrt(2)
-                behind = norm.cdf(np.sqrt(alike) * shared + np.sqrt(1 - alike) * rng.standard_normal(raters))
+                behind = ndtr(np.sqrt(alike) * shared + np.sqrt(1 - alike) * rng.standard_normal(raters))
                 half = min(ties / 2, chance, 1 - chance)
                 scores = np.where(behind < chance - half, 1.0, np.where(behind < chance + half, 0.5, 0.0))
                 made += [Match(f"q{prompt}", f"m{a}", f"m{b}", float(score)) for score in scores]
     return made
+
+
+def scores(
+    strengths: Sequence[float], prompts: int, alike: float, ties: float, rng: np.random.Generator, raters: int = 1
+) -> Any:
+    """(raters * prompts, pairs): votes on each pair of models, as `matches` has them, in the order of `pair_table`; all
+    prompts of the first rater, then all of the next."""
+    mood = np.tile(rng.standard_normal((prompts, len(strengths))), (raters, 1))
+    a, b = np.triu_indices(len(strengths), 1)
+    s = np.asarray(strengths)
+    chance = expit(s[a] - s[b])
+    own = rng.standard_normal((len(mood), len(a)))
+    behind = ndtr(np.sqrt(alike) * (mood[:, a] - mood[:, b]) / np.sqrt(2) + np.sqrt(1 - alike) * own)
+    half = np.minimum(ties / 2, np.minimum(chance, 1 - chance))
+    return np.where(behind < chance - half, 1.0, np.where(behind < chance + half, 0.5, 0.0))
+
+
+def pair_table(score: Any, kept: Any, models: int, prompts: int) -> Table:
+    """The games of what `scores` gives that are `kept`."""
+    a, b = np.triu_indices(models, 1)
+    prompt, pair = np.nonzero(kept)
+    nothing = np.zeros((len(prompt), 0))
+    return Table(a[pair], b[pair], score[prompt, pair], prompt % prompts, nothing, models, np.ones(len(prompt)))
+
+
+def differences(fitted: Fit, truth: Sequence[float]) -> list[tuple[bool, float]]:
+    """Of each two models: whether the 95% interval of their difference holds the true one, and its width."""
+    found = []
+    for a, b in combinations(range(len(truth)), 2):
+        contrast = np.zeros(len(truth))
+        contrast[a], contrast[b] = 1.0, -1.0
+        variance, df = fitted.spread(contrast)
+        half = float(stdtrit(df, 0.975)) * np.sqrt(variance)
+        error = float(contrast @ fitted.strengths) - (truth[a] - truth[b])
+        found.append((abs(error) <= half, 2 * half))
+    return found
 
 
 Judge = Callable[[float, float, Any], str]

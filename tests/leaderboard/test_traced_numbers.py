@@ -167,7 +167,12 @@ def pages(store: Store) -> dict[str, list[tuple[str, dict[str, Any]]]]:
         "studies": [("studies", {"study": study, "view": view}) for view in ("trials", "scores")],
         "preference": [
             ("preference", {"prompts": prompts, "source": source, "view": view})
-            for source, view in (("people", "ranking"), ("judges", "ranking"), ("both", "judges"))
+            for source, view in (
+                ("people", "ranking"),
+                ("judges", "ranking"),
+                ("people+judges", "ranking"),
+                ("both", "judges"),
+            )
         ],
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 from tuning.pipeline.configurations import chosen_by_loss, is_default, title
@@ -25,6 +24,7 @@ def command(study: WholeStudy) -> str:
 
 def make(study: WholeStudy) -> RatingPlanRow:
     """The plan over the answer sets that people are asked about; the one that is stored where it is there."""
+    from judges.choosing.rounds import share_of
     from judges.people.votes import make_plan
 
     asked = study.file.people
@@ -42,17 +42,18 @@ def make(study: WholeStudy) -> RatingPlanRow:
         asked.ratings,
         asked.each,
         asked.sample,
-        "telling" if asked.telling else "even",
+        share_of(asked.pairs, asked.votes),
     )
 
 
 def votes(study: WholeStudy) -> tuple[int, int]:
     """Votes that are in, and those that are wanted; (0, 0) before there is a plan."""
+    from judges.people.votes import votes_wanted
+
     plan = next((plan for plan in study.store.plans() if plan.name == plan_name(study)), None)
     if plan is None:
         return 0, 0
-    pairs = len(list(combinations(plan.answer_sets, 2))) * len(plan.config["questions"])
-    return sum(vote.verdict != "skip" for vote in study.store.votes(plan.id)), pairs * plan.ratings
+    return sum(vote.verdict != "skip" for vote in study.store.votes(plan.id)), votes_wanted(plan)
 
 
 def sentence(study: WholeStudy) -> str:

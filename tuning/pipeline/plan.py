@@ -6,6 +6,7 @@ summed; where the base is not on this machine, or where nothing is known of how 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from itertools import combinations
 from pathlib import Path
@@ -17,6 +18,7 @@ from harness import tasks
 from harness.estimate.ranges import NOTHING, Range
 from harness.tasks.declared import with_rows
 from judges.answers.planning import PAPER_PROMPTS
+from judges.choosing.rounds import share_of
 from judges.judging import cost
 from tuning.estimate.judging import request_sizes
 from tuning.pipeline.stages import stages_of
@@ -239,12 +241,14 @@ def _judges(file: StudyFile) -> dict[str, Any]:
     if count is None:
         return _stage("judges", [f"at most {asked}"], why="it is the judge's time")
     turns = sum(len(prompt.turns) for prompt in known) or count
-    verdicts = pairs * turns * 2 * options.repeats * len(options.judge)
+    share = share_of(options.pairs, options.votes) or 1.0
+    verdicts = math.ceil(pairs * turns * 2 * options.repeats * len(options.judge) * share)
     counts = [f"at most {asked}: {verdicts:,} verdicts"]
     rates = cost.prices(options.price_in, options.price_out, options.max_cost)
     if known and rates is not None:
         sizes = request_sizes(known, file.answer(model=file.tune.model).max_new_tokens)
-        money = cost.estimate(sizes * (pairs * options.repeats * len(options.judge)), options.max_tokens, rates)
+        every = sizes * (pairs * options.repeats * len(options.judge))
+        money = cost.estimate(every[: math.ceil(share * len(every))], options.max_tokens, rates)
         counts.append(f"they cost about {money.cost:,.2f}, and {money.most:,.2f} at most")
     return _stage("judges", counts, why="it is the judge's time")
 
@@ -256,6 +260,7 @@ def _people(file: StudyFile) -> dict[str, Any]:
     count = count if asked.sample is None else min(asked.sample, count or asked.sample)
     models = 2 + starting_points(file) if asked.models == "chosen" else 1 + configurations(file)
     pairs = len(list(combinations(range(models), 2)))
-    votes = "" if count is None else f": {pairs * count * asked.ratings:,} votes"
+    share = share_of(asked.pairs, asked.votes) or 1.0
+    votes = "" if count is None else f": {math.ceil(pairs * count * asked.ratings * share):,} votes"
     counts = [f"at most {pairs:,} pairs of models{votes}; no stage waits for them"]
     return _stage("people", counts, why="it is people's time")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tuning.pipeline.whole_study import WholeStudy
@@ -13,15 +13,15 @@ def rankings(study: WholeStudy) -> dict[str, dict[str, Any]]:
     """The ranking by people and that by judges, as far as either has compared answers. Models are called as in the
     study."""
     from harness.errors import UsageError
-    from judges.ranking.report import Source, gather, ranking_report
+    from judges.ranking.evidence import Source, gather
+    from judges.ranking.report import ranking_report
     from tuning.pipeline.stages import answer_names
 
     if study.file.judges is None and study.file.people is None:
         return {}
     made: dict[str, dict[str, Any]] = {}
-    for source in get_args(Source):
-        if source == "both":
-            continue
+    sources: Sequence[Source] = ("people", "judges")
+    for source in sources:
         try:
             evidence = gather(study.store, models=answer_names(study))
             ranking = ranking_report(evidence, source, quality=False)

@@ -205,23 +205,25 @@ def _answer(study: WholeStudy, progress: Progress) -> Iterator[None]:
 def _judged(study: WholeStudy) -> OutlineEntry:
     """A judge of a model has one verdict on each pair that it is asked. An installed one passes over what it cannot
     compare, and is done, all at once, when it has one on every two answer sets."""
+    from judges.choosing.rounds import share_of
     from judges.judging import installed
+    from judges.judging.chosen import judged
     from judges.judging.pairs import contest
 
     options = study.file.judge(models=tuple(answer_names(study)))
     compared = contest(study.store, options.models, options.against, options.prompts, options.repeats)
     verdicts = study.store.comparisons(answer_sets=[one.id for one in compared.sets])
-    known = {verdict.id for verdict in verdicts}
+    share = share_of(options.pairs, options.votes)
     twos = {frozenset((pair.first, pair.second)) for pair in compared.asked}
     entries = []
     for name in dict.fromkeys(options.judge):
-        ids = [judge.id for judge in study.store.judges() if judge.name == name and judge.kind != "person"]
+        judges = [judge for judge in study.store.judges() if judge.name == name and judge.kind != "person"]
         if installed.has(name):
+            ids = {judge.id for judge in judges}
             seen = {frozenset((v.first, v.second)) for v in verdicts if v.judge in ids}
             entries.append(OutlineEntry(name, int(twos <= seen), 1))
         else:
-            done = max((sum(pair.id(judge) in known for pair in compared.asked) for judge in ids), default=0)
-            entries.append(OutlineEntry(name, done, len(compared.asked), "verdicts"))
+            entries.append(OutlineEntry(name, *judged(compared, judges, share, study.store), "verdicts"))
     return _whole("judges", entries, "judges")
 
 
@@ -262,6 +264,7 @@ def check(study: WholeStudy) -> None:
     """Raises what refuses the study at one of its stages, before the first of them begins."""
     from data.prompts import load as load_prompts
     from harness import tasks
+    from judges.choosing.rounds import share_of
 
     for search, made in zip(study.searches, study.plans, strict=True):
         if not made.splits.test:
@@ -272,6 +275,10 @@ def check(study: WholeStudy) -> None:
             )
     for options in study.file.runs(model=study.file.tune.model):
         tasks.load(options.tasks, options.data, options.protocol, options.shots, options.chat, options.include_path)
+    asked_judge = study.file.judge() if study.file.judges is not None else None
+    for comparing in (asked_judge, study.file.people):
+        if comparing is not None:
+            share_of(comparing.pairs, comparing.votes)
     if study.file.answers is not None:
         asked = load_prompts(study.file.answer(model=study.file.tune.model).prompts)
         _check_references(study.file, any(prompt.reference for prompt in asked.prompts))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from harness.errors import UsageError
 from harness.options.declaration import COUNT, SEED, Declaration, option
 from harness.options.toml import of_table, read_table
+from judges.choosing.rounds import PAIRS, SHARE, read_share
 from tuning import optimizers
 from tuning.objectives import objectives
 from tuning.study.options import TuneOptions
@@ -88,7 +89,13 @@ class PeopleOptions(Declaration):
     ratings: int = option(1, "Votes wanted for each pair of answers.", ge=1, le=COUNT)
     each: int | None = option(None, "Pairs one rater is asked for.", ge=1, le=COUNT)
     sample: int | None = option(None, "So many of the prompts.", ge=1, le=COUNT)
-    telling: bool = option(False, "First the models whose comparison is least sure.")
+    pairs: str = option("all", "all, or chosen: people are asked where it tells most.", choices=PAIRS)
+    votes: str | None = option(
+        None,
+        f"The share of all votes that is chosen; {SHARE} if left out.",
+        allowed="a share, as 60%",
+        reader=read_share,
+    )
 
 
 class AuditOptions(Declaration):

@@ -120,7 +120,8 @@ def _by_name(scores: Sequence[ScoreRow], trials: Mapping[str, int]) -> dict[tupl
 def _preference(store: Store, row: StudyRow, by_digest: Mapping[str, int]) -> Iterable[tuple[int, str, Measured]]:
     """(trial, name, Bradley-Terry strength in log-odds), by prompt set."""
     from harness.errors import UsageError
-    from judges.ranking.report import gather, ranking_report
+    from judges.ranking.evidence import gather
+    from judges.ranking.report import ranking_report
 
     adapters = {a.adapter: a.trial for a in store.attempts(row.id) if a.adapter}
     sets = store.answer_sets()

@@ -13,6 +13,7 @@ from harness.errors import UsageError
 from harness.evaluation.configurations import alone
 from harness.results import RunRow
 from harness.store import codec
+from judges.ranking.evidence import WHOSE
 from tuning.store import Store, StudyRow
 from tuning.trace.boards import leaderboard_link
 from tuning.trace.comparisons import comparison_link, configurations
@@ -125,7 +126,7 @@ def _preference(store: Store, place: Place) -> Link:
         return pair_link(store, a, b, *asked[:1])
     source = place.one("source")
     style = place.one("style") == "1"
-    return ranking_link(store, prompts, source if source in ("people", "judges", "both") else None, style)  # type: ignore[arg-type]
+    return ranking_link(store, prompts, source if source in WHOSE else None, style)  # type: ignore[arg-type]
 
 
 def _of(rows: Sequence[Row], word: str) -> Row | None:

@@ -14,7 +14,7 @@ from tuning.trace.links import Figure, Link, address, command, of_number
 from tuning.trace.studies import begun, program_link
 
 if TYPE_CHECKING:
-    from judges.ranking.report import Source
+    from judges.ranking.evidence import Source
     from judges.store.rows import AnswerSetRow, ComparisonRow, JudgeRow
 
 _LOG_ODDS = "{:+.2f}"
@@ -78,7 +78,7 @@ def judge_link(store: Store, judge: JudgeRow) -> Link:
             "settings": dict(judge.config),
             "verdicts": dict(sorted(counts.items())),
         },
-        command=command(store, "ranking", "--people" if kind == "person" else "--judges"),
+        command=command(store, "ranking", "--by", "people" if kind == "person" else "judges"),
         page=address("preference", view="judges"),
         sources=(verdicts_link(store, verdicts),) if verdicts else (),
     )
@@ -168,11 +168,14 @@ def ranking_link(
 ) -> Link:
     """What `harness ranking` prints, and how good the judges are. Without `source` people count where there are any, as
     there; `prompts` None is the only prompt set. UsageError where nobody has compared these answers."""
-    from judges.ranking.report import gather, ranking_report
+    from judges.ranking.evidence import gather
+    from judges.ranking.report import ranking_report
 
     evidence = gather(store, prompts, models)
     report = ranking_report(evidence, source, style)
-    used = {judge.id for judge in evidence.judges.values() if report["source"] in ("both", _whose(judge))}
+    used = {
+        judge.id for judge in evidence.judges.values() if report["source"] in ("both", "people+judges", _whose(judge))
+    }
     counted = [verdict for verdict in evidence.comparisons if verdict.judge in used]
     sets = [row for row in store.answer_sets() if row.id in evidence.sets]
     prompt_set = sets[0].prompt_set
@@ -182,7 +185,7 @@ def ranking_link(
         f"{evidence.prompts} by {report['source']}",
         {"prompts": prompt_set, "games": report["games"], "method": report["method"], "notes": list(report["notes"])},
         [*_of_models(report), *_of_quality(report["quality"])],
-        command=command(store, "ranking", "--prompts", prompt_set[:12], f"--{report['source']}", *words),
+        command=command(store, "ranking", "--prompts", prompt_set[:12], "--by", report["source"], *words),
         page=address("preference", prompts=prompt_set, source=report["source"], style="1" if style else ""),
         sources=(
             verdicts_link(store, counted),

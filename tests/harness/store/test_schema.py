@@ -103,7 +103,7 @@ def _owners() -> list[schema.Schema]:
 
 
 @pytest.mark.usefixtures("anew")
-@pytest.mark.parametrize(("registered", "versions"), [([], "none"), (["results", "preference"], "1, 3, 4, 5, 7")])
+@pytest.mark.parametrize(("registered", "versions"), [([], "none"), (["results", "preference"], "1, 3, 4, 5, 7, 9")])
 def test_a_schema_that_is_not_registered(registered, versions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after an update of the files without installing anew. No store is made."""
     path = tmp_path / "s.duckdb"

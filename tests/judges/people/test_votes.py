@@ -11,10 +11,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from harness.errors import StoreError, UsageError
+from judges.choosing import rounds
 from judges.people import raters, votes
 from judges.people.votes import Desk
+from judges.ranking.rating import Match
 from judges.store import Store
-from judges.store.rows import JudgeRow
+from judges.store.rows import JudgeRow, Verdict
 from tests.leaderboard.make import answered, three
 
 
@@ -157,23 +159,56 @@ def test_a_pair_that_lies_about_is_handed_on(store, monkeypatch):
     assert bo.pair() is not None
 
 
-def test_what_is_least_sure_comes_first(tmp_path):
-    store = three(tmp_path / "s.duckdb", questions=20)
-    plan = plan_of(store, order="telling")
-    sets = {each.name: each.id for each in store.answer_sets()}
-    clear, open_ = ({sets["secret-model-alpha"], sets[f"secret-model-{name}"]} for name in ("beta", "gamma"))
+def rated(store: Store, plan, *desks: Desk) -> int:
+    """The desks in turn, to the end; how many votes the plan has then. Alpha wins where it plays, and all else ties."""
+    alpha = next(each.id for each in store.answer_sets() if each.name == "secret-model-alpha")
+    waiting = list(desks)
+    while waiting:
+        desk = waiting.pop(0)
+        if (pair := desk.pair()) is not None:
+            own = desk._mine[pair.id]
+            won: Verdict = "first" if own.first == alpha else "second" if own.second == alpha else "tie"
+            desk.vote(pair.id, won, uuid.uuid4().hex)
+            desk.refill()
+            waiting.append(desk)
+    return len(store.votes(plan.id))
+
+
+def test_chosen_pairs_are_a_share_in_rounds_by_the_votes_so_far(tmp_path, monkeypatch):
+    store = three(tmp_path / "s.duckdb", questions=8)
+    known: list[list[Match]] = []
+
+    def next_round(pool, before, games, share):
+        known.append(list(games))
+        return rounds.next_round(pool, before, games, share)
+
+    monkeypatch.setattr(votes, "next_round", next_round)
+    plan = plan_of(store, share=0.5)
     desk = Desk(store, plan, rater(store))
-    met: Counter[frozenset[str]] = Counter()
-    for _ in range(24):
-        pair = desk.pair()
-        own = next(a for a in store.assignments(plan.id) if a.id == pair.id)
-        two = frozenset((own.first, own.second))
-        met[two] += 1
-        lower_won = two == clear or met[two] % 2 == 0  # always the same, or each in turn
-        desk.vote(pair.id, "first" if (own.first < own.second) == lower_won else "second", uuid.uuid4().hex)
-        desk.refill()
-    asked = Counter(frozenset((v.first, v.second)) for v in store.votes(plan.id))
-    assert asked[frozenset(open_)] > asked[frozenset(clear)] + 1
+    assert desk.progress().asked == 12 == votes.votes_wanted(plan)
+    assert rated(store, plan, desk) == 12
+    chosen = store.chosen_pairs(plan.id)
+    assert max(row.round for row in chosen) >= 2
+    assert {row.available for row in chosen} == {8}
+    units = {(row.first, row.second, prompt) for row in chosen for prompt in row.prompts}
+    assert {(*sorted((v.first, v.second)), v.question) for v in store.votes(plan.id)} == units
+    assert known[0] == []
+    assert [len(games) for games in known[:4]] == [0, 3, 6, 9]
+    alpha = next(each.id for each in store.answer_sets() if each.name == "secret-model-alpha")
+    assert {game.score for game in known[-1] if game.a == alpha} <= {1.0}
+    assert {game.score for game in known[-1] if game.b == alpha} <= {0.0}
+    assert {game.score for game in known[-1] if alpha not in (game.a, game.b)} <= {0.5}
+    assert Desk(store, plan, rater(store, "Bo")).pair() is None
+    assert plan_of(store, share=0.5) == plan
+
+
+def test_chosen_pairs_with_two_ratings_end_for_one_rater(tmp_path):
+    """One rater sees no pair twice; what is left is another's."""
+    store = three(tmp_path / "s.duckdb", questions=3)
+    plan = plan_of(store, share=0.9, ratings=2)
+    assert votes.votes_wanted(plan) == 17
+    assert rated(store, plan, Desk(store, plan, rater(store))) == 9
+    assert rated(store, plan, Desk(store, plan, rater(store, "Bo"))) == 17
 
 
 def test_the_pairs_page_side_has_no_names(store):

@@ -12,7 +12,7 @@ from harness.errors import UsageError
 from judges.judging.pairs import contest
 from judges.people import raters
 from judges.ranking import rating
-from judges.ranking.report import gather
+from judges.ranking.evidence import gather
 from judges.store import Store
 from judges.store.comparisons import comparison_id
 from judges.store.rows import ComparisonRow, JudgeRow
@@ -109,13 +109,62 @@ def test_people_and_judges_are_not_mixed_unseen(tmp_path):
     store = made(tmp_path / "s.duckdb")
     record(store, "fair", "model", better(0.9))
     record(store, "Ada", "person", lambda question, first, second: "tie", both_orders=False)
-    by = {who: json_of("ranking", "--db", store.path, *who) for who in ((), ("--people",), ("--judges",), ("--both",))}
+    by = {
+        who: json_of("ranking", "--db", store.path, *who)
+        for who in ((), ("--by", "people"), ("--by", "judges"), ("--by", "both"))
+    }
     assert [report["source"] for report in by.values()] == ["people", "people", "judges", "both"]
     assert [report["games"] for report in by.values()] == [120, 120, 120, 240]
     assert "judges are there too" in by[()]["notes"][0]
-    assert "120 votes of people and 120 games of judges together" in by[("--both",)]["notes"][0]
-    assert {m["win_rate"] for m in by[("--people",)]["models"]} == {0.5}
-    assert by[("--judges",)]["models"][0]["name"] == "good"
+    assert "120 votes of people and 120 games of judges together" in by["--by", "both"]["notes"][0]
+    assert {m["win_rate"] for m in by["--by", "people"]["models"]} == {0.5}
+    assert by["--by", "judges"]["models"][0]["name"] == "good"
+
+
+def test_people_correct_a_judge_that_favours_a_model(tmp_path):
+    """The judge puts "poor" first; people voted on a quarter of the prompts."""
+    store = made(tmp_path / "s.duckdb", 160)
+    honest = better(0.75)
+
+    def partial(question: str, first: str, second: str) -> str:
+        if "poor" in (first, second) and random.Random(f"{question} {min(first, second)}").random() < 0.8:
+            return "first" if first == "poor" else "second"
+        return honest(question, first, second)
+
+    record(store, "partial", "model", partial)
+    record(store, "Ada", "person", lambda q, *two: honest(q, *two) if int(q[1:]) % 4 == 0 else "skip", False)
+    by = {who: json_of("ranking", "--by", who, "--db", store.path) for who in ("people", "judges", "people+judges")}
+    assert by["judges"]["models"][0]["name"] == "poor"
+    corrected = by["people+judges"]
+    assert [model["name"] for model in corrected["models"]] == ["good", "middling", "poor"]
+    assert 0 < corrected["judges_weight"] <= 1
+    assert by["people"]["judges_weight"] is None
+    assert corrected["games"] == by["people"]["games"] == 120
+    between = {
+        who: next(pair for pair in by[who]["pairs"] if {pair["a"], pair["b"]} == {"good", "middling"})
+        for who in ("people", "people+judges")
+    }
+    widths = {who: pair["high"] - pair["low"] for who, pair in between.items()}
+    assert widths["people+judges"] < 0.8 * widths["people"]  # the judge is honest about these two
+    assert "480 games of judges, corrected by 120 votes of people" in corrected["notes"][0]
+    code, out, _ = cli("ranking", "--by", "people+judges", "--db", store.path)
+    assert code == 0
+    assert "by judges, corrected by people: 120 games" in out
+
+
+def test_what_cannot_be_corrected_is_a_sentence(tmp_path):
+    store = made(tmp_path / "s.duckdb", 20)
+    record(store, "fair", "model", better(0.9))
+    ask = ("ranking", "--by", "people+judges", "--db", store.path)
+    assert "no games by people" in cli(*ask)[2]
+    record(store, "Ada", "person", lambda q, *two: better(1.0)(q, *two) if q in ("q0", "q1") else "skip", False)
+    code, _, errors = cli(*ask)
+    assert code == 2
+    assert "6 votes of people are too few" in errors
+    assert "Style cannot be held equal" in cli(*ask, "--style-control")[2]
+    only_people = made(tmp_path / "p.duckdb", 20)
+    record(only_people, "Ada", "person", better(0.7), False)
+    assert "no games by judges" in cli(*ask[:-1], only_people.path)[2]
 
 
 def test_the_document_has_what_it_promises(tmp_path):
@@ -124,7 +173,7 @@ def test_the_document_has_what_it_promises(tmp_path):
     record(store, "one", "model", better(0.9), repeat=1)
     record(store, "two", "model", better(0.7, seed=1))
     record(store, "Ada", "person", better(0.9), both_orders=False)
-    report = json_of("ranking", "--judges", "--db", store.path)
+    report = json_of("ranking", "--by", "judges", "--db", store.path)
     for model in report["models"]:
         assert {"name", "strength", "low", "high", "games", "win_rate"} <= set(model)
         assert model["low"] < model["strength"] < model["high"]
@@ -178,8 +227,10 @@ def test_nothing_to_rank(tmp_path):
     code, _, errors = cli("ranking", "--db", tmp_path / "none.duckdb")
     assert code == 5
     assert "no store" in errors
-    code, _, errors = cli("ranking", "--people", "--both", "--db", store.path)
+    code, _, errors = cli("ranking", "--by", "poeple", "--db", store.path)
     assert code == 2
+    assert "--by" in errors
+    assert "Did you mean people?" in errors
 
 
 def test_some_models_only(tmp_path):

@@ -244,7 +244,8 @@ def test_lineage_is_the_trial_that_trained_it(tmp_path, monkeypatch):
 
 
 def test_preference_is_that_of_the_ranking_and_never_mixed(tmp_path, monkeypatch):
-    from judges.ranking.report import gather, ranking_report
+    from judges.ranking.evidence import gather
+    from judges.ranking.report import ranking_report
     from tests.leaderboard.judged import judged
 
     store = judged(tmp_path / "s.duckdb")

@@ -10,15 +10,14 @@ from typing import Any
 
 import pytest
 
+from judges.ranking.evidence import WHOSE, gather
 from judges.ranking.pair_report import pair_report, question_report
-from judges.ranking.report import gather
 from leaderboard.app import server_settings
 from tests.harness.runs import cli, json_of
 from tests.leaderboard.judged import judged
 from tests.leaderboard.make import three
 from tuning.store import Store
 
-WHOSE = {"people": "people", "judges": "judges", "both": "people and judges together"}
 _TAG = re.compile(r"<[^>]+>")
 
 
@@ -65,11 +64,13 @@ def charts(test: Any) -> list[dict[str, Any]]:
     return [json.loads(element.proto.spec) for element in test.get("vega_lite_chart")]
 
 
-@pytest.mark.parametrize("source", ["people", "judges", "both"])
-@pytest.mark.parametrize("style", ["", "1"])
+@pytest.mark.parametrize(
+    ("source", "style"),
+    [*((source, style) for source in ("people", "judges", "both") for style in ("", "1")), ("people+judges", "")],
+)
 def test_figures_are_those_of_the_command(store, monkeypatch, source, style):
     test = app(store, monkeypatch, source=source, style=style)
-    words = [f"--{source}", *(["--style-control"] if style else []), "--db", store.path]
+    words = ["--by", source, *(["--style-control"] if style else []), "--db", store.path]
     printed, report = cli("ranking", *words)[1], json_of("ranking", *words)
     assert f"Ranked by {WHOSE[source]}:" in shown(test)
     assert f"{report['games']:,} games on {report['prompts']['n']} prompts of made" in shown(test)
