@@ -1,4 +1,4 @@
-"""The Python API of runs: `harness.evaluate` and `harness.compare`. docs/api.md has examples.
+"""The Python API of runs: `harness.evaluate`, `evaluate_all` and `compare`. docs/api.md has examples.
 
 Each function is the command of its subject: the same options, checks, messages and stored rows.
 """
@@ -19,6 +19,7 @@ from harness.options import RunOptions
 from harness.tasks.objects import check
 
 if TYPE_CHECKING:
+    from harness.evaluation.run import Result
     from harness.types import Task
 
 COMPARED = {
@@ -142,10 +143,40 @@ def evaluate(
 
     Raises harness.errors.HarnessError and data.sources.DataError, each with a sentence. Ctrl-C ends it with one too,
     and what was answered is stored."""
-    from harness.evaluation.report import run_document
     from harness.evaluation.run import run
-    from harness.results import Store
 
+    given, objects = _asked(tasks, given)
+    options = RunOptions(**{"model": model, "db": default_db() if db is None else db, **given})
+    command = [_call("evaluate", {"model": options.model}, given, objects)]
+    with working(progress) as callback:
+        return _evaluation(options, run(options, callback, command, objects=objects))
+
+
+@takes(RunOptions, without=("model", "name"))
+def evaluate_all(
+    models: Sequence[str | os.PathLike[str]],
+    tasks: str | Task | Sequence[str | Task] | None = None,
+    *,
+    db: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+    **given: Any,
+) -> list[Evaluation]:
+    """Measure several checkpoints in one go, as `harness run --model A --model B` does: adapters of one base on one
+    engine. Gives what `evaluate` gives of each, in the order of `models`; its arguments, but for `name`, are of all."""
+    from harness.evaluation.several import run_several
+
+    if isinstance(models, str | os.PathLike):
+        raise UsageError("models is a list of checkpoints; harness.evaluate measures one.")
+    given, objects = _asked(tasks, given)
+    every = [RunOptions(**{"model": model, "db": default_db() if db is None else db, **given}) for model in models]
+    command = [_call("evaluate_all", {"models": [options.model for options in every]}, given, objects)]
+    with working(progress) as callback:
+        results = dict(run_several(every, callback, command, objects))
+    return [_evaluation(options, results[place]) for place, options in enumerate(every)]
+
+
+def _asked(tasks: Any, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    """The options, tasks by name among them, and task objects."""
     names, objects = _split(() if tasks is None else tasks)
     check(objects, ())
     if objects and not names:
@@ -153,12 +184,18 @@ def evaluate(
         strange = [name for name in _BY_NAME if name in given and given[name] != defaults[name]]
         if strange:
             raise UsageError(f"{strange[0]} goes with tasks by name: a task object is made with its own.")
-    if tasks is not None:
-        given["tasks"] = names
-    options = RunOptions(**{"model": model, "db": default_db() if db is None else db, **given})
-    command = [call_text("evaluate", **{"model": options.model, **given, "tasks": [*filter(None, [names]), *objects]})]
-    with working(progress) as callback:
-        result = run(options, callback, command, objects=objects)
+    return {**given, **({} if tasks is None else {"tasks": names})}, objects
+
+
+def _call(function: str, first: Mapping[str, Any], given: Mapping[str, Any], objects: Sequence[Any]) -> str:
+    """As it is recorded with the run."""
+    return call_text(function, **{**first, **given, "tasks": [*filter(None, [given.get("tasks")]), *objects]})
+
+
+def _evaluation(options: RunOptions, result: Result) -> Evaluation:
+    from harness.evaluation.report import run_document
+    from harness.results import Store
+
     return Evaluation(options.db, run_document(Store(options.db), result.run), result.resumed, result.computed)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin
 
@@ -24,7 +24,7 @@ class StoppedError(KeyboardInterrupt):
         return [f"Stopped: {self}"]
 
 
-def takes(*declared: Callable[..., Any]) -> Callable[[Callable[..., R]], Callable[..., R]]:
+def takes(*declared: Callable[..., Any], without: Sequence[str] = ()) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Let a function with `**given` take the arguments of these options classes too: in its signature, so that help
     and completion have them, and with a UsageError for any other."""
 
@@ -34,7 +34,8 @@ def takes(*declared: Callable[..., Any]) -> Callable[[Callable[..., R]], Callabl
         for options in declared:
             for p in inspect.signature(options).parameters.values():
                 kind = get_args(p.annotation)[0] if get_origin(p.annotation) is Annotated else p.annotation
-                known.setdefault(p.name, p.replace(kind=p.KEYWORD_ONLY, annotation=kind))
+                if p.name not in without:
+                    known.setdefault(p.name, p.replace(kind=p.KEYWORD_ONLY, annotation=kind))
 
         @functools.wraps(function)
         def call(*args: Any, **given: Any) -> R:

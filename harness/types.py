@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from harness.options import BackendSettings, ResolvedModel
@@ -291,6 +291,17 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Give back what it holds beside its own memory: an engine's processes and their GPUs. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class Switching(Backend, Protocol):
+    """A backend that can go on with another adapter of its base, or with the base alone. A backend may be one; one that
+    is not is made anew for each model. `ResolvedModel.others` tells its factory which the other models are."""
+
+    def switch(self, model: ResolvedModel, /) -> tuple[Switching, list[str]]:
+        """The backend with this model in the place of its own, as the factory would make it: the same answers and
+        warnings. The one before answers no more, and holds nothing."""
         ...
 
 

@@ -73,3 +73,15 @@ def to_go_on(wanted: str, record: Begun | None) -> str:
         )
         raise OptionError("backend", wanted, text)
     return begun
+
+
+def settings_to_go_on(settings: BackendSettings, record: Begun | None) -> BackendSettings:
+    """The settings with which what was begun goes on: an adapter that was served live is, and a merged one is merged,
+    where the settings leave it open."""
+    begun = lora_of(record)
+    return settings.replace(lora=begun) if begun and settings.lora == AUTO else settings
+
+
+def lora_of(record: Begun | None) -> str:
+    """ "live" or "merge", as the engine that began it had the adapter; "" where it has none, or there is no choice."""
+    return "" if record is None else str(record.config.get("backend_details", {}).get("lora", ""))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,31 +16,76 @@ if TYPE_CHECKING:
     from harness.options import RunOptions
 
 
-@command_of("harness.options:RunOptions")
+@command_of("harness.options:RunOptions", several="model")
 def run(
     given: Given[RunOptions],
+    adapters: Annotated[
+        Path | None,
+        typer.Option(
+            help="Each folder in this one that is a LoRA adapter.", show_default=False, rich_help_panel="Model"
+        ),
+    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Print what it would take, and begin nothing.", rich_help_panel="Computing")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Measure a checkpoint on benchmarks; the same command again goes on."""
-    if plan:
-        _plan(given.options(), json)
-        return
+    """Measure checkpoints on benchmarks, adapters of one base in one go; the same command again goes on."""
     from harness.evaluation.run import run as measure
+    from harness.evaluation.several import run_several
     from harness.progress import shown
+
+    every = _options(given, adapters)
+    if plan:
+        _plan(_one(every, "--plan"), json)
+        return
+    if len(every) == 1 and adapters is None:
+        with shown() as progress:
+            results = [measure(every[0], progress)]
+    else:
+        with shown() as progress:
+            by_place = dict(run_several(every, progress))
+        results = [by_place[place] for place in range(len(every))]
+    if json:
+        _print_json(results, every[0].db, is_one=len(every) == 1 and adapters is None)
+        return
+    if len(results) == 1:
+        _print(results[0], every[0])
+    else:
+        _print_several(results, every[0].db)
+
+
+def _options(given: Given[RunOptions], adapters: Path | None) -> list[RunOptions]:
+    """Those of each model. --base is of the adapters, where there are whole models beside them."""
+    from harness.models.checkpoint import adapters_in, is_adapter
+
+    models = list(dict.fromkeys([*given.texts("model"), *(adapters_in(adapters) if adapters else ())]))
+    if not models:
+        return [given.options()]  # which says that it must be given
+    every = [given.options(model=model) for model in models]
+    if len(every) > 1 and every[0].name:
+        _one(every, "--name")
+    has_adapters = any(is_adapter(Path(model)) for model in models)
+    return [
+        options.replace(base=None) if has_adapters and not is_adapter(Path(options.model)) else options
+        for options in every
+    ]
+
+
+def _one(every: Sequence[RunOptions], flag: str) -> RunOptions:
+    from harness.errors import UsageError
+
+    if len(every) > 1:
+        raise UsageError(f"{flag} is for one model, and these are {len(every)}. Give them one by one.")
+    return every[0]
+
+
+def _print_json(results: Sequence[Result], db: str, is_one: bool) -> None:
+    from harness.evaluation.report import run_document
     from harness.results import Store
 
-    options = given.options()
-    with shown() as progress:
-        result = measure(options, progress)
-    if json:
-        from harness.evaluation.report import run_document
-
-        print_json(run_document(Store(options.db), result.run))
-    else:
-        _print(result, options)
+    documents = [run_document(Store(db), result.run) for result in results]
+    print_json(documents[0] if is_one else {"runs": documents})
 
 
 def _plan(options: RunOptions, json: bool) -> None:
@@ -72,3 +119,32 @@ def _print(result: Result, options: RunOptions) -> None:
     elif result.resumed:
         console.print(f"{result.resumed} samples were there from before.")
     print_run(console, Store(options.db), result.run)
+
+
+def _print_several(results: Sequence[Result], db: str) -> None:
+    """A row for each run and task, and each warning once."""
+    from rich.console import Console
+
+    from harness.cli.tables import interval, plain, table
+    from harness.evaluation.report import run_document
+    from harness.results import Store
+
+    console, store = Console(), Store(db)
+    made = table("", ("model", "run", "task", "metric", "score [95%]", "items"), right=("run", "score [95%]", "items"))
+    warned: dict[str, list[str]] = {}
+    for result in results:
+        document = run_document(store, result.run)
+        first = {task["task"]: task["metric"] for task in document["tasks"]}
+        name = document["name"]
+        for score in document["scores"]:
+            if score["group"] == "all" and score["metric"] == first[score["task"]]:
+                cells = (name, document["run"][:8], score["task"], score["metric"], interval(score), score["n"])
+                made.add_row(*map(plain, cells))
+        for warning in document["warnings"]:
+            warned.setdefault(warning, []).append(name)
+    console.print(made)
+    if before := sum(not result.computed for result in results):
+        console.print(f"{before} of {len(results)} runs were finished before; --fresh measures again.")
+    for warning, names in warned.items():
+        whose = "" if len(names) == len(results) else f"{', '.join(names)}: "
+        console.print(plain(f"! {whose}{warning}"), style="yellow")

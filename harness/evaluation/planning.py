@@ -3,7 +3,7 @@ so that a finished run answers at once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -83,9 +83,35 @@ def make_plan(options: RunOptions, objects: Sequence[Task] = ()) -> Plan:
     """Raises the errors of checkpoints, tasks and data; touches neither store nor model weights' values.
 
     `objects` are asked beside the tasks that the options name, which may then be none."""
-    _check(options)
-    checkpoint, device, dtype = find_model(options, options)
-    options = prompt_options.pinned(options, checkpoint)
+    return make_plans([options], objects)[0]
+
+
+def make_plans(several: Sequence[RunOptions], objects: Sequence[Task] = ()) -> list[Plan]:
+    """`make_plan` of each. Rows are read, and requests made, once for all that differ in their model alone."""
+    asked: dict[RunOptions, _Questions] = {}
+    plans = []
+    for given in several:
+        _check(given)
+        checkpoint, device, dtype = find_model(given, given)
+        options = prompt_options.pinned(given, checkpoint)
+        same = options.replace(model=several[0].model, base=None, revision=None, name=None, tags=())
+        questions = asked.get(same) or _questions(options, objects)
+        asked[same] = questions
+        if checkpoint.kind == "served" and options.tokenizer is None:
+            from harness.backends.endpoint.text import refuse_without_tokenizer
+
+            refuse_without_tokenizer([request for p in questions.tasks for request in p.requests], options.chat)
+        plans.append(_plan(options, checkpoint, device, dtype, questions))
+    return plans
+
+
+@dataclass(frozen=True, slots=True)
+class _Questions:
+    tasks: Sequence[TaskPlan]
+    aggregates: Mapping[str, Aggregate]
+
+
+def _questions(options: RunOptions, objects: Sequence[Task]) -> _Questions:
     selected = (
         tasks.load(options.tasks, options.data, options.protocol, options.shots, options.chat, options.include_path)
         if options.tasks or not objects
@@ -95,14 +121,14 @@ def make_plan(options: RunOptions, objects: Sequence[Task] = ()) -> Plan:
     for task in task_objects.check(objects, [plan.task.name for plan in plans]):
         plan = _plan_task(Selected(task, ()), options)
         plans.append(replace(plan, asked=task_objects.asked(task, plan.items)))
-    if checkpoint.kind == "served" and options.tokenizer is None:
-        from harness.backends.endpoint.text import refuse_without_tokenizer
-
-        refuse_without_tokenizer([request for p in plans for request in p.requests], options.chat)
     if options.repeats > 1 and all(p.repeats == 1 for p in plans):
         text = " is for answers that are generated, and these tasks only weigh given options."
         raise OptionError("repeats", options.repeats, text)
-    aggregates = {aggregate.name: aggregate for s in selected for aggregate in s.aggregates}
+    return _Questions(plans, {aggregate.name: aggregate for s in selected for aggregate in s.aggregates})
+
+
+def _plan(options: RunOptions, checkpoint: Checkpoint, device: str, dtype: str, questions: _Questions) -> Plan:
+    plans, aggregates = questions.tasks, questions.aggregates
     content = {
         "model": checkpoint.digest,
         "dtype": dtype,

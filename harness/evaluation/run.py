@@ -7,7 +7,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -47,11 +47,30 @@ def run(
     """Measure a checkpoint, on the tasks that the options name and on `objects`.
 
     Raises HarnessError, DataError, or KeyboardInterrupt; whatever was answered is stored."""
-    began = time.perf_counter()
-    clock = Clock()
-    with clock("planning"), progress.step("reading the tasks"):
+    session = Session()
+    with session.clock("planning"), progress.step("reading the tasks"):
         plan = make_plan(options, objects)
-    store = Store(options.db)
+    return run_plan(plan, progress, command, make, session)
+
+
+@dataclass(slots=True)
+class Session:
+    """One go at a run: since when, and where its seconds went."""
+
+    began: float = field(default_factory=time.perf_counter)
+    clock: Clock = field(default_factory=Clock)
+
+
+def run_plan(
+    plan: Plan,
+    progress: Progress = SILENT,
+    command: Sequence[str] = (),
+    make: Callable[[Plan], tuple[Backend, list[str]]] | None = None,
+    session: Session | None = None,
+    until_graded: bool = False,
+) -> Result:
+    """`run` of what is planned. `until_graded`: answers that a grader reads wait for the next session."""
+    session, store = session or Session(), Store(plan.options.db)
     known = known_run(store, plan)
     if known is None or known.goes_on:
         rules = rules_of(plan, store)
@@ -61,7 +80,7 @@ def run(
                 samplings = samplings_of(plan, rules, store, known.id if known else None)
                 if known and known.status == "sampled" and _is_over(samplings):
                     return Result(known, store.scores(known.id), _scored(store, known, plan), computed=False)
-                return _measure(plan, samplings, store, known, progress, command, make, clock, began)
+                return _measure(plan, samplings, store, known, progress, command, make, session, until_graded)
     return Result(known, store.scores(known.id), sum(t.items for t in store.tasks(known.id)), computed=False)
 
 
@@ -86,9 +105,10 @@ def _measure(
     progress: Progress,
     command: Sequence[str],
     make: Callable[[Plan], tuple[Backend, list[str]]] | None,
-    clock: Clock,
-    began: float,
+    session: Session,
+    until_graded: bool,
 ) -> Result:
+    clock, began = session.clock, session.began
     record, backend, stopped = known, None, False
     peak_memory.reset(plan.device)
     last_words: Sequence[str] | None = None  # the warnings of a backend that is gone, or was not needed
@@ -114,6 +134,9 @@ def _measure(
                 backend.close()
                 backend = None
                 gc.collect()
+        if is_graded and until_graded:
+            _close_session(store, record.id, plan, _said(backend, last_words) or (), clock, began)
+            return Result(store.resolve(record.id), (), resumed, computed=True)
         graded = _grade(store, record.id, plan, clock, progress)
         scores = summarize(store, record.id, plan, clock, graded, samplings)
     except KeyboardInterrupt:
@@ -142,7 +165,9 @@ def make_backend(plan: Plan, known: RunRow | None) -> tuple[Backend, list[str]]:
     """The backend that is asked for; of a run that goes on, the one that it began with."""
     from harness import backends
 
-    return backends.make(backends.to_go_on(plan.options.backend, known), plan.model, plan.settings)
+    return backends.make(
+        backends.to_go_on(plan.options.backend, known), plan.model, backends.settings_to_go_on(plan.settings, known)
+    )
 
 
 def _said(backend: Backend | None, last_words: Sequence[str] | None) -> Sequence[str] | None:
@@ -195,7 +220,7 @@ def create(store: Store, plan: Plan, backend: Backend, warnings: list[str], comm
     record = RunRow(
         id=run_id,
         identity=plan.identity,
-        name=options.name or options.served_name or _short(options.model),
+        name=shown_name(options),
         status="running",
         partial=plan.partial,
         model=checkpoint.given,
@@ -231,6 +256,11 @@ def create(store: Store, plan: Plan, backend: Backend, warnings: list[str], comm
     for tag in options.tags:
         store.tag(run_id, tag)
     return record
+
+
+def shown_name(options: RunOptions) -> str:
+    """What a run is called."""
+    return options.name or options.served_name or _short(options.model)
 
 
 def _group_row(aggregate: Aggregate, run_id: str, plan: Plan) -> TaskRow:

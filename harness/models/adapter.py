@@ -110,12 +110,13 @@ class Probe:
         (folder / self.FILE).write_text(json.dumps(asdict(self)) + "\n", "utf-8")
 
 
-def merge_for_run(base_model: PreTrainedModel, adapter: Checkpoint) -> tuple[PreTrainedModel, list[str]]:
-    """Attach, probe and merge in memory: the model that answers, and warnings for the run's record.
+def merge_for_run(model: PeftModel, adapter: Checkpoint) -> tuple[PreTrainedModel, list[str]]:
+    """Probe and merge, in memory, an adapter that is attached: the model that answers, and warnings for the run's
+    record.
 
     A 4-bit base keeps its adapter beside it, because merging would round the adapter away."""
-    model = attach(base_model, adapter)
     live, effect = probe(model, adapter)
+    base_model: PreTrainedModel = model.get_base_model()
     if getattr(base_model, "is_quantized", False):
         return base_model, [f"The base is quantised; the adapter {adapter.given} stays beside it, unmerged."]
     merged = merge_weights(model, adapter)

@@ -61,7 +61,7 @@ def resolve(
 ) -> Checkpoint:
     """Find, check and identify a checkpoint. ModelError says what is wrong with it and what to do."""
     path, commit = locate(model, revision)
-    if _is_adapter(path):
+    if is_adapter(path):
         return _adapter(model, path, base, commit, trust_remote_code)
     if base is not None:
         text = f" goes with a LoRA adapter, and {model} is not one (no adapter_config.json in {path})."
@@ -69,7 +69,21 @@ def resolve(
     return _whole_model(model, path, commit, trust_remote_code)
 
 
-def _is_adapter(path: Path) -> bool:
+def adapters_in(folder: Path) -> list[str]:
+    """The folders in `folder` that are LoRA adapters, by name. ModelError where there is none."""
+    try:
+        found = sorted(str(entry) for entry in folder.iterdir() if is_adapter(entry))
+    except OSError as error:
+        raise ModelError(
+            f"The folder {folder} cannot be read ({error.strerror}). Give one that holds adapters."
+        ) from error
+    if not found:
+        text = " It is an adapter itself: give it as the model." if is_adapter(folder) else ""
+        raise ModelError(f"No folder in {folder} is a LoRA adapter (none holds an adapter_config.json).{text}")
+    return found
+
+
+def is_adapter(path: Path) -> bool:
     return (path / "adapter_config.json").is_file()
 
 
@@ -135,7 +149,7 @@ def _base(adapter: str, config: dict[str, Any], base: str | None, remote_code: b
     revision = None if base or Path(named).is_dir() else config.get("revision")
     try:
         path, commit = locate(named, revision)
-        if _is_adapter(path):
+        if is_adapter(path):
             raise ModelError(f"{named} is itself a LoRA adapter: merge it first (harness merge).")
         return _whole_model(named, path, commit, remote_code)
     except ModelError as error:

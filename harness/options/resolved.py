@@ -18,3 +18,4 @@ class ResolvedModel:
     dtype: str
     load_in_4bit: bool = False
     address: str = ""  # of the server, where one serves it
+    others: tuple[Checkpoint, ...] = ()  # on the same base, measured in turn: see `harness.types.Switching`

@@ -89,7 +89,12 @@ class BackendSettings(PromptSettings, ServedModel):
         None, "System text, with --chat.", panel=ASK, allowed="text, which may be empty", may_be_empty=True
     )
     batch_tokens: int | None = option(None, "Tokens in one forward pass.", panel=COMPUTE, ge=1)
-    lora: str = option("merge", "vllm: merge an adapter, or serve it live.", panel=COMPUTE, choices=("merge", "live"))
+    lora: str = option(
+        "auto",
+        "vllm: merge an adapter, or serve it live; auto merges one, and serves several live.",
+        panel=COMPUTE,
+        choices=("auto", "merge", "live"),
+    )
     tensor_parallel: int = option(1, "vllm: GPUs that one model is spread over.", panel=COMPUTE, ge=1)
     data_parallel: int = option(1, "vllm: copies of the model.", panel=COMPUTE, ge=1)
     gpu_memory: float | None = option(

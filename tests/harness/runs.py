@@ -193,10 +193,14 @@ class Logged:
     """A backend that says when it begins and ends a batch."""
 
     def __init__(self, backend: Any, log: int) -> None:
-        self.backend, self.log = backend, log
+        self.backend, self.log, self.info = backend, log, backend.info
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.backend, name)
+
+    def switch(self, *needed: Any) -> tuple[Logged, list[str]]:
+        backend, warnings = self.backend.switch(*needed)
+        return Logged(backend, self.log), warnings
 
     def answer(self, requests: Sequence[Request], done: Collection[int] = ()) -> Iterator[list[tuple[int, Response]]]:
         batches = self.backend.answer(requests, done)

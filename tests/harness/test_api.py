@@ -6,10 +6,12 @@ import importlib
 import inspect
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -25,7 +27,7 @@ from tests.harness import api_stub
 from tests.harness.runs import Scripted, json_of
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = {"evaluate", "compare", "answer", "judge", "rank", "tune", "open"}
+NAMES = {"evaluate", "evaluate_all", "compare", "answer", "judge", "rank", "tune", "open"}
 
 
 @dataclass
@@ -141,8 +143,25 @@ def test_every_option_of_a_command_is_an_argument(name, place):
     of_a_terminal = {"json", "more", "context", "samples"}  # the last is the word of before for repeats
     of_plans = {"plan", "price_in", "price_out"}  # which print what would happen
     of_files = {"import", "votes_by"}  # what is taken in, and no search or judging
+    of_folders = {"adapters"}  # whose folders `evaluate_all` is given
     other = {"tag": "tags", "file": "study", "sweep_validation": "sizes"}
-    assert {other.get(option, option) for option in options - of_a_terminal - of_plans - of_files} <= taken
+    assert {other.get(option, option) for option in options - of_a_terminal - of_plans - of_files - of_folders} <= taken
+
+
+def test_several_models_give_an_evaluation_each_in_their_order(scripted, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(str(files("data") / "tiny"), other)
+    settings = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**settings, "initializer_range": 0.5}))
+    db = tmp_path / "a.duckdb"
+    second, first = harness.evaluate_all([other, "tiny"], [Sums()], db=db, progress=False)
+    assert (second.name, first.name) == ("other", "tiny")
+    assert first.computed
+    assert harness.evaluate("tiny", Sums(), db=db, progress=False).run == first.run
+    assert "harness.evaluate_all(models=[" in harness.open(db)._store.resolve(first.run).command
+    assert harness.evaluate_all([], Sums(), db=db) == []
+    with pytest.raises(UsageError, match="evaluate_all takes no argument 'name'"):
+        harness.evaluate_all(["tiny"], Sums(), db=db, name="x")
 
 
 def test_a_run_is_the_commands_run_and_answers_at_once_the_second_time(tmp_path):

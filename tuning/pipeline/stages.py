@@ -130,14 +130,12 @@ def _benchmarked(study: WholeStudy) -> OutlineEntry:
 
 
 def _benchmark(study: WholeStudy, progress: Progress) -> Iterator[None]:
-    from harness.evaluation.run import run
+    from harness.evaluation.several import run_several
 
     finished = study.finished_runs()
     due = [(model, options) for model in study.models() for tag, options in study.runs(model) if tag not in finished]
     _provide(study, [model for model, _ in due], progress)
-    for model, options in due:
-        with Named(progress, model.name) as own:
-            run(options, own)
+    for _ in run_several([options for _, options in due], progress):
         yield
 
 

@@ -12,7 +12,6 @@ from harness.evaluation.configurations import member_tags
 from harness.models.loading import require_device
 from harness.options import OptionError
 from harness.progress import Progress
-from harness.progress.named import Named
 from tuning.objectives import objectives
 from tuning.report.trial_scores import headlines, tag_of
 from tuning.search.workers import Setup
@@ -136,9 +135,10 @@ def merge_all(outcome: Top, folder: Path, progress: Progress) -> list[Path]:
 
 
 def run_all(outcome: Top, options: Options, tasks: str, progress: Progress) -> list[dict[str, Any]]:
-    """`harness run` on the base and on every adapter of the finalists. Gives `study`, `trial`, `name`, `run` and
+    """`harness run` on the base and on every adapter of the finalists, in one go. Gives
+    `study`, `trial`, `name`, `run` and
     `scores`; items that the search's objective saw are left out of the scores."""
-    from harness.evaluation.run import run
+    from harness.evaluation.several import run_several
     from harness.models.checkpoint import resolve
     from harness.options import RunOptions
     from harness.prompting import chat_templates
@@ -147,30 +147,32 @@ def run_all(outcome: Top, options: Options, tasks: str, progress: Progress) -> l
     searched = Study.from_dict(outcome.row.config)
     base = resolve(searched.model, None, searched.revision)
     base_chats = searched.template == "chat" and bool(chat_templates.read(base.tokenizer))
-    runs = []
     of_base = Finalist(outcome.row, outcome.best.ledger, BASE, "base")
+    of_runs: list[dict[str, Any]] = []
+    every = []
     for finalist, seed, model in [(of_base, None, outcome.row.model), *_adapters(outcome, first_only=False)]:
         is_base = finalist.trial == BASE
         name = f"{outcome.row.name} {finalist.name}{'' if is_base else f' {Path(model).name}'}"
-        options_of_run = RunOptions(
-            model=model,
-            base=None if is_base else outcome.row.model,
-            tasks=tasks,
-            db=options.db,
-            data=options.bench_data,
-            device=options.device,
-            add_bos=options.add_bos,
-            chat=base_chats if is_base else finalist.study.config.get("template") == "chat",
-            name=name,
-            tags=(tag_of(outcome.row, finalist.trial), *member_tags(finalist.configuration, seed)),
+        of_runs.append({"study": finalist.study.id, "trial": finalist.trial, "name": name})
+        every.append(
+            RunOptions(
+                model=model,
+                base=None if is_base else outcome.row.model,
+                tasks=tasks,
+                db=options.db,
+                data=options.bench_data,
+                device=options.device,
+                add_bos=options.add_bos,
+                chat=base_chats if is_base else finalist.study.config.get("template") == "chat",
+                name=name,
+                tags=(tag_of(outcome.row, finalist.trial), *member_tags(finalist.configuration, seed)),
+            )
         )
-        with Named(progress, name) as progress_of_run:
-            result = run(options_of_run, progress_of_run)
+    for place, result in run_several(every, progress):
         scores = headlines(store, outcome.row, result.run.id)
-        progress.end(name, score_text(scores))
-        of_run = {"study": finalist.study.id, "trial": finalist.trial, "name": name, "run": result.run.id}
-        runs.append({**of_run, "scores": scores})
-    return runs
+        of_runs[place] |= {"run": result.run.id, "scores": scores}
+        progress.end(of_runs[place]["name"], score_text(scores))
+    return of_runs
 
 
 def audit_all(

@@ -11,12 +11,11 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.backends.limits import end_ids, window_of, window_warning
-from harness.backends.transformers.attention_hook import UnsupportedError
 from harness.backends.transformers.decoding import Output, choose
-from harness.backends.transformers.engines import PlainEngine, SharedEngine
+from harness.backends.transformers.engines import PlainEngine, SharedEngine, engine_of
 from harness.backends.transformers.jobs import encode_prompts, make_jobs, parts, rows_of
 from harness.backends.transformers.prefix_tree import Batch, Row, Segment, plan
-from harness.backends.transformers.self_check import check_plain, is_out_of_memory
+from harness.backends.transformers.self_check import is_out_of_memory
 from harness.errors import ModelError
 from harness.evaluation.no_answer import NOT_A_NUMBER
 from harness.prompting import thinking
@@ -33,7 +32,8 @@ Answers = list[tuple[int, Response]]
 
 
 class TransformersLM:
-    """`model` and its tokenizer, loaded and on their device (see harness/models/loading.py)."""
+    """`model` and its tokenizer, loaded and on their device (see harness/models/loading.py). `checked`: the engine that
+    was found right for this model with other weights in it. `encoder` stands for chat, system and template."""
 
     def __init__(
         self,
@@ -43,18 +43,13 @@ class TransformersLM:
         system: str | None = None,
         batch_tokens: int | None = None,
         template: ChatTemplate | None = None,
+        checked: SharedEngine | None = None,
+        encoder: Encoder | None = None,
     ) -> None:
         self.model, self.tokenizer = model.eval(), tokenizer
         self.warnings: list[str] = []
-        plain = PlainEngine(model)
-        check_plain(plain)
-        self.engine: SharedEngine | PlainEngine
-        try:
-            self.engine = SharedEngine(model, plain)
-        except UnsupportedError as reason:
-            self.engine = plain
-            plain.computed = 0
-            self.warnings.append(f"shared prompts are computed again for each question with this model: {reason}")
+        self.engine, warning = engine_of(model, checked)
+        self.warnings += [warning] if warning else []
         self.batch_tokens = batch_tokens or _budget(model)
         self.rows_together = GENERATE_ROWS.get(model.device.type, 256)
         self.info = BackendInfo(
@@ -64,7 +59,7 @@ class TransformersLM:
             window=window_of(model.config.get_text_config()),
             details={"batch_tokens": self.batch_tokens, "rows_together": self.rows_together},
         )
-        self.encoder = Encoder(tokenizer, self.info.window, chat, system, template)
+        self.encoder = encoder or Encoder(tokenizer, self.info.window, chat, system, template)
         self.end_ids = end_ids(getattr(model, "generation_config", None), model.config, tokenizer)
         self._halvings = 0
 

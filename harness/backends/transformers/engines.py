@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 from harness.backends.limits import depends_on_length
 from harness.backends.transformers.attention_hook import Active, Switch, UnsupportedError
 from harness.backends.transformers.prefix_tree import Row, Segment
-from harness.backends.transformers.self_check import check_shared, first_line, gap, is_out_of_memory, tolerance
+from harness.backends.transformers.self_check import (
+    check_plain,
+    check_shared,
+    check_short,
+    first_line,
+    gap,
+    is_out_of_memory,
+    tolerance,
+)
 from harness.backends.transformers.shared_attention import Decode, Pass
 
 if TYPE_CHECKING:
@@ -25,6 +33,25 @@ if TYPE_CHECKING:
 
 # of settings of sparse attention: DeepSeek's index_topk, MiniMax's index_topk_blocks, Doge's keep_window_size
 CHOOSING = re.compile(r"index_topk|indexer_budget|topk_blocks|sparse_att|compress_rat|keep_window_size|lsh_")
+
+
+def engine_of(model: Any, checked: SharedEngine | None = None) -> tuple[SharedEngine | PlainEngine, str]:
+    """The engine that computes this model rightly, and a warning where it is not the shared one. `checked` was found
+    right for this very model with other weights, which change no window and no limit: the short check says whether it
+    is for these."""
+    if checked is not None:
+        try:
+            checked.begin_again(model)
+            return checked, ""
+        except UnsupportedError:
+            checked.end()
+    plain = PlainEngine(model)
+    check_plain(plain)
+    try:
+        return SharedEngine(model, plain), ""
+    except UnsupportedError as reason:
+        plain.computed = 0
+        return plain, f"shared prompts are computed again for each question with this model: {reason}"
 
 
 class SharedEngine:
@@ -50,6 +77,24 @@ class SharedEngine:
             check_shared(self)
         except Exception as error:  # the model may do anything with our segments
             self._switch.to_usual()
+            if isinstance(error, UnsupportedError) or is_out_of_memory(error):
+                raise
+            raise UnsupportedError(f"shared prompts cannot go through it ({first_line(error)})") from error
+
+    def end(self) -> None:
+        """Leave the model with its usual attention, and hold it no more."""
+        self._switch.to_usual()
+        self.model = self._plain.model = None
+
+    def begin_again(self, model: Any) -> None:
+        """Go on after `end` with the same model, its weights being others. UnsupportedError where the short check
+        fails."""
+        self.model = self._plain.model = model
+        self.computed = 0
+        self._switch.to_ours()
+        try:
+            check_short(self)
+        except Exception as error:
             if isinstance(error, UnsupportedError) or is_out_of_memory(error):
                 raise
             raise UnsupportedError(f"shared prompts cannot go through it ({first_line(error)})") from error

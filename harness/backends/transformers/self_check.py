@@ -184,6 +184,12 @@ def check_shared(engine: Shared) -> None:
         _compare(engine, length, FEW_LEAVES if length == longest else (*FEW_LEAVES, LONG_LEAF))
 
 
+def check_short(engine: Shared) -> None:
+    """UnsupportedError unless it agrees with plain passes on short rows."""
+    window = window_of(engine.model.config.get_text_config())
+    _compare(engine, min(SHORT, window - STEPS), EVERY_LEAF)
+
+
 def _affordable(model: Any, limit: Limit) -> bool:
     """Whether a check beyond this limit takes seconds: about two rows of its length, in weights alone."""
     weights = sum(p.numel() for n, p in model.named_parameters() if "embed" not in n)

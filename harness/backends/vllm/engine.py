@@ -8,30 +8,32 @@ Calls come in the order of their tokens, so that what prompts share is computed 
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.backends.calls import Answer, Answers, Call, Calls, Key, Scored, Scoring, Writing, Written, singly
 from harness.backends.limits import end_ids_of, window_of
 from harness.backends.vllm import served_adapter
+from harness.backends.vllm.arguments import arguments, device_name, for_live, recorded_of
 from harness.backends.vllm.loop import Loop
 from harness.backends.vllm.start import start
 from harness.errors import MissingError
+from harness.models.vocabulary import rows_of
 from harness.options import OptionError
 from harness.prompting import thinking
-from harness.prompting.preparation import prompting
+from harness.prompting.model_tokenizer import ModelTokenizer
 from harness.prompting.tokens import Encoder
 from harness.types import BackendInfo, Request
 
 if TYPE_CHECKING:
+    from harness.models.adapter import Probe
     from harness.options import BackendSettings, ResolvedModel
     from harness.prompting.chat_templates import ChatTemplate
 
 CALLS = {"cpu": 64}  # under way at once, and so what a kill loses at most; on a GPU GPU_CALLS
 GPU_CALLS = 1024
-RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM makes room for
 PROMPT_LOGPROBS = (
     "options of several tokens are scored by log-probabilities of the prompt, which vLLM computes without its prefix "
     "cache: each option's whole prompt anew"
@@ -41,7 +43,7 @@ SINGLY = "options of several tokens are scored one token at a time, because the 
 
 
 class VllmEngine:
-    """`lora` is vLLM's request for a live adapter, or None."""
+    """`lora` is vLLM's request for a live adapter, or None. `encoder` stands for chat, system and template."""
 
     def __init__(
         self,
@@ -52,16 +54,19 @@ class VllmEngine:
         chat: bool = False,
         system: str | None = None,
         template: ChatTemplate | None = None,
+        encoder: Encoder | None = None,
     ) -> None:
         self.info = info
         self.warnings: list[str] = []
         self._loop = loop
-        self._calls = Calls(Encoder(tokenizer, info.window, chat, system, template), ends)
+        self._calls = Calls(encoder or Encoder(tokenizer, info.window, chat, system, template), ends)
         self.lora: Any = None
+        self.takes_adapters = False  # the engine was started for live ones
 
     def answer(self, requests: Sequence[Request], done: Collection[int] = ()) -> Iterator[Answers]:
         thinking.warn_of_options(requests, self._calls.encoder, self.warnings)
-        ask, warning = (self.ask, PROMPT_LOGPROBS) if self.lora is None else (singly(self.ask), SINGLY)
+        is_live = self.takes_adapters or self.lora is not None
+        ask, warning = (singly(self.ask), SINGLY) if is_live else (self.ask, PROMPT_LOGPROBS)
         for batch in self._calls.answer(requests, done, ask):
             if self._calls.prompt_logprobs and warning not in self.warnings:
                 self.warnings.append(warning)
@@ -148,68 +153,86 @@ def _targets(targets: list[int]) -> dict[str, Any]:
     return {"logprobs": -1 if distinct else 0}
 
 
-def make(model: ResolvedModel, settings: BackendSettings) -> tuple[VllmEngine, list[str]]:
+class SwitchingEngine(VllmEngine):
+    """An engine that serves the adapters of its base live, one at a time (`harness.types.Switching`)."""
+
+    served: Served
+
+    def switch(self, model: ResolvedModel) -> tuple[SwitchingEngine, list[str]]:
+        return self.served.put(model, ModelTokenizer(model, self.served.settings, self.served.read))
+
+
+@dataclass(slots=True)
+class Served:
+    """An engine that has been started, and what each model that it serves is made with."""
+
+    loop: Loop
+    info: BackendInfo
+    config: Any  # transformers', of the checkpoint in `path`
+    path: Path
+    settings: BackendSettings
+    is_live: bool
+    recorded: Mapping[str, Probe]  # by the adapter's digest
+    read: ModelTokenizer
+
+    def put(self, model: ResolvedModel, read: ModelTokenizer) -> tuple[SwitchingEngine, list[str]]:
+        """The backend that answers with this model, held against transformers."""
+        read.fit(rows_of(self.config), self.info.window)
+        self.read = read
+        ends = end_ids_of(self.path, self.config, read.tokenizer)
+        backend = SwitchingEngine(self.loop, read.tokenizer, self.info, ends, encoder=read.encoder)
+        backend.served, backend.takes_adapters = self, self.is_live
+        adapter = model.checkpoint
+        if adapter.base is not None:
+            if self.is_live:
+                from vllm.lora.request import LoRARequest
+
+                number = 1 + list(self.recorded).index(adapter.digest)
+                backend.lora = LoRARequest(adapter.digest, number, str(adapter.path))
+            apart = backend.check(self.recorded[adapter.digest], adapter, model.dtype, self.is_live)
+            details = {
+                **self.info.details,
+                "lora": "live" if self.is_live else "merge",
+                "apart_from_transformers": apart,
+            }
+            backend.info = replace(self.info, details=details)
+        return backend, [*read.warnings, *read.left_out]
+
+
+def make(model: ResolvedModel, settings: BackendSettings) -> tuple[SwitchingEngine, list[str]]:
     """Load the checkpoint, or adapter, into an engine of its own."""
-    adapter = model.checkpoint
+    checkpoint = model.checkpoint
     if model.load_in_4bit:
         raise OptionError("load_in_4bit", True, " goes with `backend` transformers.")
     require()
+    from harness.models.causal import causal_class
+    from harness.models.loading import load_config
+
+    whole = checkpoint.base or checkpoint
+    causal_class(load_config(whole), whole)  # an engine may serve encoders too
+    read = ModelTokenizer(model, settings)
+    adapters = {one.digest: one for one in (checkpoint, *model.others) if one.base is not None}
+    is_live = bool(adapters) and settings.lora == "live"
+    path, recorded, lora = whole.path, {}, {}
+    if is_live:
+        lora = for_live(adapters.values())
+        recorded = dict(zip(adapters, served_adapter.live(list(adapters.values()), model.dtype), strict=True))
+    elif adapters:
+        path, recorded[checkpoint.digest] = served_adapter.merged(checkpoint, model.dtype)
     from transformers import AutoConfig
 
-    from harness.models.causal import causal_class
-    from harness.models.loading import load_config, load_tokenizer
-    from harness.models.vocabulary import fit_tokenizer, rows_of
-
-    whole = adapter.base or adapter
-    causal_class(load_config(whole), whole)  # an engine may serve encoders too
-    tokenizer = load_tokenizer(model.checkpoint)
-    template, warnings = prompting(model, settings, tokenizer)
-    is_live = adapter.base is not None and settings.lora == "live"
-    lora: dict[str, Any] = {}
-    path, recorded = adapter.path, None
-    if adapter.base is not None and is_live:
-        path, recorded = adapter.base.path, served_adapter.live(adapter, model.dtype)
-        lora = {"enable_lora": True, "max_loras": 1, "max_lora_rank": _rank(adapter.path)}
-    elif adapter.base is not None:
-        path, recorded = served_adapter.merged(adapter, model.dtype)
-    config = AutoConfig.from_pretrained(path, trust_remote_code=adapter.remote_code, local_files_only=True)
+    config = AutoConfig.from_pretrained(path, trust_remote_code=checkpoint.remote_code, local_files_only=True)
     window = window_of(config.get_text_config())
-    warnings = fit_tokenizer(tokenizer, rows_of(config), adapter)
+    started = {**arguments(path, window, model, settings), **lora}
     calls = CALLS.get(model.device, GPU_CALLS)
-    arguments = {
-        "model": str(path),
-        "dtype": model.dtype,
-        "trust_remote_code": adapter.remote_code,
-        "max_model_len": window,
-        "max_logprobs": -1,
-        "enable_prefix_caching": True,
-        "seed": 0,
-        "use_tqdm_on_load": False,
-        "disable_log_stats": False,
-        "tensor_parallel_size": settings.tensor_parallel,
-        "data_parallel_size": settings.data_parallel,
-        **_executors(settings.tensor_parallel * settings.data_parallel, model.device),
-        **({"gpu_memory_utilization": settings.gpu_memory} if settings.gpu_memory is not None else {}),
-        **({"enforce_eager": True, "block_size": 32} if model.device == "cpu" else {}),
-        **lora,
-    }
-    loop = start(arguments, calls, model)
-    details = {"calls_at_once": calls, "lora": settings.lora if adapter.base else "", **_told(arguments)}
-    info = BackendInfo("vllm", _device_name(model.device), model.dtype, window, details)
-    ends = end_ids_of(path, config, tokenizer)
-    backend = VllmEngine(loop, tokenizer, info, ends, settings.chat, settings.system, template)
+    loop = start(started, calls, model)
     try:
-        if is_live:
-            from vllm.lora.request import LoRARequest
-
-            backend.lora = LoRARequest("adapter", 1, str(adapter.path))
-        if recorded is not None:
-            apart = backend.check(recorded, adapter, model.dtype, is_live)
-            backend.info = replace(info, details={**details, "apart_from_transformers": apart})
+        details = {"calls_at_once": calls, "lora": "", **recorded_of(started)}
+        info = BackendInfo("vllm", device_name(model.device), model.dtype, window, details)
+        return Served(loop, info, config, path, settings, is_live, recorded, read).put(model, read)
     except BaseException:
-        backend.close()
+        loop.close()
         raise
-    return backend, warnings
 
 
 def require() -> None:
@@ -217,42 +240,3 @@ def require() -> None:
 
     if find_spec("vllm") is None:
         raise MissingError("vLLM is not installed here: pip install vllm (it wants a GPU), or --backend transformers.")
-
-
-def _executors(workers: int, device: str) -> dict[str, Any]:
-    """Ray's where the workers are more than this machine has devices (a Ray cluster must be running)."""
-    if device == "cpu" or workers == 1:
-        return {}
-    import torch
-
-    return (
-        {"distributed_executor_backend": "ray", "data_parallel_backend": "ray"}
-        if workers > torch.accelerator.device_count()
-        else {}
-    )
-
-
-def _rank(adapter: Path) -> int:
-    import json
-
-    config = json.loads((adapter / "adapter_config.json").read_text("utf-8"))
-    rank = max([config["r"], *(config.get("rank_pattern") or {}).values()])
-    if rank > RANKS[-1]:
-        text = f": vLLM takes live adapters up to rank {RANKS[-1]}, and this one has {rank}. Use merge."
-        raise OptionError("lora", "live", text)
-    return next(r for r in RANKS if r >= rank)
-
-
-def _told(arguments: dict[str, Any]) -> dict[str, Any]:
-    from importlib.metadata import version
-
-    kept = ("tensor_parallel_size", "data_parallel_size", "distributed_executor_backend", "block_size")
-    return {"vllm": version("vllm"), **{name: arguments[name] for name in kept if name in arguments}}
-
-
-def _device_name(device: str) -> str:
-    import torch
-
-    if device == "cuda":
-        return torch.cuda.get_device_name()
-    return f"{device} (vLLM)"

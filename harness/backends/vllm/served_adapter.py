@@ -9,16 +9,20 @@ Kept by digest under $HARNESS_HOME/adapters (merged checkpoints are as large as 
 
 from __future__ import annotations
 
+import functools
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data import cache
 from harness.errors import ModelError
 from harness.models.adapter import Probe, probe, write_merged
-from harness.models.attach import attach
 from harness.models.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from harness.models.loaded_base import LoadedBase
 
 # the largest difference between an engine's log-probabilities and transformers', in standard deviations of the logits.
 # Engines order their sums differently. Measured with vLLM on a CPU in float32: below 1e-4.
@@ -42,32 +46,46 @@ def merged(adapter: Checkpoint, dtype: str) -> tuple[Path, Probe]:
     return folder, Probe.read(folder)
 
 
-def live(adapter: Checkpoint, dtype: str) -> Probe:
-    """The adapter attached and probed with transformers, at the first call."""
+def live(adapters: Sequence[Checkpoint], dtype: str) -> list[Probe]:
+    """Adapters of one base, each attached and probed with transformers at the first call."""
+    from harness.models.loaded_base import LoadedBase
     from harness.models.loading import load_model
 
-    folder = _folder(adapter, dtype) / "live"
-    if not (folder / Probe.FILE).is_file():
-        assert adapter.base is not None
-        base = load_model(adapter.base, dtype)
-        rows = base.get_input_embeddings().weight.shape[0]
-        model = attach(base, adapter)
-        if model.get_input_embeddings().weight.shape[0] != rows:
-            raise ModelError(
-                f"The adapter {adapter.given} has a vocabulary of its own, which is not served live. Use --lora merge."
-            )
-        recorded = Probe.of(model, probe(model, adapter)[0])
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".live.", dir=folder.parent))
-        try:
-            recorded.write(temporary)
-            temporary.rename(folder)
-        except OSError:
-            if not (folder / Probe.FILE).is_file():
-                raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    return Probe.read(folder)
+    absent = [adapter for adapter in adapters if not (_live_folder(adapter, dtype) / Probe.FILE).is_file()]
+    if absent:
+        whole = absent[0].base
+        assert whole is not None
+        base = LoadedBase(functools.partial(load_model, whole, dtype), whole.path, stays=len(absent) > 1)
+        for adapter in absent:
+            _keep(_probed(adapter, base), _live_folder(adapter, dtype))
+    return [Probe.read(_live_folder(adapter, dtype)) for adapter in adapters]
+
+
+def _probed(adapter: Checkpoint, base: LoadedBase) -> Probe:
+    rows = base.bare().get_input_embeddings().weight.shape[0]
+    model = base.live(adapter)
+    if model.get_input_embeddings().weight.shape[0] != rows:
+        raise ModelError(
+            f"The adapter {adapter.given} has a vocabulary of its own, which is not served live. Use --lora merge."
+        )
+    return Probe.of(model, probe(model, adapter)[0])
+
+
+def _keep(recorded: Probe, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".live.", dir=folder.parent))
+    try:
+        recorded.write(temporary)
+        temporary.rename(folder)
+    except OSError:
+        if not (folder / Probe.FILE).is_file():
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _live_folder(adapter: Checkpoint, dtype: str) -> Path:
+    return _folder(adapter, dtype) / "live"
 
 
 def check(adapter: Checkpoint, dtype: str, recorded: Probe, say: Say, is_live: bool, engine: str) -> float:

@@ -69,6 +69,7 @@ class LmEvalTask:
             **({"lm_eval_group": group} if group != config.task else {}),
         }
         self._warn(config.generation_kwargs or {})
+        self._planned = tuple(self.warnings)
 
     def _set_shots(self, shots: int | None) -> int:
         """As lm-eval does: a task that fixes no shots keeps them off."""
@@ -148,6 +149,7 @@ class LmEvalTask:
     def summarize(self, samples: Sequence[Sample]) -> list[Score]:
         """One score a metric, with group "all". There is none where it would be no number, or where an answer has no
         value for it: `warnings` then says so."""
+        self.warnings = list(self._planned)  # another run of the task may have added its own
         columns: dict[str, list[tuple[str, Any]]] = {}
         for sample in sorted(samples, key=lambda s: int(s.item.id)):
             for metric, value in metrics.unpack(sample)[1].items():

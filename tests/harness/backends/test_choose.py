@@ -42,7 +42,7 @@ def test_names_that_are_none(plan, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"lora": "both"}, 'lora="both" must be one of merge, live'),
+        ({"lora": "both"}, 'lora="both" must be one of auto, merge, live'),
         ({"tensor_parallel": 0}, "tensor_parallel=0 must be a whole number from 1 up"),
         ({"data_parallel": -1}, "data_parallel=-1 must be a whole number from 1 up"),
         ({"gpu_memory": 1.5}, "gpu_memory=1.5 must be a part"),

@@ -251,7 +251,7 @@ class TestMerging:
         found = resolve(str(lora))
         assert found.base
         live, _ = probe(attached(lora), found)
-        in_memory, said = merge_for_run(load_model(found.base), found)
+        in_memory, said = merge_for_run(attach(load_model(found.base), found), found)
         assert said == []
         assert float((logits(in_memory) - live).abs().max()) < 5e-5
         note = merge(str(lora), tmp_path / "out")
@@ -271,7 +271,7 @@ class TestMerging:
             found = resolve(str(lora))
             assert found.base
             with pytest.raises(ModelError, match="went wrong: a logit differs"):
-                merge_for_run(load_model(found.base), found)
+                merge_for_run(attach(load_model(found.base), found), found)
             with pytest.raises(ModelError, match="went wrong: a logit differs"):
                 merge(str(lora), tmp_path / "out")
         assert {path.name for path in tmp_path.iterdir()} <= TIED.keys()
@@ -291,9 +291,9 @@ class TestMerging:
         lora = make_adapter(tmp_path / "lora", models / "llama", scale=0.002)
         found = resolve(str(lora))
         assert found.base
-        _, (warning,) = merge_for_run(load_model(found.base, "bfloat16"), found)
+        _, (warning,) = merge_for_run(attach(load_model(found.base, "bfloat16"), found), found)
         assert "--dtype float32 keeps all of it" in warning
-        assert merge_for_run(load_model(found.base), found)[1] == []
+        assert merge_for_run(attach(load_model(found.base), found), found)[1] == []
 
     def test_provenance_and_files(self, models: Path, lora: Path, tmp_path: Path):
         (tmp_path / "out").mkdir()  # an empty folder is as good as none

@@ -170,7 +170,7 @@ class TestAdapters:
         resized(tmp_path / "adapter", base, 2002)
         found = resolve(str(tmp_path / "adapter"))
         with pytest.raises(ModelError, match=r"vocabulary of its own.*--lora merge"):
-            served_adapter.live(found, "float32")
+            served_adapter.live([found], "float32")
         folder, told = served_adapter.merged(found, "float32")
         assert max(map(max, told.tokens)) > 1900
         assert rows_of(load_config(resolve(str(folder)))) == 2002

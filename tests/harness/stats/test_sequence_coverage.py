@@ -180,11 +180,11 @@ def widths(kind: str, repeats: int = 20, items: int = 2_000) -> list[float]:
     found = []
     for seed in range(repeats):
         a, b = answers(np.random.default_rng(seed), 0.1, items=items)
-        sequence = {
-            "right/wrong": lambda b=b: MeanSequence([1.0] * items),
-            "paired, both sampled": lambda: MeanSequence([1.0] * items, -1.0, 1.0),
-            "paired, baseline whole": lambda a=a: MeanSequence([1.0] * items, known=a.tolist()),
-        }[kind]()
+        sequence = MeanSequence(
+            [1.0] * items,
+            -1.0 if kind == "paired, both sampled" else 0.0,
+            known=a.tolist() if kind == "paired, baseline whole" else None,
+        )
         values = b - a if kind == "paired, both sampled" else b
         spread = float(np.std(b if kind == "right/wrong" else b - a))
         for share in (0.05, 0.2, 0.5, 0.9):

@@ -10,6 +10,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.models.adapter import merge, merge_for_run
+from harness.models.attach import attach
 from harness.models.checkpoint import resolve
 from harness.models.loading import load_model
 from tests.harness.backends.transformers import architectures
@@ -262,5 +263,6 @@ def test_all_layers_of_gpt2_train_packed_as_alone_merge_and_answer(gpt2: Path, t
     assert isinstance(packed[1], Trained)
     assert packed[1].validation.total == pytest.approx(alone.validation.total, rel=1e-5)
     assert merge(str(tmp_path / "a"), tmp_path / "merged", base=str(gpt2))["largest_difference"] < 1e-4
-    model, warnings = merge_for_run(load_model(resolve(str(gpt2))), resolve(str(tmp_path / "a"), str(gpt2)))
+    adapter = resolve(str(tmp_path / "a"), str(gpt2))
+    model, warnings = merge_for_run(attach(load_model(resolve(str(gpt2))), adapter), adapter)
     assert (type(model).__name__, warnings) == ("GPT2LMHeadModel", [])

@@ -55,7 +55,7 @@ def test_an_adapter_that_the_engine_drops_is_found_out(live, adapter, base) -> N
     from vllm.lora.request import LoRARequest
 
     wrong = make_adapter(base, adapter.parent / "wrong", damage="names")
-    told = served_adapter.live(resolve(str(adapter)), "float32")
+    (told,) = served_adapter.live([resolve(str(adapter))], "float32")
     right, live.lora = live.lora, LoRARequest("wrong", 2, str(wrong))
     try:
         with pytest.raises(ModelError, match=r"does not apply the adapter|vLLM's engine stopped"):

@@ -50,7 +50,11 @@ def test_another_adapter_or_dtype_is_kept_apart(base, adapter, tmp_path) -> None
     assert len(folders) == 4
 
 
-@pytest.mark.parametrize("kind", ["merged", "live"])
+@pytest.mark.parametrize(
+    "make",
+    [served_adapter.merged, lambda adapter, dtype: served_adapter.live([adapter], dtype)],
+    ids=["merged", "live"],
+)
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -58,10 +62,10 @@ def test_another_adapter_or_dtype_is_kept_apart(base, adapter, tmp_path) -> None
         ("zero", "all its B matrices are zero"),
     ],
 )
-def test_an_adapter_that_does_nothing_stops_before_an_engine_starts(base, tmp_path, kind, damage, said) -> None:
+def test_an_adapter_that_does_nothing_stops_before_an_engine_starts(base, tmp_path, make, damage, said) -> None:
     wrong = resolve(str(make_adapter(base, tmp_path / "wrong", damage=damage)))
     with pytest.raises(ModelError, match=said):
-        getattr(served_adapter, kind)(wrong, "float32")
+        make(wrong, "float32")
     assert not list((tmp_path / "home").rglob("harness_probe.json"))
 
 
@@ -71,8 +75,8 @@ def test_the_digest_of_another_base_stops_at_once(base, tmp_path) -> None:
 
 
 def test_an_engine_that_drops_a_live_adapter_is_found_out(adapter) -> None:
-    told = served_adapter.live(adapter, "float32")
-    assert served_adapter.live(adapter, "float32") == told
+    (told,) = served_adapter.live([adapter], "float32")
+    assert served_adapter.live([adapter], "float32") == [told]
 
     def right(prompts: Any, tokens: Any, with_it: bool) -> Any:
         return told.live if with_it else told.base
