@@ -88,6 +88,25 @@ def crossed_difference(
     return Difference(interval, score_p(items.value, variance, df, items.floor, reach))
 
 
+def foreseen_difference(
+    a: Floats,
+    b: Floats,
+    times: float,
+    clusters: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
+    reach: float = 1.0,
+) -> Interval:
+    """The interval that `crossed_difference` would give on `times` as many items, were they as these are: the items'
+    part of the variance is so many times smaller, and that of the seeds stays."""
+    bounds = (-reach, reach)
+    items = _items(b.mean(axis=0) - a.mean(axis=0), clusters, groups, bounds)
+    more = _Items(items.value, items.variance / times, items.df * times, items.floor * times)
+    sides = [_seeds(side, groups) for side in (a, b)]
+    fewer = [_Seeds(s.spread - s.error * (1 - 1 / times), s.error / times, s.df) for s in sides]
+    variance, df = _total(more, fewer)
+    return score_interval(more.value, variance, df, more.floor, bounds)
+
+
 def reach_between(a: Floats, b: Floats) -> float:
     """How far an item's scores under the two can be apart: 1 for scores in [0, 1], else the range of all."""
     return reach_of([float(end) for side in (a, b) for end in (side.min(), side.max())])
