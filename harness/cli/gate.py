@@ -13,22 +13,24 @@ from harness.cli.options import DEFAULT_DB, Db, Json, print_json
 if TYPE_CHECKING:
     from harness.evaluation.compare import Comparison, TaskResult
     from harness.evaluation.gating import Gated
-    from harness.results import RunRow
+    from harness.results import RunRow, Store
 
 CODES = {"pass": 0, "fail": 1, "undecided": 2, "not yet": 2}
 
 
 def gate(
     baseline: Annotated[str, typer.Option(help="A run's id, name or tag.")],
-    candidate: Annotated[str, typer.Option(help="The run that has to be as good.")],
+    candidate: Annotated[str | None, typer.Option(help="The run that has to be as good.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="In its place a model or adapter, which is measured as the baseline was.")
+    ] = None,
+    base: Annotated[str | None, typer.Option(help="The base of an adapter.")] = None,
     max_drop: Annotated[float, typer.Option(help="Points of a hundred that a score may lose.", min=0, max=100)] = 1.0,
     task: Annotated[
         list[str] | None,
         typer.Option(help="Only this task; may be given several times. All the baseline's, if left out."),
     ] = None,
-    whole: Annotated[
-        bool, typer.Option("--whole", help="Only runs that have read all their items; a part is not enough.")
-    ] = False,
+    whole: Annotated[bool, typer.Option("--whole", help="All items are read; a part is not enough.")] = False,
     db: Db = DEFAULT_DB,
     json: Json = False,
 ) -> None:
@@ -39,14 +41,20 @@ def gate(
     that fails fails the candidate; it passes when every task does.
 
     A run that has read a part of its items (harness run --until) is enough where it tells what the verdict on all items
-    is going to be. Before the verdict stands how far off the limit a drop has to be to be told."""
-    from harness.errors import IncompleteError
+    is going to be. So --model reads only as many as that takes, or goes on from what it has read. Before the verdict
+    stands how far off the limit a drop has to be to be told."""
+    from harness.errors import IncompleteError, UsageError
     from harness.evaluation.compare import results
     from harness.evaluation.gating import gated, overall, sentence
     from harness.results import Store
 
+    if (candidate is None) == (model is None):
+        raise UsageError("Name the candidate: a run with --candidate, or what is to be measured with --model.")
     store = Store(db)
-    runs = store.resolve(baseline), store.resolve(candidate)
+    first = store.resolve(baseline)
+    if model is not None:
+        candidate = _measured(store, first, model, base, None if whole else max_drop, task, json)
+    runs = first, store.resolve(str(candidate))
     for run in runs:
         if run.status == "running":
             raise IncompleteError(
@@ -82,6 +90,31 @@ def gate(
     else:
         _print(tasks, runs, max_drop, conclusion)
     raise typer.Exit(CODES[worst])
+
+
+def _measured(
+    store: Store,
+    baseline: RunRow,
+    model: str,
+    base: str | None,
+    max_drop: float | None,
+    tasks: Sequence[str] | None,
+    json: bool,
+) -> str:
+    """The id of the run that measured the model as the baseline was, as far as is needed. What a part of the items can
+    tell is said first, on the standard error where the output is one document."""
+    from harness.evaluation.candidate import candidate_options
+    from harness.evaluation.compare import results
+    from harness.evaluation.gating import foretold
+    from harness.evaluation.run import run
+    from harness.progress import shown
+
+    options = candidate_options(baseline, model, base, max_drop, tasks, str(store.path))
+    if max_drop is not None:
+        for result in results(store, baseline, tasks):
+            typer.echo(foretold(result.task, len({row.item for row in result.samples}), max_drop), err=json)
+    with shown() as progress:
+        return run(options, progress).run.id
 
 
 def _paired(
@@ -141,8 +174,8 @@ def _print(tasks: Sequence[Gated], runs: tuple[RunRow, RunRow], max_drop: float,
         row = one.comparison
         console.print(
             plain(
-                f"{row.task}: {_items(row)} tell with a chance of 80% on which side of {-max_drop:+g} points a"
-                f" change is that lies {one.distance_told:.1f} points from there."
+                f"{row.task}: {_items(row)} tell a change that lies {one.distance_told:.1f} points from {-max_drop:+g}"
+                " with a chance of 80%."
             )
         )
     columns = ("task", "metric", "items", "baseline", "candidate", "difference [95%]", "verdict")
@@ -151,7 +184,7 @@ def _print(tasks: Sequence[Gated], runs: tuple[RunRow, RunRow], max_drop: float,
         row = one.comparison
         a, b, difference, low, high = (100 * v for v in (row.a, row.b, row.difference, row.low, row.high))
         values = (f"{a:.1f}", f"{b:.1f}", f"{difference:+.1f} [{low:+.1f}, {high:+.1f}]")
-        read = str(row.n) if row.of is None else f"{row.n} of {row.of}"
+        read = str(row.n) if row.of is None else f"{row.n}\nof {row.of}"
         shown.add_row(*map(plain, (row.task, row.metric, read, *values, one.verdict)))
     console.print(shown)
     for side, run in zip(("baseline", "candidate"), runs, strict=True):
@@ -159,7 +192,7 @@ def _print(tasks: Sequence[Gated], runs: tuple[RunRow, RunRow], max_drop: float,
             if getattr(run, mark) and not (mark == "partial" and run.sampled):
                 console.print(plain(f"! The {side} is {mark}."), style="yellow")
     if any(one.comparison.of is not None for one in tasks):
-        console.print(plain("Figures of a part of the items are what all items give, sure at 95% at every look."))
+        console.print(plain("Figures of a part of the items are what all of them will give, with 95%."))
     console.print(plain(conclusion), style="bold")
 
 

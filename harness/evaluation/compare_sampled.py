@@ -158,8 +158,8 @@ def read_in_part(order: Drawn, a: Values, b: Values, macro: bool, group: str = "
         sequence.add([y - x for x, y in zip(of_a, of_b, strict=True)])
     value, low, high = sequence.interval()
     mean_a = _mean(weights, rates, _values(ordered, a) if whole_a else of_a)
-    mean_b = _mean(weights, rates, _values(ordered, b)) if whole_b else mean_a + value
-    mean_a = mean_b - value if whole_b else mean_a
+    mean_b = _mean(weights, rates, _values(ordered, b)) if whole_b else min(1.0, max(0.0, mean_a + value))
+    mean_a = min(1.0, max(0.0, mean_b - value)) if whole_b else mean_a
     items = [item for unit in both for item in unit.items]
     flips: tuple[int | None, int | None] = (None, None)
     if all(side[item] in (0, 1) for side in (a, b) for item in items):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 NOT_YET = "not yet"
+CHANGING = 0.1  # the share of right/wrong answers that differ, which is about the variance of their differences
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,18 @@ def distance_told(items: int, of: int, variance: float) -> float:
     if items == of:
         return 100 * (Z + float(ndtri(POWER))) * error
     return 100 * (detectable(items, of, variance) + Z * error)
+
+
+def foretold(task: str, items: int, max_drop: float) -> str:
+    """What parts of a task's items can tell, before any is read. How much answers will differ is not known then, so it
+    is said of one answer in ten that changes."""
+    few, more = (max(1, round(share * items)) for share in (0.05, 0.2))
+    by_few, by_more = (distance_told(part, items, CHANGING) for part in (few, more))
+    return (
+        f"{task}: where one answer in ten changes, {few:,} of {items:,} items tell a change that lies {by_few:.1f}"
+        f" points from {-max_drop:+g} with a chance of 80%, and {more:,} items one that lies {by_more:.1f} from it."
+        " As many are read as the verdict on all of them takes."
+    )
 
 
 def overall(verdicts: Sequence[str]) -> str:

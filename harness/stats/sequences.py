@@ -116,7 +116,10 @@ class MeanSequence:
             most = -math.log1p(-n / total) / float(rate.min())
             tau = brentq(lambda t: float(-np.expm1(-t * rate).sum()) - n, 0, most * (1 + 1e-9))
             share = share / -np.expm1(-tau * rate[:n])
-        return float(share @ values / share.sum())
+        least, most = (
+            (self._low, self._high) if self._known is None else (self._low - self._high, self._high - self._low)
+        )
+        return min(most, max(least, float(share @ values / share.sum())))  # rounding would take it a hair beyond
 
     def interval(self, alpha: float = ALPHA) -> Interval:
         """The estimate, and the ends between which the whole mean lies, at every time, with a chance of 1 - alpha."""

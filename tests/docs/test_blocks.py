@@ -75,7 +75,7 @@ def test_every_command_can_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch
         ("harness compare base", "b"),
         ("X=1 harness show --jsn > out.json", "--jsn"),
         ("sbatch --wrap 'harness study rune mine.toml'", "rune"),
-        ("true && harness gate --baseline a", "candidate"),
+        ("true && harness gate --candidate a", "baseline"),
         ("make demos", "demos"),
         ("python -m bench.nothing", "bench.nothing"),
         ("curl http://somewhere", "curl"),

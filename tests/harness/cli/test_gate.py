@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.evaluation import looks
 from harness.evaluation.compare import Comparison
 from harness.evaluation.gating import overall, sentence, verdict
 from harness.results import Store
@@ -176,7 +178,7 @@ def test_a_part_of_the_items_is_enough_where_it_tells_the_verdict(store):
     assert "--until" in document["sentence"]
     printed = cli("gate", "--baseline", "base", "--candidate", "part near", "--db", store.path)[1]
     assert "300 of 1,000 items tell" in printed
-    assert "300 of 1000" in printed
+    assert "of 1000" in printed
     assert "partial" not in printed
     compared = " ".join(cli("compare", "base", "part worse", "--db", store.path)[1].split())
     assert "decided after 300 of 1,000 items" in compared
@@ -206,3 +208,45 @@ def test_verdicts_follow_from_the_ends(ends, max_drop):
     assert (whole == "fail") == ("fail" in verdicts.values())
     assert (whole == "pass") == (set(verdicts.values()) == {"pass"})
     assert sentence(verdicts, max_drop).lower().startswith(whole)
+
+
+def perfect(store: Store, of: Store, run_id: str) -> None:
+    """In `store` a run named best, asked as the one of another store, with right answers to all of MMLU."""
+    run = of.resolve(run_id)
+    best = replace(run, id="b" * 32, identity="i" * 64, name="best")
+    store.create(best, [replace(task, run=best.id) for task in of.tasks(run.id)])
+    rows = [replace(row, run=best.id, metrics=dict.fromkeys(row.metrics, 1.0)) for row in of.samples(run.id, "mmlu")]
+    store.record(best.id, samples=rows)
+
+
+def test_a_model_is_measured_as_the_baseline_was_as_far_as_it_takes(tmp_path, monkeypatch):
+    """With runs of `tiny`, against a baseline that knows all."""
+    monkeypatch.setattr(looks, "ON_A_CPU", 16)
+    asked = ("run", "--model", "tiny", "--tasks", "mmlu", "--data", "sample", "--shots", 0)
+    first, db = tmp_path / "first.duckdb", tmp_path / "s.duckdb"
+    perfect(Store(db), Store(first), json_of(*asked, "--db", first)["run"])
+    told = ("gate", "--baseline", "best", "--model", "tiny", "--max-drop", 5, "--db", db)
+    code, out, errors = cli(*told, "--json")
+    document = json.loads(out)
+    (row,) = document["tasks"]
+    assert (code, document["verdict"], row["of"]) == (1, "fail", 100)
+    assert 0 < row["n"] < 100
+    assert "5 of 100 items tell" in errors
+    assert "points from -5 with a chance of 80%, and 20 items" in errors
+    # it has what it needs; then all of it
+    assert json.loads(cli(*told, "--json")[1])["tasks"] == [row]
+    code, out, _ = cli(*told, "--whole", "--json")
+    (whole,) = json.loads(out)["tasks"]
+    assert (code, whole["n"], whole["of"]) == (1, 100, None)
+    assert row["low"] <= whole["difference"] <= row["high"]
+    assert {run.status for run in Store(db).runs()} == {"finished"}
+
+
+def test_a_candidate_is_a_run_or_a_model(tmp_path, store):
+    for words in ((), ("--candidate", "same", "--model", "tiny")):
+        code, out, errors = cli("gate", "--baseline", "base", *words, "--db", store.path)
+        assert (code, out) == (2, "")
+        assert "--candidate, or" in " ".join(errors.split())
+    code, out, errors = cli("gate", "--baseline", "base", "--model", "tiny", "--db", store.path)
+    assert (code, out) == (2, "")
+    assert "does not say by which --tasks" in " ".join(errors.split())

@@ -95,6 +95,13 @@ def test_the_estimate_of_equal_weights_is_the_mean_of_what_was_drawn() -> None:
     assert sequence.remaining == 5
 
 
+def test_rounding_takes_no_estimate_beyond_what_is_possible() -> None:
+    for n in range(3, 60):
+        sequence = MeanSequence((1 / WEIGHTS[:n]).tolist())
+        sequence.add([1.0] * n)
+        assert sequence.estimate <= 1
+
+
 def test_the_estimate_weighs_units_over_their_chance_to_be_drawn() -> None:
     """Heavy units are drawn sooner: were that not weighed, an estimate would lean to them."""
     made = [Unit(str(n), (str(n),), (1.0,), 0.04 if n < 20 else 0.005) for n in range(60)]
