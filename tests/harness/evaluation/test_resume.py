@@ -138,7 +138,7 @@ def test_a_sampled_run_killed(kills, tmp_path):
     ]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     words = ["run", "--model", "tiny", "--name", "random", "--tasks", f"file:{file}", "--until", "width=18"]
-    kill_and_go_on(tmp_path, kills, words, 1024, 16, "sampled")
+    kill_and_go_on(tmp_path, kills, words, 256, 16, "sampled")
     one, other = (Store(tmp_path / f"{name}.duckdb").resolve("random") for name in ("whole", "broken"))
     (read,) = one.sampled.values()
     assert one.sampled == other.sampled
