@@ -55,8 +55,7 @@ class Losses(Questions):
 
 
 class Texts(Questions):
-    """Answers that are generated, so that there may be repeats, and scored beside the model; right is a text that begins
-    with r."""
+    """Answers that are generated, so that there may be repeats, and scored beside the model. Right begins with r."""
 
     slow_scoring = True
 
