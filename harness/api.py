@@ -86,15 +86,17 @@ class Evaluation(Shown):
 
     def _content(self) -> Content:
         from harness.cli.tables import interval
+        from harness.evaluation.report import items_count
 
         document = self.document
         rows = [
-            (s["task"], s["protocol"], s["metric"], interval(s), s["n"])
+            (s["task"], s["protocol"], s["metric"], interval(s), items_count(s))
             for s in document["scores"]
             if s["group"] == "all"
         ]
         before = "" if self.computed else ", finished before"
-        title = f"{self.name} ({document['model']}), run {self.run[:12]}{before}"
+        sampled = ", sampled" if document["sampled"] else ""
+        title = f"{self.name} ({document['model']}), run {self.run[:12]}{before}{sampled}"
         return Content(title, ("task", "protocol", "metric", "score [95%]", "items"), rows, self.warnings)
 
 

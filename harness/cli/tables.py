@@ -52,7 +52,7 @@ def interval(score: Mapping[str, Any]) -> str:
 
 def print_run(console: Console, store: Store, run: RunRow, groups: bool = False) -> None:
     """One run: its scores with intervals, tokens, seconds, warnings."""
-    from harness.evaluation.report import run_document
+    from harness.evaluation.report import items_count, run_document
 
     shown = run_document(store, run)
     metrics = {t["task"]: t["metric"] for t in shown["tasks"]}
@@ -63,8 +63,7 @@ def print_run(console: Console, store: Store, run: RunRow, groups: bool = False)
             continue
         first = score["metric"] == metrics[score["task"]]
         cells = [score["task"], score["protocol"], *((score["group"],) if groups else ()), score["metric"]]
-        items = f"{score['n']:,} of {score['sampled_of']:,}" if score["sampled_of"] else f"{score['n']:,}"
-        scores.add_row(*map(plain, (*cells, interval(score), items)), style="" if first else "dim")
+        scores.add_row(*map(plain, (*cells, interval(score), items_count(score))), style="" if first else "dim")
     mark = " · sampled" if run.sampled else " · partial: --limit or some groups only" if run.partial else ""
     mark += " · unverified" if run.unverified else ""
     console.print(

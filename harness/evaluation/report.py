@@ -84,10 +84,15 @@ def score_document(score: ScoreRow, run: RunRow) -> dict[str, Any]:
     }
 
 
+def items_count(score: Mapping[str, Any]) -> str:
+    """Of a `score_document`: "14,042", or "1,200 of 14,042" where it is sampled."""
+    of = score["sampled_of"]
+    return f"{score['n']:,} of {of:,}" if of else f"{score['n']:,}"
+
+
 def items_words(score: Mapping[str, Any]) -> str:
     """Of a `score_document`: "14,042 items", or "sampled: 1,200 of 14,042 items"."""
-    of = score.get("sampled_of")
-    return f"sampled: {score['n']:,} of {of:,} items" if of else f"{score['n']:,} items"
+    return f"{'sampled: ' if score['sampled_of'] else ''}{items_count(score)} items"
 
 
 def tokens_per_second(document: Mapping[str, Any]) -> float | None:

@@ -70,6 +70,6 @@ def drawn(units: Sequence[Unit], seed: int) -> list[Unit]:
 
 
 def _waiting(key: str, seed: int) -> float:
-    digest = hashlib.blake2b(f"{seed}:{key}".encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(f"{seed}:{key}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     # the middle of one of 2^53 equal steps: never 0, never 1
     return -math.log(((int.from_bytes(digest, "big") >> 11) + 0.5) / 2**53)

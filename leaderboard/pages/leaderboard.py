@@ -217,7 +217,7 @@ def _legend(view: View, preference: Preferences | None) -> None:
     paragraphs = {
         "Scores": "in points of a hundred, with 95% intervals; the bars of a column share one axis, whose ends stand "
         "under its name.",
-        "Ranks": f"{bands.RULE} Lines part the bands of the column that sorts; partial runs have no rank.",
+        "Ranks": f"{bands.RULE} Lines part the bands of the column that sorts; partial and sampled runs have no rank.",
     }
     if preference and {"people", "judges"} & set(view.extras):
         paragraphs["People and judges"] = (

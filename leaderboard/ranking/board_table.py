@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.tables import interval
-from harness.evaluation.report import items_words
+from harness.evaluation.report import items_count, items_words
 from leaderboard.app import state
 from leaderboard.html import tables
 from leaderboard.html.tables import Cell, Head, Mark
@@ -171,8 +171,8 @@ def _score(row: Row, column: Column, view: View, axis: Axis | None) -> Cell:
         hint += f", rank {rank} of {band.of}"
     drawn = bar(cell.score["value"], cell.score["low"], cell.score["high"], axis, kind)
     ends = ends[1:-1].replace(", ", " – ")
-    if of := cell.score["sampled_of"]:
-        ends += f" · {cell.score['n']:,} of {of:,} items"
+    if cell.score["sampled_of"]:
+        ends += f" · {items_count(cell.score)} items"
     return tables.score(value, ends, drawn, hint=hint, band=rank)
 
 

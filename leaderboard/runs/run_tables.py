@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.cli.tables import interval
 from harness.evaluation.compare import MACRO
-from harness.evaluation.report import items_words, tokens_per_second
+from harness.evaluation.report import items_count, items_words, tokens_per_second
 from leaderboard.app import state
 from leaderboard.html import tables
 from leaderboard.html.tables import Cell, Head
@@ -140,7 +140,7 @@ def _table(
         drawn = bar(score["value"], score["low"], score["high"], axis)
         cells = [
             tables.name(name),
-            tables.number(f"{score['n']:,} of {score['sampled_of']:,}" if score["sampled_of"] else f"{score['n']:,}"),
+            tables.number(items_count(score)),
             tables.score(value, between(ends), drawn),
         ]
         if compared:

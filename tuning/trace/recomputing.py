@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.sources import DataError
 from harness.errors import HarnessError
+from harness.evaluation.compare_sampled import METHOD
 from harness.stats import intervals
 from harness.types import Item, Sample, Score
 from tuning.trace.links import Figure, Numbers, of_score
@@ -21,11 +22,15 @@ def figures(run: RunRow, task: TaskRow, samples: Sequence[SampleRow], stored: Se
     """Of one task, in the order of `stored`.
 
     Most metrics are means of their items' (over all, over groups, over the groups' means). What does not come out so
-    is asked of the task itself, whose rows must be at hand. Where they are not, the score stands as it is stored."""
+    is asked of the task itself, whose rows must be at hand. Where they are not, and of a part of the items, the score
+    stands as it is stored."""
     made: list[Figure] = []
     by_means = _by_means(samples)
     of_task: By | None = None
     for score in stored:
+        if score.method == METHOD:
+            made.append(_figure(score, None, samples))
+            continue
         anew = by_means.get((score.group, score.metric))
         if anew is None or not _figure(score, anew, samples).agrees:
             of_task = _by_task(run, task, samples) if of_task is None else of_task

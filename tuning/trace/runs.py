@@ -33,7 +33,9 @@ def score_link(store: Store, run: RunRow, task: str, deep: bool = True) -> Link:
         missing.append(f"{len(samples):,} of {row.items:,} samples are stored" + _why(run))
     figures = recomputing.figures(run, row, samples, sorted(scores, key=lambda score: _place(row, score)))
     unseen = [figure.name for figure in figures if not figure.made_from]
-    if unseen and row.items:
+    if task in run.sampled:
+        missing.append("Scores of a part of the items, drawn at random, are not computed anew.")
+    elif unseen and row.items:
         missing.append(f"Not computed anew, because the task's rows are not at hand: {', '.join(unseen)}.")
     return Link(
         "score",

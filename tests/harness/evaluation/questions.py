@@ -55,7 +55,9 @@ class Losses(Questions):
 
 
 class Texts(Questions):
-    """Answers that are generated, so that there may be repeats; right is a text that begins with r."""
+    """Answers that are generated, so that there may be repeats, and scored beside the model. Right begins with r."""
+
+    slow_scoring = True
 
     def requests(self, item: Item) -> Sequence[Request]:
         return (Generate(Prompt("", f"{item.id}?"), (), 4),)

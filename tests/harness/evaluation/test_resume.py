@@ -128,7 +128,8 @@ def test_killed_ten_times(tasks, source, model, request, tmp_path):
 
 
 @pytest.mark.full
-def test_a_sampled_run_killed_ten_times(model, tmp_path):
+@pytest.mark.parametrize("kills", [2, 10])
+def test_a_sampled_run_killed(kills, tmp_path):
     """It goes on with the same items and stops at the same one."""
     file = tmp_path / "test.jsonl"
     rows = [
@@ -136,8 +137,8 @@ def test_a_sampled_run_killed_ten_times(model, tmp_path):
         for n in range(400)
     ]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    words = ["run", "--model", str(model), "--tasks", f"file:{file}", "--until", "width=18"]
-    kill_and_go_on(tmp_path, 10, words, 1024, 16, "sampled")
+    words = ["run", "--model", "tiny", "--name", "random", "--tasks", f"file:{file}", "--until", "width=18"]
+    kill_and_go_on(tmp_path, kills, words, 256, 16, "sampled")
     one, other = (Store(tmp_path / f"{name}.duckdb").resolve("random") for name in ("whole", "broken"))
     (read,) = one.sampled.values()
     assert one.sampled == other.sampled

@@ -53,6 +53,11 @@ def test_units_come_first_in_proportion_to_their_weights_and_second_among_those_
         assert abs(pairs[first, second] / tries - chance) < 4 * error
 
 
+def test_an_id_that_is_no_utf_8_has_its_place() -> None:
+    places = [Place(item, "a", "") for item in ("x", "\ud800", "y")]
+    assert {unit.items for unit in drawn(units(places, macro=False), 0)} == {("x",), ("\ud800",), ("y",)}
+
+
 def test_an_item_stands_once() -> None:
     with pytest.raises(ValueError, match="twice"):
         units([Place("x", "a", ""), Place("x", "b", "")], macro=False)

@@ -173,7 +173,7 @@ def test_partial_runs_are_marked_last_and_without_a_rank(store, monkeypatch):
 
 
 def test_sampled_runs_are_rows_by_themselves_and_say_of_how_many_items(store, monkeypatch):
-    read = {"mmlu": {"items": 10, "of": 1200, "stopped": "at 10 items, as asked"}}
+    read = {"mmlu": {"items": 100, "of": 1200, "stopped": "at 100 items, as asked"}}
     scored(store, "whole", 0.4)
     for minutes, value in enumerate((0.9, 0.8)):
         sampled = {"status": "sampled", "partial": True, "totals": {"sampled": {"tasks": read}}}
@@ -184,7 +184,7 @@ def test_sampled_runs_are_rows_by_themselves_and_say_of_how_many_items(store, mo
         assert 'class="band' not in row
         assert ">sampled</span>" in row
         assert ">partial</span>" not in row
-        assert "10 of 1,200 items" in html.unescape(row)
+        assert "100 of 1,200 items" in html.unescape(row)
     shown = json_of("show", "--db", store.path)["runs"]
     assert [(run["sampled"], run["scores"]["mmlu"]["sampled_of"]) for run in shown] == [
         (True, 1200),
@@ -192,7 +192,7 @@ def test_sampled_runs_are_rows_by_themselves_and_say_of_how_many_items(store, mo
         (False, None),
     ]
     run = draw("run", store.path, monkeypatch, run=store.runs()[0].id)
-    assert "sampled: 10 of 1,200 items" in html.unescape(run.html)
+    assert "sampled: 100 of 1,200 items" in html.unescape(run.html)
 
 
 def test_unverified_runs_show_that_and_can_be_hidden(store, monkeypatch):
