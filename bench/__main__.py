@@ -14,7 +14,7 @@ from typing import Any
 
 from bench import common
 
-MODULES = ("startup", "store", "sandbox", "board", "mmlu", "bbh")
+MODULES = ("startup", "store", "sandbox", "board", "mmlu", "bbh", "adapters")
 PAGE = common.ROOT / "docs" / "benchmarks.md"
 WHAT = {
     "startup": ("command to first stored answer", "`import torch, transformers` and loading the model"),
@@ -30,6 +30,7 @@ WHAT = {
         f"board {page}": (f"the board's page {page}, a million samples", "an empty Streamlit page")
         for page in ("leaderboard", "run", "compare", "studies", "study", "preference")
     },
+    "adapters": ("eight adapters of one base in one `harness run`", "eight `harness run`"),
     "vllm mmlu": ("MMLU on vLLM, two subjects", "lm-eval `vllm`"),
 }
 VLLM = common.ROOT / ".venv-vllm" / "bin" / "python"  # where `make test-vllm` has made it

@@ -21,6 +21,7 @@ from bench import common
 TASKS = "mmlu:anatomy,bbh:navigate"
 ASKED = ("--limit", "20", "--max-new-tokens", "32")
 ENOUGH = 0.5  # of the time of the single runs
+ROUNDING = 1e-5  # of a log-probability
 
 
 def main(backend: str = "transformers", count: int = 8) -> None:
@@ -31,6 +32,9 @@ def main(backend: str = "transformers", count: int = 8) -> None:
     alone = [measured(stores["alone"], backend, "--model", str(folder)) for folder in folders]
     seconds, cpu, document = measured(stores["together"], backend, *named(folders))
     runs = document["runs"]
+    apart = differences(stores["alone"], stores["together"])
+    if apart["other_answers"] or apart["logprobs_apart"] > ROUNDING:
+        raise SystemExit(f"the runs are not those of the adapters alone: {apart}")
     common.tell(
         "adapters" if backend == "transformers" else f"{backend} adapters",
         at_most=ENOUGH,
@@ -39,7 +43,7 @@ def main(backend: str = "transformers", count: int = 8) -> None:
         cpu={"ours": cpu, "peer": sum(one for _, one, _ in alone)},
         adapters=count,
         bytes={"ours": peak(runs), "peer": peak([run for _, _, run in alone])},
-        **differences(stores["alone"], stores["together"]),
+        **apart,
         loading=[run["seconds"]["loading"] for run in runs],
         loading_alone=[run["seconds"]["loading"] for _, _, run in alone],
     )

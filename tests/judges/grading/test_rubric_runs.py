@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.evaluation.planning import make_plan
+from harness.evaluation.several import run_several
 from harness.options import RunOptions
 from harness.results import Store
 from harness.types import Generate
@@ -71,11 +70,8 @@ def of_run(document: dict[str, Any], word: str) -> str:
 def test_several_models_have_answered_and_left_before_the_judge_reads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = tmp_path / "other"
-    shutil.copytree(str(files("data") / "tiny"), other)
-    settings = json.loads((other / "config.json").read_text())
-    (other / "config.json").write_text(json.dumps({**settings, "initializer_range": 0.5}))
     left: list[int] = []
+    db = str(tmp_path / "s.duckdb")
     with grading() as (server, grader):
 
         class Leaving(Scripted):
@@ -83,14 +79,14 @@ def test_several_models_have_answered_and_left_before_the_judge_reads(
                 left.append(len(grader.answered))
 
         monkeypatch.setattr("harness.backends.make", lambda *_: (Leaving(say=lambda request: "x" * 9), []))
-        words = ("--model", other, "--tasks", write(tmp_path, server.url, ROWS), "--fresh")
-        code, out, errors = cli("run", "--model", "tiny", *words, "--db", tmp_path / "s.duckdb", "--json")
-        assert code == 0, errors
+        asked = {"model": "tiny", "db": db, "tasks": write(tmp_path, server.url, ROWS), "fresh": True}
+        results = dict(run_several([RunOptions(**asked, seed=seed) for seed in (0, 1)]))
         assert len(grader.answered) == len(ROWS), "alike answers are graded once"
     assert left == [0, 0], "a model was in memory when the judge read"
-    for document in json.loads(out)["runs"]:
-        assert (document["status"], scores(document)["grade"]["value"]) == ("finished", 3)
-    assert len(Store(tmp_path / "s.duckdb").runs()) == 2, "--fresh made a run of its own for the grades"
+    for result in results.values():
+        (grade,) = [one.value for one in result.scores if (one.group, one.metric) == ("all", "grade")]
+        assert (result.run.status, grade) == ("finished", 3)
+    assert len(Store(db).runs()) == 2, "--fresh made a run of its own for the grades"
 
 
 def test_grades_agreement_and_cost_stand_in_the_run(tmp_path: Path) -> None:
