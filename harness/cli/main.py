@@ -19,7 +19,7 @@ from harness.errors import HarnessError, MissingError, UsageError, suggest
 
 # the order of ours and the first sentence of each one's help, so that help imports none of them
 COMMANDS = {
-    "run": "Measure a checkpoint on benchmarks; the same command again goes on.",
+    "run": "Measure checkpoints on benchmarks, adapters of one base in one go; the same command again goes on.",
     "show": "Show the leaderboard, one run, or a configuration with its seeds' runs.",
     "samples": "Read prompts, responses and scores.",
     "compare": "Compare runs, or configurations over their seeds, with a baseline on the items they share.",
