@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,18 @@ def test_without_until_it_goes_on_to_the_end(tmp_path):
     assert (shown["sampled"], shown["warnings"]) == ({}, [])
     assert {s["sampled_of"] for s in shown["scores"]} == {None}
     assert {s["interval"] for s in shown["scores"]} == {"wilson", "stratified"}
+
+
+def test_a_run_that_went_on_elsewhere_comes_anew_when_stores_are_merged(tmp_path):
+    here, there = tmp_path / "here.duckdb", tmp_path / "there.duckdb"
+    measure(ONE, here, "items=40")
+    shutil.copy(here, there)
+    whole, _ = measure(ONE, there)
+    for _ in range(2):
+        Store(here).merge(there)
+        (run_here,) = Store(here).runs()
+        assert (run_here.id, run_here.status, run_here.sampled) == (whole.run.id, "finished", {})
+    assert len(Store(here).samples(whole.run.id, "questions")) == ITEMS
 
 
 def test_a_goal_that_is_reached_asks_nothing(tmp_path):
