@@ -111,7 +111,7 @@ def test_sixty_percent_where_they_decide_are_nearly_as_good_as_all():
 @pytest.mark.full
 @pytest.mark.parametrize("line", LINES, ids=str)
 def test_coverage(line: Line):
-    found = figures(line, 500)
+    found = figures(line, 300)
     assert 93 <= found.coverage <= 97
     assert found.chosen < found.even
     if line.ratings == 2 and line.models >= 8:
@@ -120,4 +120,4 @@ def test_coverage(line: Line):
 
 if __name__ == "__main__":
     for line in LINES:
-        print(*line, *figures(line, 500), flush=True)
+        print(*line, *figures(line, 300), flush=True)
