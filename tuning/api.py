@@ -45,12 +45,17 @@ class Finalists(Shown):
 
     @property
     def runs(self) -> list[Mapping[str, Any]]:
-        """With run=True: trial, name, run (its id) and scores of each."""
+        """With run=True or race=True: trial, name, run (its id) and scores of each."""
         return list(self.document["runs"])
 
     @property
+    def races(self) -> list[Mapping[str, Any]]:
+        """With race=True: of each task how every finalist ended, the winner first."""
+        return list(self.document["races"])
+
+    @property
     def audits(self) -> list[Mapping[str, Any]]:
-        """With run=True: the contamination audit of each task, with the scores without flagged items."""
+        """With run=True or race=True: the contamination audit of each task, with the scores without flagged items."""
         return list(self.document["audits"])
 
     def frame(self, frame: Kind = "arrow") -> Any:
@@ -117,6 +122,7 @@ class Tuned(Shown):
         *,
         merge: bool = False,
         run: bool = False,
+        race: bool = False,
         tasks: str | Sequence[str] = (),
         bench_data: str | None = None,
         parallel: int = 1,
@@ -129,7 +135,7 @@ class Tuned(Shown):
         `harness tune top` does: the arguments are its options. What is there already is not trained again."""
         from harness.tasks import declared
         from tuning.store import Store
-        from tuning.study import finalist_evaluation, finalists
+        from tuning.study import finalist_evaluation, finalist_race, finalists
 
         store = Store(self.db)
         row = store.resolve_study(self.study)
@@ -145,15 +151,19 @@ class Tuned(Shown):
         )
         rivals = (against,) if isinstance(against, str) else tuple(against)
         names = (tasks if isinstance(tasks, str) else ",".join(tasks)) or ",".join(declared.defaults())
+        if race:
+            finalist_race.check_race(row, names, bench_data)
         with working(progress) as callback:
             top = finalist_evaluation.top(options, row.id, k, spread, seeds, rivals, callback)
             merged = (
                 finalist_evaluation.merge_all(top, store.study_folder(row.id) / "merged", callback) if merge else []
             )
-            runs = finalist_evaluation.run_all(top, options, names, callback) if run else []
-            audits = finalist_evaluation.audit_all(top, options, names, runs, callback) if run else []
+            runs, races, audits = (
+                finalist_race.measure(top, options, names, callback, race) if run or race else ([], [], [])
+            )
         document = finalists.document(top.measured, top.compared)
         parts = {"merged": list(map(str, merged)), "runs": runs, "audits": audits}
+        parts["races"] = [one.document for one in races]
         return Finalists({"study": row.id, **document, **parts})
 
     def report(self, out: str | os.PathLike[str] | None = None) -> list[Path]:

@@ -90,21 +90,40 @@ def rules_of(plan: Plan, store: Store) -> dict[str, StoppingRule]:
     if isinstance(until, UntilWidth):
         return {task.task.name: Width(until.points) for task in plan.tasks}
     if isinstance(until, UntilItems):
-        return {task.task.name: Items(until.items) for task in plan.tasks}
+        return {task.task.name: Items(_items(until, task.task.name, text)) for task in plan.tasks}
     return _gates(plan, until, store)
 
 
-def _check(plan: TaskPlan, until: str) -> None:
+def _items(until: UntilItems, task: str, text: str) -> int:
+    if isinstance(until.items, int):
+        return until.items
+    if task not in until.items:
+        raise OptionError("until", text, f" does not say how many items of {task}.")
+    return until.items[task]
+
+
+def why_whole(plan: TaskPlan) -> str:
+    """Why a task has to be read whole, as a sentence behind a colon; "" where a part of its items tells of all."""
     name = plan.task.name
     if grading_of(plan.task) is not None:
-        raise OptionError("until", until, f": answers of {name} are graded when all are there. Measure it whole.")
+        return f"answers of {name} are graded when all are there."
     if not getattr(plan.task, "is_bounded", True):
-        raise OptionError(
-            "until",
-            until,
-            f": the first metric of {name}, {plan.task.metric}, is not known to be a mean of values from 0 to 1, so a "
-            "part of the items does not bound it. Measure it whole.",
+        return (
+            f"the first metric of {name}, {plan.task.metric}, is not known to be a mean of values from 0 to 1, so a "
+            "part of the items does not bound it."
         )
+    return ""
+
+
+def more_is_better(plan: TaskPlan) -> bool:
+    """Of the first metric."""
+    metric = plan.task.metric.removesuffix(MACRO)
+    return bool(dict(plan.task.settings).get("higher_is_better", {}).get(metric.partition(",")[0], True))
+
+
+def _check(plan: TaskPlan, until: str) -> None:
+    if reason := why_whole(plan):
+        raise OptionError("until", until, f": {reason} Measure it whole.")
 
 
 def _gates(plan: Plan, until: UntilGate, store: Store) -> dict[str, StoppingRule]:
@@ -123,7 +142,7 @@ def _gates(plan: Plan, until: UntilGate, store: Store) -> dict[str, StoppingRule
             raise UsageError(f"The run {run.name} ({run.id[:12]}) has no task {ours.task}, so it is no baseline of it.")
         check_settings(theirs, ours)
         metric = task.task.metric.removesuffix(MACRO)
-        if not dict(task.task.settings).get("higher_is_better", {}).get(metric.partition(",")[0], True):
+        if not more_is_better(task):
             raise UsageError(f"{ours.task}: of {metric} less is better, so it cannot drop by points of a hundred.")
         known = {item: values[metric] for item, values in by_item(theirs).items() if metric in values}
         if known.keys() != {item.id for item in task.items}:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.errors import UsageError
@@ -28,9 +29,9 @@ class UntilGate:
 
 @dataclass(frozen=True, slots=True)
 class UntilItems:
-    """So many items are read."""
+    """So many items are read: of each task, or by task."""
 
-    items: int
+    items: int | Mapping[str, int]
 
 
 Until = UntilWidth | UntilGate | UntilItems
@@ -47,9 +48,23 @@ def read_until(text: str) -> Until:
             return UntilGate(rest, MAX_DROP)
         if baseline and 0 <= (max_drop := _number(drop)) <= 100:
             return UntilGate(baseline, max_drop)
-    if kind == "items" and rest.isascii() and rest.isdecimal() and int(rest) > 0:
-        return UntilItems(int(rest))
+    if kind == "items" and (items := _count(rest)):
+        return UntilItems(items)
+    if kind == "items" and rest:
+        by_task = {task: _count(count) for task, _, count in (part.rpartition(":") for part in rest.split(","))}
+        if all(by_task) and all(by_task.values()):
+            return UntilItems(by_task)
     raise UsageError(f"it must be {UNTIL}.")
+
+
+def items_text(items: Mapping[str, int]) -> str:
+    """What says so many items by task."""
+    return "items=" + ",".join(f"{task}:{count}" for task, count in items.items())
+
+
+def _count(text: str) -> int:
+    """0 where it is none."""
+    return int(text) if text.isascii() and text.isdecimal() else 0
 
 
 def _number(text: str) -> float:

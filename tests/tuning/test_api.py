@@ -64,7 +64,7 @@ def test_finalists_and_report(folder):
     assert set(frame.column("trial").to_pylist()) > {0}
     assert finalists.sentences
     assert all(sentence in repr(finalists) for sentence in finalists.sentences)
-    assert (finalists.merged, finalists.runs) == ([], [])
+    assert (finalists.merged, finalists.runs, finalists.races) == ([], [], [])
     assert {path.name for path in study.report(folder / "report")} >= {"report.html", "report.md"}
     for wrong in ({"k": 0}, {"seeds": 0}, {"spread": -1}, {"parallel": 0}):
         with pytest.raises(UsageError, match=next(iter(wrong))):

@@ -27,8 +27,11 @@ def top(
     ] = None,
     merge: Annotated[bool, typer.Option("--merge", help="Write each on its base, as a checkpoint.")] = False,
     run: Annotated[bool, typer.Option("--run", help="Measure each on benchmarks, with harness run.")] = False,
+    race: Annotated[
+        bool, typer.Option("--race", help="As --run, and stop each on a benchmark when it cannot win there.")
+    ] = False,
     tasks: Annotated[
-        str | None, typer.Option(help="For --run, as there.", show_default="every benchmark of ours")
+        str | None, typer.Option(help="For --run and --race, as there.", show_default="every benchmark of ours")
     ] = None,
     json: Json = False,
 ) -> None:
@@ -38,26 +41,30 @@ def top(
     from harness.progress import shown
     from harness.tasks import declared
     from tuning.store import Store
-    from tuning.study import finalist_evaluation, finalists
+    from tuning.study import finalist_evaluation, finalist_race, finalists
 
     tasks = tasks if tasks is not None else ",".join(declared.defaults())
     options = given.options()
     store = Store(options.db)
     row = store.resolve_study(study)
     options = options.replace(model=row.model, add_bos=bool(row.config.get("add_bos")))
+    if race:
+        finalist_race.check_race(row, tasks, options.bench_data)
     with shown() as progress:
         outcome = finalist_evaluation.top(
-            options, row.id, k, spread, seeds, against or (), progress, adapters=merge or run
+            options, row.id, k, spread, seeds, against or (), progress, adapters=merge or run or race
         )
         merged = (
             finalist_evaluation.merge_all(outcome, store.study_folder(row.id) / "merged", progress) if merge else []
         )
-        runs = finalist_evaluation.run_all(outcome, options, tasks, progress) if run else []
-        audits = finalist_evaluation.audit_all(outcome, options, tasks, runs, progress) if run else []
+        runs, races, audits = (
+            finalist_race.measure(outcome, options, tasks, progress, race) if run or race else ([], [], [])
+        )
     document = finalists.document(outcome.measured, outcome.compared)
     if json:
         noted = list(outcome.warnings)
         parts = {"warnings": noted, "merged": list(map(str, merged)), "runs": runs, "audits": audits}
+        parts["races"] = [one.document for one in races]
         print_json({"study": row.id, **document, **parts})
         return
     console = Console()
@@ -67,6 +74,7 @@ def top(
     for measured in runs:
         scores = finalist_evaluation.score_text(measured["scores"])
         console.print(f"{measured['name']}: {scores}", markup=False, soft_wrap=True)
+    finalist_race.print_races(console, races)
     finalist_evaluation.print_audits(console, audits)
 
 

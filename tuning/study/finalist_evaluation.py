@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.evaluation.configurations import member_tags
+from harness.evaluation.report import items_words
 from harness.models.loading import require_device
 from harness.options import OptionError
 from harness.progress import Progress
@@ -27,6 +28,8 @@ from tuning.study.session import make_pool, setup_of
 if TYPE_CHECKING:
     from data.instruction_split import Splits
     from data.instructions import Instruction
+    from harness.options import RunOptions
+    from harness.results import RunRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,44 +138,52 @@ def merge_all(outcome: Top, folder: Path, progress: Progress) -> list[Path]:
 
 
 def run_all(outcome: Top, options: Options, tasks: str, progress: Progress) -> list[dict[str, Any]]:
-    """`harness run` on the base and on every adapter of the finalists, in one go. Gives
-    `study`, `trial`, `name`, `run` and
-    `scores`; items that the search's objective saw are left out of the scores."""
+    """`harness run` on the base and on every adapter of the finalists, in one go. Gives `study`, `trial`, `name`, `run`
+    and `scores`; items that the search's objective saw are left out of the scores."""
     from harness.evaluation.several import run_several
+
+    store = Store(options.db)
+    every = runs_of(outcome, options, tasks)
+    runs: dict[int, dict[str, Any]] = {}
+    for place, result in run_several([of_run for _, of_run in every], progress):
+        runs[place] = run_document(store, outcome, *every[place], result.run)
+        progress.end(str(every[place][1].name), score_text(runs[place]["scores"]))
+    return [runs[place] for place in sorted(runs)]
+
+
+def runs_of(outcome: Top, options: Options, tasks: str) -> list[tuple[Finalist, RunOptions]]:
+    """What measures the base and every adapter of the finalists."""
     from harness.models.checkpoint import resolve
     from harness.options import RunOptions
     from harness.prompting import chat_templates
 
-    store = Store(options.db)
     searched = Study.from_dict(outcome.row.config)
     base = resolve(searched.model, None, searched.revision)
     base_chats = searched.template == "chat" and bool(chat_templates.read(base.tokenizer))
     of_base = Finalist(outcome.row, outcome.best.ledger, BASE, "base")
-    of_runs: list[dict[str, Any]] = []
-    every = []
+    runs = []
     for finalist, seed, model in [(of_base, None, outcome.row.model), *_adapters(outcome, first_only=False)]:
         is_base = finalist.trial == BASE
         name = f"{outcome.row.name} {finalist.name}{'' if is_base else f' {Path(model).name}'}"
-        of_runs.append({"study": finalist.study.id, "trial": finalist.trial, "name": name})
-        every.append(
-            RunOptions(
-                model=model,
-                base=None if is_base else outcome.row.model,
-                tasks=tasks,
-                db=options.db,
-                data=options.bench_data,
-                device=options.device,
-                add_bos=options.add_bos,
-                chat=base_chats if is_base else finalist.study.config.get("template") == "chat",
-                name=name,
-                tags=(tag_of(outcome.row, finalist.trial), *member_tags(finalist.configuration, seed)),
-            )
+        of_run = RunOptions(
+            model=model,
+            base=None if is_base else outcome.row.model,
+            tasks=tasks,
+            db=options.db,
+            data=options.bench_data,
+            device=options.device,
+            add_bos=options.add_bos,
+            chat=base_chats if is_base else finalist.study.config.get("template") == "chat",
+            name=name,
+            tags=(tag_of(outcome.row, finalist.trial), *member_tags(finalist.configuration, seed)),
         )
-    for place, result in run_several(every, progress):
-        scores = headlines(store, outcome.row, result.run.id)
-        of_runs[place] |= {"run": result.run.id, "scores": scores}
-        progress.end(of_runs[place]["name"], score_text(scores))
-    return of_runs
+        runs.append((finalist, of_run))
+    return runs
+
+
+def run_document(store: Store, outcome: Top, finalist: Finalist, options: RunOptions, run: RunRow) -> dict[str, Any]:
+    of_run = {"study": finalist.study.id, "trial": finalist.trial, "name": options.name, "run": run.id}
+    return {**of_run, "scores": headlines(store, outcome.row, run.id)}
 
 
 def audit_all(
@@ -207,8 +218,11 @@ def _other(store: Store, row: StudyRow, word: str) -> Finalist:
 
 
 def score_text(scores: Sequence[Mapping[str, Any]]) -> str:
-    """ "mmlu 45.1, drop 30.2"."""
-    return ", ".join(f"{score['task']} {100 * score['value']:.1f}" for score in scores)
+    """ "mmlu 45.1, drop 30.2", and of what was read in part "mmlu 45.1 (sampled: 400 of 14,042 items)"."""
+    return ", ".join(
+        f"{score['task']} {100 * score['value']:.1f}" + (f" ({items_words(score)})" if score["sampled_of"] else "")
+        for score in scores
+    )
 
 
 def print_top(console: Any, outcome: Top) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.options import RunOptions
-from harness.options.until import UntilGate, UntilItems, UntilWidth, read_until
+from harness.options.until import UntilGate, UntilItems, UntilWidth, items_text, read_until
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,7 @@ from harness.options.until import UntilGate, UntilItems, UntilWidth, read_until
         ("width=2", UntilWidth(2.0)),
         ("width=.5", UntilWidth(0.5)),
         ("items=400", UntilItems(400)),
+        ("items=mmlu:400,file:a.jsonl:30", UntilItems({"mmlu": 400, "file:a.jsonl": 30})),
         ("gate=base", UntilGate("base", 1.0)),
         ("gate=base,max-drop=0", UntilGate("base", 0.0)),
         ("gate=a,b=c,max-drop=2.5", UntilGate("a,b=c", 2.5)),
@@ -36,6 +37,9 @@ def test_it_is_read(text, meant):
         "items=0",
         "items=-1",
         "items=²",
+        "items=mmlu:400,drop",
+        "items=mmlu:0",
+        "items=:5",
         "gate=",
         "gate=a,max-drop=x",
         "gate=,max-drop=1",
@@ -47,3 +51,7 @@ def test_it_is_read(text, meant):
 def test_what_says_no_end_is_refused(text):
     with pytest.raises(UsageError, match=r"^until=.*: it must be width=2 \(points of a hundred\), gate=RUN,max-drop=1"):
         RunOptions(model="tiny", until=text)
+
+
+def test_what_says_so_many_items_by_task_is_read_again():
+    assert read_until(items_text({"mmlu": 3, "drop": 40})) == UntilItems({"mmlu": 3, "drop": 40})

@@ -105,6 +105,15 @@ def test_the_whole_way_on_the_embedded_model(tmp_path: Path) -> None:
     shown = leaderboard(Store(tmp_path / "s.duckdb"))
     assert sorted(len(row["trainings"]) for row in shown) == [1] + [2] * (len(found["finalists"]) - 1)
     assert all((Path(path) / "harness_merge.json").exists() for path in found["merged"])
+    # the race reads stored answers: nothing is asked that whole runs have
+    raced = json_of(
+        *("tune", "top", document["study"]["id"], "--k", 1, "--seeds", 2, "--race", "--tasks", "drop"),
+        *("--bench-data", "sample", "--db", tmp_path / "s.duckdb"),
+    )
+    assert {run["run"] for run in raced["runs"]} == {run["run"] for run in found["runs"]}
+    (race,) = raced["races"]
+    assert len(race["standings"]) == len(found["finalists"])
+    assert race["standings"][0]["winner"]
 
 
 def test_what_the_new_trainings_warned_of_is_said_once(tmp_path: Path) -> None:
