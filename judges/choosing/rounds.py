@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from harness.errors import UsageError, suggest
-from harness.options import OptionError
-from harness.options.declaration import about
 from judges.choosing.information import deciding, placed
 from judges.ranking.rating import Match, rank
 from judges.store.rows import ChosenPairsRow
@@ -49,6 +47,9 @@ class Pool:
 def share_of(pairs: str, votes: str | None) -> float | None:
     """The share of all votes that is wanted where `pairs` are chosen; None where all are compared. OptionError for
     values that are none."""
+    from harness.options import OptionError
+    from harness.options.declaration import about
+
     if pairs not in PAIRS:
         raise OptionError("pairs", pairs, f" must be one of {', '.join(PAIRS)}.{suggest(pairs, PAIRS)}")
     if pairs == "all":
