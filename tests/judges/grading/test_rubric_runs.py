@@ -79,7 +79,7 @@ def test_several_models_have_answered_and_left_before_the_judge_reads(
                 left.append(len(grader.answered))
 
         monkeypatch.setattr("harness.backends.make", lambda *_: (Leaving(say=lambda request: "x" * 9), []))
-        asked = {"model": "tiny", "db": db, "tasks": write(tmp_path, server.url, ROWS), "fresh": True}
+        asked: dict[str, Any] = {"model": "tiny", "db": db, "tasks": write(tmp_path, server.url, ROWS), "fresh": True}
         results = dict(run_several([RunOptions(**asked, seed=seed) for seed in (0, 1)]))
         assert len(grader.answered) == len(ROWS), "alike answers are graded once"
     assert left == [0, 0], "a model was in memory when the judge read"
