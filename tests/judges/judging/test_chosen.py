@@ -6,6 +6,8 @@ from collections import Counter
 
 import pytest
 
+from judges.judging import chosen
+from judges.judging.pairs import contest
 from tests.harness.runs import cli, json_of
 from tests.judges.judging.test_judge import PRICES, judged, store_of
 from tests.judges.scripted_server import by_strength, scripted_server
@@ -22,9 +24,13 @@ def asked(store) -> Counter[frozenset[str]]:
 
 def test_half_of_the_verdicts_where_they_tell_most(tmp_path):
     store = store_of(tmp_path, 12, "abcd")
+    compared = contest(store, tuple("abcd"))
+    assert chosen.judged(compared, [], 0.5, store) == (0, 72)
     with scripted_server(bias) as (server, judge):
         code, outcome, errors = judged(store, server, *CHOSEN)
         assert code == 0, errors
+        assert chosen.judged(compared, store.judges(), 0.5, store) == (72, 72)
+        assert chosen.judged(compared, store.judges(), None, store) == (72, 144)
         assert (outcome["asked"], outcome["before"], outcome["chosen_of"]) == (72, 0, 144)
         assert sum(judge.answered.values()) == len(store.comparisons()) == 72
         again = judged(store, server, *CHOSEN)[1]
