@@ -38,8 +38,8 @@ class Raced:
         self.starts: Counter[str] = Counter()
 
     def options(self, name: str, seed: int, **changes: Any) -> Options:
-        system = {"chat": True, "system": f"{name} {seed}"}
-        return Options(model="tiny", db=str(self.db), tasks="", name=name, **system, **changes)
+        system = f"{name} {seed}"
+        return Options(model="tiny", db=str(self.db), tasks="", name=name, chat=True, system=system, **changes)
 
     def make(self, plan: Plan) -> tuple[Skilled, list[str]]:
         name, seed = str(plan.options.system).split()
@@ -180,7 +180,7 @@ def test_what_cannot_be_raced_is_refused(tmp_path):
     with pytest.raises(UsageError, match="no mean of values from 0 to 1"):
         Raced(tmp_path / "s.duckdb", SKILLS, Losses({"all": 120})).race()
     task = Questions({"all": 120})
-    task.is_bounded = False  # type: ignore[attr-defined]
+    task.is_bounded = False
     raced = Raced(tmp_path / "s.duckdb", SKILLS, task)
     with pytest.raises(UsageError, match="questions cannot be raced: the first metric of questions"):
         raced.race()
