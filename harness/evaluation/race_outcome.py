@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -34,7 +34,17 @@ class TaskRace:
 
     @property
     def document(self) -> dict[str, Any]:
-        return {**asdict(self), "share_read": self.share_read}
+        standings = [
+            {"name": one.name, "value": one.value, "items": one.items, "out": one.is_out, "winner": one.is_winner}
+            for one in self.standings
+        ]
+        return {
+            "task": self.task,
+            "metric": self.metric,
+            "items": self.items,
+            "share_read": self.share_read,
+            "standings": standings,
+        }
 
     @property
     def sentences(self) -> list[str]:
