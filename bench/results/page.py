@@ -12,7 +12,7 @@ HEAD = """# Results on a real model
 Written by `python -m bench.results` from docs/results/real.json, on {at}. The base is Gemma 3 270M, 268 million
 parameters, as `make real` makes it from 4-bit weights; the rows are 70% Alpaca and 30% Dolly. docs/results/real has all
 trials, curves and scores: `harness import docs/results/real`, and `harness study run studies/real.toml` goes on
-from there. How well the same base agrees with scores that others published: [published.md](published.md).
+from there.{published}
 
 ## How far it is
 
@@ -25,13 +25,15 @@ test, rows cut at 256 tokens (an eighth is longer), one epoch, two new seeds a f
 trial among them, 200 to 400 items of each benchmark, 40 of each MMLU subject, 20 of each task that is generated.
 Prompts with references in place of the 80 Vicuna prompts, since the reference judge needs them.
 """
+PUBLISHED = " How well the same base agrees with scores that others published: [published.md](published.md)."
 COLUMNS = ("trial", "proposed by", "rank", "alpha", "dropout", "learning rate", "rows", "loss on them", "on all rows")
 
 
 def page(folder: Path) -> str:
     """`folder` is docs/results."""
     known: dict[str, Any] = json.loads((folder / "real.json").read_text(encoding="utf-8"))
-    parts = [HEAD.format(at=known["at"], stages=_stages(known["stages"]), hours=_hours(known))]
+    published = PUBLISHED if (folder / "published.json").exists() else ""
+    parts = [HEAD.format(at=known["at"], published=published, stages=_stages(known["stages"]), hours=_hours(known))]
     report = known["report"]
     if report is None:
         parts.append(

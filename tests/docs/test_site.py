@@ -39,7 +39,7 @@ def test_each_page_of_the_documentation_is_there(site: Path) -> None:
 
 def test_a_command_page_has_each_option_with_what_it_must_be(site: Path) -> None:
     page = (site / "reference" / "run.html").read_text(encoding="utf-8")
-    for words in ("--tensor-parallel", "a whole number from 1 up", "harness run [OPTIONS]", "one of merge, live"):
+    for words in ("--tensor-parallel", "a whole number from 1 up", "harness run [OPTIONS]", "one of auto, merge, live"):
         assert words in page
     page = (site / "reference" / "tune.html").read_text(encoding="utf-8")
     assert '<h2 id="harness-tune-top">' in page
