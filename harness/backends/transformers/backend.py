@@ -7,13 +7,13 @@ function of the requests and the token budget; an out-of-memory error halves wha
 from __future__ import annotations
 
 import gc
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.backends.limits import end_ids, window_of, window_warning
 from harness.backends.transformers.decoding import Output, choose
 from harness.backends.transformers.engines import PlainEngine, SharedEngine, engine_of
-from harness.backends.transformers.jobs import encode_prompts, make_jobs, parts, rows_of
+from harness.backends.transformers.jobs import Job, Read, encode_prompts, make_jobs, parts, read, rows_of
 from harness.backends.transformers.prefix_tree import Batch, Row, Segment, plan
 from harness.backends.transformers.self_check import is_out_of_memory
 from harness.errors import ModelError
@@ -88,9 +88,10 @@ class TransformersLM:
             yield empty
         for batch in self._batches(self._plan(rows), done):
             finished = []
-            for row, logits in self._compute(batch):
-                if jobs[row.request].read(row, logits) and row.request not in done:
-                    finished.append((row.request, jobs[row.request].response()))
+            for row, logprobs, greedy in self._compute(batch, jobs):
+                job = jobs[row.request]
+                if job.take(row.part, logprobs, greedy, row.reused) and row.request not in done:
+                    finished.append((row.request, job.response()))
             if finished:
                 yield finished
 
@@ -197,18 +198,15 @@ class TransformersLM:
             for node in ending.get(n, []):
                 node.memory = None
 
-    def _compute(self, batch: Batch) -> list[tuple[Row, torch.Tensor]]:
-        """(row, logits at its read positions [reads, vocabulary]) for all rows of a batch."""
+    def _compute(self, batch: Batch, jobs: Mapping[int, Job]) -> list[Read]:
+        """What is read from all rows of a batch."""
 
-        def run(passes: list[list[Segment]]) -> list[tuple[Row, torch.Tensor]]:
-            row_logits = []
+        def run(passes: list[list[Segment]]) -> list[Read]:
+            found = []
             for segments in passes:
-                logits, at = self.engine.prefill(segments, keep_rows=False), 0
-                for s in segments:
-                    if s.row is not None:
-                        row_logits.append((s.row, logits[at : at + s.row.reads]))
-                        at += s.row.reads
-            return row_logits
+                rows = [s.row for s in segments if s.row is not None]
+                found += read(jobs, rows, self.engine.prefill(segments, keep_rows=False))
+            return found
 
         return self._with_memory(batch.passes, run)
 

@@ -129,15 +129,16 @@ def choose(logits: torch.Tensor, outputs: Sequence[Output]) -> list[int]:
     """The next token of each row. logits [rows, vocabulary], float32. Temperature 0 takes the first
     maximum; otherwise the nucleus of probability top_p (Holtzman et al. 2020), by the row's own draw. Rows whose
     logits are not numbers are marked as broken (the maximum of such a row is NaN or infinite)."""
+    import torch
+
     best = logits.argmax(dim=-1)
-    for output, sound in zip(outputs, logits.gather(1, best[:, None])[:, 0].isfinite().tolist(), strict=True):
-        output.broken = not sound
-    tokens = best.tolist()
+    sound = logits.gather(1, best[:, None])[:, 0].isfinite()
+    tokens, is_sound = torch.stack([best, sound.to(best.dtype)]).tolist()  # both at once: the device is waited for
+    for output, finite in zip(outputs, is_sound, strict=True):
+        output.broken = not finite
     rows = [i for i, o in enumerate(outputs) if o.sampling.temperature > 0 and not o.broken]
     if not rows:
         return tokens
-    import torch
-
     temperature = torch.tensor([outputs[i].sampling.temperature for i in rows], device=logits.device)
     top_p = torch.tensor([outputs[i].sampling.top_p for i in rows], device=logits.device, dtype=torch.float64)
     draws = torch.tensor([outputs[i].uniform() for i in rows], device=logits.device, dtype=torch.float64)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import torch
 
 PART = 500  # requests, at least, that are tokenised and planned together
+NUMBERS = 2**22  # logits that are summed at once
+Read = tuple[Row, list[float], list[bool]]  # log-probabilities, and whether greedy decoding would say it
 
 
 def parts(which: list[int], requests: Sequence[Request]) -> Iterator[list[int]]:
@@ -58,22 +60,6 @@ class Job:
         self.greedy: dict[int, list[bool]] = {}
         self.asked = self.reused = 0
 
-    def read(self, row: Row, logits: torch.Tensor) -> bool:
-        """Take a row's logits [reads, vocabulary]; True when the request has all it needs."""
-        import torch
-
-        best = logits.argmax(dim=-1)
-        norm = torch.logsumexp(logits, dim=-1)
-        norm = norm.masked_fill(~norm.isfinite(), math.nan)  # one infinite logit spoils all of its position
-        if self.one_position:
-            ids = torch.tensor(self.targets[0], device=logits.device)
-            logprobs = logits[0, ids] - norm[0]
-            return self.take(0, logprobs.tolist(), (ids == best[0]).tolist(), row.reused)
-        ids = torch.tensor(self.targets[row.part], device=logits.device, dtype=torch.long)
-        logprobs = (logits[: len(ids)].gather(1, ids[:, None])[:, 0] - norm[: len(ids)]).double()
-        greedy = bool((ids == best[: len(ids)]).all())
-        return self.take(row.part, [logprobs.sum().item()], [greedy], row.reused)
-
     def take(self, part: int, logprobs: list[float], greedy: list[bool], reused: int) -> bool:
         """Take what was read from one row; True when the request has all it needs."""
         self.asked += len(self.rows[part][0])
@@ -99,6 +85,47 @@ class Job:
             reused=self.reused,
             warnings=warnings,
         )
+
+
+def read(jobs: Mapping[int, Job], rows: Sequence[Row], logits: torch.Tensor) -> list[Read]:
+    """What is asked of the rows of one pass, from logits [reads of all rows, vocabulary]. Everything is read at once:
+    the device is waited for here."""
+    import torch
+
+    places: list[int] = []  # of each target, in `logits`
+    targets: list[int] = []
+    at = 0
+    for row in rows:
+        job = jobs[row.request]
+        own = job.targets[row.part]
+        places += [at] * len(own) if job.one_position else range(at, at + len(own))
+        targets += own
+        at += row.reads
+    if not targets:
+        return []
+    best, norm = _best_and_norm(logits)
+    place, target = torch.tensor([places, targets], device=logits.device)
+    values = (logits[place, target] - norm[place]).double()
+    logprobs, is_best = torch.stack([values, (best[place] == target).double()]).tolist()
+    found: list[Read] = []
+    begin = 0
+    for row in rows:
+        job = jobs[row.request]
+        end = begin + len(job.targets[row.part])
+        own_logprobs, greedy = logprobs[begin:end], [bool(value) for value in is_best[begin:end]]
+        found.append((row, own_logprobs, greedy) if job.one_position else (row, [sum(own_logprobs)], [all(greedy)]))
+        begin = end
+    return found
+
+
+def _best_and_norm(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of each position the likeliest token and the log of the sum, some positions at a time: the sum takes a copy."""
+    import torch
+
+    size = max(1, NUMBERS // logits.shape[-1])
+    best = torch.cat([part.argmax(dim=-1) for part in logits.split(size)])
+    norm = torch.cat([torch.logsumexp(part, dim=-1) for part in logits.split(size)])
+    return best, norm.masked_fill(~norm.isfinite(), math.nan)  # one infinite logit spoils all of its position
 
 
 def rows_of(jobs: Mapping[int, Job]) -> list[Row]:

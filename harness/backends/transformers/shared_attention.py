@@ -7,6 +7,7 @@ FlashAttention, Dao et al. 2022, section 3.1). Keys and values live here, not in
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.compat import flash_attention
@@ -62,7 +63,10 @@ def merge(out: torch.Tensor, lse: torch.Tensor, more: torch.Tensor, more_lse: to
 
 
 class Pass:
-    """One forward pass over packed segments, ancestors before descendants."""
+    """One forward pass over packed segments, ancestors before descendants.
+
+    What can be known before the pass is computed here, of plain numbers: a layer that asks the device for one waits
+    until it has done all that it was given."""
 
     def __init__(self, segments: list[Segment], device: torch.device | str) -> None:
         import torch
@@ -74,26 +78,29 @@ class Pass:
             self.bounds[id(s)] = (at, at + len(s.ids))
             at += len(s.ids)
         self.tokens = at
-        positions = [p for s in segments for p in range(s.start, s.start + len(s.ids))]
-        self.positions = torch.tensor(positions, device=device)
+        self.positions = torch.tensor(
+            [p for s in segments for p in range(s.start, s.start + len(s.ids))], device=device
+        )
         self.ids = torch.tensor([t for s in segments for t in s.ids], device=device)
         self.spans = self._spans()
         self.groups = self._groups(device)
 
-    def _spans(self) -> list[tuple[Segment, int, int]]:
-        """(ancestor, from, to): the packed tokens that see all of it. One run each, for segments are in
-        depth-first order."""
-        runs: dict[int, tuple[Segment, int, int]] = {}
+    def _spans(self) -> list[tuple[Segment, int, int, int]]:
+        """(ancestor, from, to, last): the packed tokens that see all of it, and the last of their positions. One run
+        each, for segments are in depth-first order."""
+        runs: dict[int, tuple[Segment, int, int, int]] = {}
         for s in self.segments:
             lo, hi = self.bounds[id(s)]
+            last = s.start + len(s.ids) - 1
             for node in s.ancestors():
                 known = runs.get(id(node))
-                runs[id(node)] = (node, lo if known is None else known[1], hi)
+                runs[id(node)] = (node, lo, hi, last) if known is None else (node, known[1], hi, max(known[3], last))
         return list(runs.values())
 
-    def _groups(self, device: Any) -> list[tuple[torch.Tensor | None, torch.Tensor | None, int, int]]:
+    def _groups(self, device: Any) -> list[_Group | tuple[int, int]]:
         """Segments of like length attend to themselves together, padded to the longest of the group
-        (in attention only: no padded position goes through the model)."""
+        (in attention only: no padded position goes through the model). One that is alone is its bounds."""
+        import numpy as np
         import torch
 
         ordered = sorted(self.segments, key=lambda s: len(s.ids))
@@ -103,18 +110,18 @@ class Pass:
                 groups[-1].append(s)
             else:
                 groups.append([s])
-        out: list[tuple[torch.Tensor | None, torch.Tensor | None, int, int]] = []
+        out: list[_Group | tuple[int, int]] = []
         for g in groups:
             if len(g) == 1:
-                out.append((None, None, *self.bounds[id(g[0])]))
+                out.append(self.bounds[id(g[0])])
                 continue
-            longest = len(g[-1].ids)
-            starts = torch.tensor([self.bounds[id(s)][0] for s in g])
-            lengths = torch.tensor([len(s.ids) for s in g])
-            steps = torch.arange(longest)
-            real = steps < lengths[:, None]
-            index = (starts[:, None] + torch.minimum(steps, lengths[:, None] - 1)).to(device)
-            out.append((index, real.to(device), len(g), longest))
+            starts = np.array([self.bounds[id(s)][0] for s in g])[:, None]
+            lengths = np.array([len(s.ids) for s in g])[:, None]
+            steps = np.arange(len(g[-1].ids))
+            real = steps < lengths
+            index = starts + np.minimum(steps, lengths - 1)
+            parts = (index, index[real], np.flatnonzero(real))
+            out.append(_Group(*(torch.tensor(part, device=device) for part in parts)))
         return out
 
     def attend(
@@ -129,24 +136,35 @@ class Pass:
                 s.memory[layer] = (k[:, lo:hi].contiguous(), v[:, lo:hi].contiguous())
         out = torch.empty_like(q)
         lse = torch.empty(q.shape[:2], dtype=torch.float32, device=q.device)
-        for index, real, a, b in self.groups:
-            if index is None or real is None:
+        for group in self.groups:
+            if isinstance(group, _Group):
+                o, x = _attend_self(q[:, group.index], k[:, group.index], v[:, group.index], scale, window)
+                out[:, group.packed] = o.flatten(1, 2)[:, group.real]
+                lse[:, group.packed] = x.flatten(1, 2)[:, group.real]
+            else:
+                a, b = group
                 o, x = _attend_self(
                     q[:, a:b].unsqueeze(1), k[:, a:b].unsqueeze(1), v[:, a:b].unsqueeze(1), scale, window
                 )
                 out[:, a:b], lse[:, a:b] = o[:, 0], x[:, 0]
-            else:
-                o, x = _attend_self(q[:, index], k[:, index], v[:, index], scale, window)
-                out[:, index[real]], lse[:, index[real]] = o[:, real], x[:, real]
-        for node, lo, hi in self.spans:
+        for node, lo, hi, last in self.spans:
             if id(node) in self.bounds:
                 a, b = self.bounds[id(node)]
                 nk, nv = k[:, a:b], v[:, a:b]
             else:
                 nk, nv = node.memory[layer]
-            o, x = _attend_ancestor(q[:, lo:hi], nk, nv, scale, window, self.positions[lo:hi], node.start)
+            o, x = _attend_ancestor(q[:, lo:hi], nk, nv, scale, window, self.positions[lo:hi], last, node.start)
             merge(out[:, lo:hi], lse[:, lo:hi], o, x)
         return out
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Segments that attend to themselves together."""
+
+    index: torch.Tensor  # [segments, longest] packed places; what is beyond a segment's end is its last one
+    packed: torch.Tensor  # [tokens] the places that are no padding
+    real: torch.Tensor  # [tokens] where they stand in the flattened `index`
 
 
 def _attend_ancestor(
@@ -156,12 +174,14 @@ def _attend_ancestor(
     scale: float,
     window: int | None,
     positions: torch.Tensor,
+    last: int,
     start: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """As _attend_all, as far back as the window reaches. `positions` [n] of the queries, `start` of the keys."""
+    """As _attend_all, as far back as the window reaches. `positions` [n] of the queries, `last` of these,
+    `start` of the keys."""
     import torch
 
-    if window is None or int(positions.max()) - start < window:
+    if window is None or last - start < window:
         return _attend_all(q, k, v, scale)
     keys = torch.arange(start, start + k.shape[1], device=q.device)
     visible = positions[:, None] - keys[None, :] < window
@@ -198,9 +218,10 @@ class Decode:
         self.segments = segments
         memories = [s.memory for s in segments]
         device = next(iter(memories[0].values()))[0].device
-        self.starts = torch.tensor([s.start for s in segments], device=device)
-        self.lengths = torch.tensor([len(s.ids) for s in segments], device=device)
-        room = max(len(s.ids) for s in segments) + 32
+        self._places = [(s.start, len(s.ids)) for s in segments]  # what the tensors hold, known without asking them
+        self.starts = torch.tensor([start for start, _ in self._places], device=device)
+        self.lengths = torch.tensor([length for _, length in self._places], device=device)
+        room = max(length for _, length in self._places) + 32
         self.buffers: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         for layer in memories[0]:
             pair = []
@@ -217,12 +238,14 @@ class Decode:
         self._refresh()
 
     def _refresh(self) -> None:
-        """(ancestor, from row, to row) for the rows that are left."""
-        runs: dict[int, tuple[Segment, int, int]] = {}
+        """(ancestor, from row, to row, last position) for the rows that are left."""
+        runs: dict[int, tuple[Segment, int, int, int]] = {}
         for row, s in enumerate(self.segments):
+            last = sum(self._places[row])
             for node in s.ancestors():
                 known = runs.get(id(node))
-                runs[id(node)] = (node, row if known is None else known[1], row + 1)
+                first, most = (row, last) if known is None else (known[1], max(known[3], last))
+                runs[id(node)] = (node, first, row + 1, most)
         self.spans = list(runs.values())
 
     @property
@@ -233,6 +256,8 @@ class Decode:
     def advance(self) -> None:
         """The tokens that went in are part of the rows now."""
         self.lengths += 1
+        self._places = [(start, length + 1) for start, length in self._places]
+        self.spans = [(node, lo, hi, last + 1) for node, lo, hi, last in self.spans]
 
     def keep(self, rows: list[int]) -> None:
         """Go on with these rows only."""
@@ -240,6 +265,7 @@ class Decode:
 
         index = torch.tensor(rows, device=self.starts.device)
         self.segments = [self.segments[r] for r in rows]
+        self._places = [self._places[r] for r in rows]
         self.starts, self.lengths = self.starts[index], self.lengths[index]
         self.buffers = {n: (k[:, index], v[:, index]) for n, (k, v) in self.buffers.items()}
         self._refresh()
@@ -251,7 +277,7 @@ class Decode:
         import torch
 
         keys, values = self.buffers[layer]
-        needed = int(self.lengths.max()) + 1
+        needed = max(length for _, length in self._places) + 1
         if needed > keys.shape[2]:
             grown = [torch.nn.functional.pad(x, (0, 0, 0, max(32, x.shape[2] // 2))) for x in (keys, values)]
             keys, values = grown
@@ -269,8 +295,9 @@ class Decode:
         o, x = attend_plain(grouped, keys[:, :, :needed], values[:, :, :needed], scale, visible[None, :, None, :])
         out = o.transpose(1, 2).reshape(heads, count, d)
         lse = x.transpose(1, 2).reshape(heads, count)
-        for node, lo, hi in self.spans:
+        positions = self.positions
+        for node, lo, hi, last in self.spans:
             nk, nv = node.memory[layer]
-            o, x = _attend_ancestor(q[:, lo:hi], nk, nv, scale, window, self.positions[lo:hi], node.start)
+            o, x = _attend_ancestor(q[:, lo:hi], nk, nv, scale, window, positions[lo:hi], last, node.start)
             merge(out[:, lo:hi], lse[:, lo:hi], o, x)
         return out

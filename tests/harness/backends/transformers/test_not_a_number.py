@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.backends.transformers.decoding import Output, choose
-from harness.backends.transformers.jobs import Job
+from harness.backends.transformers.jobs import Job, read
 from harness.backends.transformers.prefix_tree import Row
 from harness.evaluation.no_answer import ALL_IMPOSSIBLE, NOT_A_NUMBER, why_no_choice, why_none
 from harness.types import Generate, Prompt, Sampling
@@ -61,15 +61,19 @@ def logprob(logits: torch.Tensor, target: int) -> float:
 )
 def test_log_probabilities(places: dict[Any, float], seed: int, options: list[list[int]]) -> None:
     """Each option is read at its first positions of four; options of one token each are read at one."""
+    import torch
+
     _, logits = logits_with(places, seed)
     one_position = all(len(option) == 1 for option in options)
     if one_position:
         job = Job([([1], 1)], [[option[0] for option in options]], True, ())
-        job.read(Row([1], 1, 0, 0), logits)
+        rows, read_from = [Row([1], 1, 0, 0)], logits[:1]
     else:
         job = Job([([1], len(option)) for option in options], options, False, ())
-        for part in range(len(options)):
-            job.read(Row([1], 1, 0, part), logits)
+        rows = [Row([1], len(option), 0, part) for part, option in enumerate(options)]
+        read_from = torch.cat([logits[: len(option)] for option in options])
+    for row, logprobs, greedy in read({0: job}, rows, read_from):
+        job.take(row.part, logprobs, greedy, row.reused)
     response = job.response()
     broken = [any(spoils(at, places) for at in range(len(option))) for option in options]
     for option, value, is_broken in zip(options, response.logprobs, broken, strict=True):
