@@ -78,13 +78,15 @@ class Steps:
         passed: Callable[[float, Sequence[float]], None] = lambda share, tokens: None,
     ) -> Tensor:
         """Of one step, `micro` rows at a time: gradients where the adapters hold them, and for each group of rows
-        [loss, tokens, padding]. In a process of several, this process's part of all that. `passed` is told after each
-        pass the share of the step that is done, and of each group the tokens."""
+        [loss, tokens, padding], on the device. In a process of several, this process's part of all that. `passed` is
+        told after each pass the share of the step that is done, and of each group the tokens."""
         import torch
 
         device = str(model.device)
         responses = torch.tensor([[sum(row.responses for row in group)] for group in groups], device=device)
-        sums = torch.zeros(len(groups), 3, dtype=torch.float64)
+        # losses stay on the device until the step's end: to read one is to wait for all that was begun
+        total = torch.zeros(len(groups), dtype=torch.float64, device=device)
+        tokens, padding = [0.0] * len(groups), [0.0] * len(groups)
         own = max(1, micro // len(groups))
         if self.workers is not None:
             own = min(own, -(-len(groups[0]) // self.workers.num_processes))
@@ -103,12 +105,13 @@ class Steps:
                 torch.zeros(len(groups), 1, device=device, dtype=nats.dtype).index_add(0, of, nats[:, None]) / responses
             )
             losses.sum().backward()
-            tokens = torch.tensor([sum(len(row.ids) for row in part) for part in parts])
-            sums[:, 0] += losses.detach()[:, 0].double().cpu()
-            sums[:, 1] += tokens
-            sums[:, 2] += made.ids.numel() / len(groups) - tokens
-            passed(number / len(chunks), (sums[:, 1] * processes).tolist())
-        return sums
+            total += losses.detach()[:, 0].double()
+            for k, part in enumerate(parts):
+                own_tokens = sum(len(row.ids) for row in part)
+                tokens[k] += own_tokens
+                padding[k] += made.ids.numel() / len(groups) - own_tokens
+            passed(number / len(chunks), [processes * count for count in tokens])
+        return torch.stack([total, *torch.tensor([tokens, padding], dtype=torch.float64, device=device)], 1)
 
     def _agreed(self, sums: Tensor | None) -> bool:
         """Had every process memory enough?"""
