@@ -7,14 +7,14 @@ that is taken away leaves what was measured. A step that fails is written down w
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bench import common
+from bench.record import Record, step
 
 SHAPE_7B = {  # LLaMA-2-7B's
     "vocab_size": 32_000,
@@ -34,24 +34,33 @@ def model_7b() -> Path:
     """7B-shaped, random weights, bfloat16, with the measurements' tokenizer; 13 GB on disk."""
     folder = common.WORK / "7b"
     if not (folder / "tokenizer.json").exists():
-        import torch
-        from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+        from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(common.model())
         ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
-        torch.manual_seed(0)
-        torch.set_default_dtype(torch.bfloat16)
-        with torch.device("cuda"):
-            model = LlamaForCausalLM(LlamaConfig(**SHAPE_7B, **ids))
-        model.save_pretrained(folder)
+        random_llama({**SHAPE_7B, **ids}, "cuda", "bfloat16").save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     return folder
 
 
-def device() -> dict[str, Any]:
+def random_llama(shape: Mapping[str, Any], device: str, dtype: str) -> Any:
+    """A Llama with random weights that are made on the device."""
     import torch
-    import transformers
-    import vllm
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    usual = torch.get_default_dtype()
+    torch.set_default_dtype(getattr(torch, dtype))
+    try:
+        with torch.device(device):
+            return LlamaForCausalLM(LlamaConfig(**shape))
+    finally:
+        torch.set_default_dtype(usual)
+
+
+def card() -> dict[str, Any]:
+    """SystemExit where there is none."""
+    import torch
 
     if not torch.cuda.is_available():
         raise SystemExit("There is no GPU here; these measurements are of one. (On a CPU: make test-vllm.)")
@@ -60,26 +69,21 @@ def device() -> dict[str, Any]:
         "devices": torch.cuda.device_count(),
         "memory_gb": round(torch.cuda.get_device_properties(0).total_memory / 1e9, 1),
         "cuda": torch.version.cuda,
+    }
+
+
+def device() -> dict[str, Any]:
+    import torch
+    import transformers
+    import vllm
+
+    return {
+        **card(),
         "vllm": vllm.__version__,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def step(command: list[str]) -> dict[str, Any]:
-    """A process: seconds, how it ended, its standard output, and the end of its standard error where it failed."""
-    began = time.perf_counter()
-    done = subprocess.run(
-        command, cwd=common.ROOT, env=common.environment(), capture_output=True, text=True, check=False
-    )
-    shown = ["python", *command[1:]] if command[0] == sys.executable else command
-    record = {
-        "command": " ".join(shown),
-        "seconds": round(time.perf_counter() - began, 1),
-        "exit_code": done.returncode,
-    }
-    return {**record, "said": done.stdout} if done.returncode == 0 else {**record, "failed": done.stderr[-3000:]}
 
 
 def measured(tasks: str, backend: str, *options: str) -> dict[str, Any]:
@@ -100,24 +104,18 @@ def measured(tasks: str, backend: str, *options: str) -> dict[str, Any]:
 
 def main(out: Path) -> None:
     common.WORK.mkdir(exist_ok=True)
-    report: dict[str, Any] = {"machine": device()}
-
-    def note(name: str, figures: dict[str, Any]) -> None:
-        report[name] = figures
-        temporary = out.with_suffix(".tmp")
-        temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(out)
-        sys.stdout.write(f"{name}: {json.dumps({k: v for k, v in figures.items() if k not in ('said', 'failed')})}\n")
-        sys.stdout.flush()
-
+    out.unlink(missing_ok=True)
+    record = Record(out)
+    record.note("machine", device())
+    note = record.note
     note("parity", step([sys.executable, "-m", "pytest", "-m", "vllm", "-s", "-q", "tests/harness/backends"]))
     note("fewer tokens than lm-eval", step([sys.executable, "-m", "bench.vllm_mmlu"]))
     note("mmlu, vllm", measured("mmlu", "vllm"))
     note("mmlu, transformers", measured("mmlu", "transformers"))
     note("whole suite, vllm", measured(SUITE, "vllm"))
     note("training", step([sys.executable, "-m", "bench.training.gpu_training"]))
-    if report["machine"]["devices"] > 1:
-        many = str(report["machine"]["devices"])
+    if record.figures["machine"]["devices"] > 1:
+        many = str(record.figures["machine"]["devices"])
         note("mmlu, tensor parallel", measured("mmlu", "vllm", "--tensor-parallel", many))
         note("mmlu, data parallel", measured("mmlu", "vllm", "--data-parallel", many))
 

@@ -11,25 +11,83 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.common import say
 from bench.training.base import study_splits
-from tuning.types import Hyperparameters, Trained, TrialError
+from tuning.types import Hyperparameters, Phase, Step, Trained, TrialError
+
+if TYPE_CHECKING:
+    from tuning.training.train import Trainer
 
 RANK, TRIALS, BATCH = 512, 4, 16
 PAPER_ROWS, PAPER_EPOCHS, PAPER_TRIALS = 53_610, 2, 100  # round 2 of arXiv 2312.00949
 
 
-def hypers() -> list[Hyperparameters]:
+def hypers(
+    rank: int = RANK, trials: int = TRIALS, batch: int = BATCH, modules: tuple[str, ...] = ("q_proj", "v_proj")
+) -> list[Hyperparameters]:
     """They differ in what may differ in a pack."""
-    rates = [1e-4 * 2**n for n in range(TRIALS)]
-    return [Hyperparameters(rank=RANK, alpha=float(RANK), dropout=0.0, lr=lr, batch=BATCH, epochs=1) for lr in rates]
+    first = Hyperparameters(rank, float(rank), 0.0, lr=1e-4, target_modules=modules, epochs=1, batch=batch)
+    return [replace(first, lr=first.lr * 2**n) for n in range(trials)]
 
 
-def figures(done: list[Trained | TrialError], rows: int) -> dict[str, Any]:
-    """Of four trials. `seconds` hold training and validation. Raises the first failure."""
+class Stopwatch:
+    """When each step of each trial had ended, and the tokens until then. The first step pays for what is made once."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._tokens: dict[int, int] = {}
+        self._seen: dict[int, list[tuple[float, int]]] = {}
+        trainer.on_phase = self._on_phase
+
+    def _on_phase(self, phase: Phase) -> None:
+        if phase.name == "training":
+            self._tokens[phase.place or 0] = phase.tokens
+
+    def on_step(self, place: int, step: Step) -> None:
+        self._seen.setdefault(place, []).append((time.perf_counter(), self._tokens[place]))
+
+    def rate(self) -> float | None:
+        """Tokens a second of all places together, without their first step; None where there was one step."""
+        rates = [
+            (seen[-1][1] - seen[0][1]) / (seen[-1][0] - seen[0][0]) for seen in self._seen.values() if len(seen) > 1
+        ]
+        return sum(rates) if rates else None
+
+
+def alone(trainer: Trainer, trials: Sequence[Hyperparameters], fraction: float, folder: Path) -> dict[str, Any]:
+    """Figures of the trials one after the other, on `fraction` of the trainer's rows."""
+    rates, done = [], []
+    for number, hyper in enumerate(trials):
+        watch = Stopwatch(trainer)
+        done.append(trainer.train(hyper, fraction, 0, folder / str(number), partial(watch.on_step, 0)))
+        rates.append(watch.rate())
+    known = [rate for rate in rates if rate is not None]
+    return {
+        "step_tokens_per_second": sum(known) / len(known) if known else None,
+        **figures(done, round(len(trainer.splits.train) * fraction)),
+    }
+
+
+def together(trainer: Trainer, trials: Sequence[Hyperparameters], fraction: float, folder: Path) -> dict[str, Any]:
+    """The same of the trials packed into one pass through the base."""
+    watch = Stopwatch(trainer)
+    places = [folder / f"packed-{number}" for number in range(len(trials))]
+    done = trainer.train_packed(trials, fraction, [0] * len(trials), places, watch.on_step)
+    return {
+        "step_tokens_per_second": watch.rate(),
+        **figures(done, round(len(trainer.splits.train) * fraction)),
+    }
+
+
+def figures(done: Sequence[Trained | TrialError], rows: int) -> dict[str, Any]:
+    """Of several trials. `seconds` hold all of a trial: attaching, training, validation, writing. Raises the first
+    failure."""
     for outcome in done:
         if isinstance(outcome, TrialError):
             raise SystemExit(f"a trial failed: {outcome}")
@@ -58,15 +116,10 @@ def main(base: str | None = None, fraction: str = "1", device: str = "cuda") -> 
     splits = study_splits()
     rows = round(len(splits.train) * float(fraction))
     settings = TrainSettings(device=device, dtype="bfloat16", micro_batch=BATCH)
+    trainer = Trainer(resolve(base), splits, settings)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(resolve(base), splits, settings)
-        places = [Path(folder) / str(n) for n in range(2 * TRIALS)]
         trainer.train(hypers()[0], 0.05, 0, Path(folder) / "warm")  # kernels, caches
-        alone: list[Trained | TrialError] = [
-            trainer.train(hyper, float(fraction), 0, to) for hyper, to in zip(hypers(), places, strict=False)
-        ]
-        packed = trainer.train_packed(hypers(), float(fraction), [0] * TRIALS, places[TRIALS:])
-    one, many = figures(alone, rows), figures(packed, rows)
+        one, many = (part(trainer, hypers(), float(fraction), Path(folder)) for part in (alone, together))
     say(
         bench="gpu training",
         base=Path(base).name,
