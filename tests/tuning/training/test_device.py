@@ -94,7 +94,7 @@ def test_a_step_goes_through_without_a_wait(trainer: Trainer, model: Any, packed
 def test_a_wait_in_a_micro_batch_is_found(
     trainer: Trainer, model: Any, monkeypatch: pytest.MonkeyPatch, wait: Any
 ) -> None:
-    usual = steps.response_nll
+    usual = likelihood.response_nll
 
     def waiting(model: Any, rows: Any) -> Any:
         nats = usual(model, rows)
