@@ -12,7 +12,7 @@ from harness.cli.options import DEFAULT_DB, Db, Json, print_json
 
 if TYPE_CHECKING:
     from harness.evaluation.compare import Comparison, TaskResult
-    from harness.evaluation.gating import Gated
+    from harness.evaluation.sampling.gating import Gated
     from harness.results import RunRow, Store
 
 CODES = {"pass": 0, "fail": 1, "undecided": 2, "not yet": 2}
@@ -45,7 +45,7 @@ def gate(
     stands how far off the limit a drop has to be to be told."""
     from harness.errors import IncompleteError, UsageError
     from harness.evaluation.compare import results
-    from harness.evaluation.gating import gated, overall, sentence
+    from harness.evaluation.sampling.gating import gated, overall, sentence
     from harness.results import Store
 
     if (candidate is None) == (model is None):
@@ -103,10 +103,10 @@ def _measured(
 ) -> str:
     """The id of the run that measured the model as the baseline was, as far as is needed. What a part of the items can
     tell is said first, on the standard error where the output is one document."""
-    from harness.evaluation.candidate import candidate_options
     from harness.evaluation.compare import results
-    from harness.evaluation.gating import foretold
     from harness.evaluation.run import run
+    from harness.evaluation.sampling.candidate import candidate_options
+    from harness.evaluation.sampling.gating import foretold
     from harness.progress import shown
 
     options = candidate_options(baseline, model, base, max_drop, tasks, str(store.path))

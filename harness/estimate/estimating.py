@@ -16,7 +16,7 @@ from harness.estimate.ranges import NOTHING, Range
 from harness.evaluation.grading import grading_of
 from harness.evaluation.planning import Plan, make_plan
 from harness.evaluation.run import make_backend
-from harness.evaluation.stopping import rules_of
+from harness.evaluation.sampling.stopping import rules_of
 from harness.results import Store
 from harness.types import Rolling
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.errors import UsageError, suggest
-from harness.evaluation.compare_sampled import in_part
 from harness.evaluation.compare_values import Item, Tested, grouped, tested
+from harness.evaluation.sampling.compare_sampled import in_part
 from harness.stats import paired
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from harness import peak_memory
 from harness.evaluation.answering import Clock, answer_task
 from harness.evaluation.grading import Graded, grade_task, grading_of
 from harness.evaluation.planning import Plan, make_plan
-from harness.evaluation.sampled import TaskSampling, answer_sampled, samplings_of
-from harness.evaluation.stopping import rules_of
+from harness.evaluation.sampling.sampled import TaskSampling, answer_sampled, samplings_of
+from harness.evaluation.sampling.stopping import rules_of
 from harness.evaluation.summarizing import summarize
 from harness.models.training_record import chat_warnings
 from harness.progress import SILENT, Progress

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.evaluation.answering import Clock
     from harness.evaluation.grading import Graded
     from harness.evaluation.planning import Plan, TaskPlan
-    from harness.evaluation.sampled import TaskSampling
+    from harness.evaluation.sampling.sampled import TaskSampling
 
 
 def summarize(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from data.sources import DataError
 from harness import registry
 from harness.errors import StoreError, UsageError
-from harness.evaluation.compare_sampled import METHOD as SEQUENCE
 from harness.evaluation.rescoring import LM_EVAL, is_same, rescored
+from harness.evaluation.sampling.compare_sampled import METHOD as SEQUENCE
 from harness.exchange import manifest, store_files
 from harness.exchange.exported import ScoredRun, from_layout, from_store, from_tables
 from harness.exchange.manifest import Difference

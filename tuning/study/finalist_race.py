@@ -1,4 +1,4 @@
-"""`tune top --race`: the finalists of a study raced on benchmarks (harness/evaluation/race.py)."""
+"""`tune top --race`: the finalists of a study raced on benchmarks (harness/evaluation/sampling/race.py)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuning.study.finalists import Finalist
 from tuning.study.options import Options
 
 if TYPE_CHECKING:
-    from harness.evaluation.race_outcome import TaskRace
+    from harness.evaluation.sampling.race_outcome import TaskRace
     from harness.options import RunOptions
 
 
@@ -34,7 +34,7 @@ def race_all(
 ) -> tuple[list[dict[str, Any]], list[TaskRace]]:
     """`run_all`, where who cannot end among the best of a benchmark is asked no more of its items; and how each race
     ended."""
-    from harness.evaluation.race import Entrant, race
+    from harness.evaluation.sampling.race import Entrant, race
 
     store = Store(options.db)
     members: dict[str, list[tuple[Finalist, RunOptions]]] = {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.sources import DataError
 from harness.errors import HarnessError
-from harness.evaluation.compare_sampled import METHOD
+from harness.evaluation.sampling.compare_sampled import METHOD
 from harness.stats import intervals
 from harness.types import Item, Sample, Score
 from tuning.trace.links import Figure, Numbers, of_score

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.evaluation import looks
 from harness.evaluation.compare import Comparison
-from harness.evaluation.gating import overall, sentence, verdict
+from harness.evaluation.sampling import looks
+from harness.evaluation.sampling.gating import overall, sentence, verdict
 from harness.results import Store
 from harness.stats.drawing import Place, drawn, units
 from tests.harness.results import make

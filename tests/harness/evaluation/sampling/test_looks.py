@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from harness.evaluation import looks
 from harness.evaluation.planning import TaskPlan
+from harness.evaluation.sampling import looks
 from harness.stats.drawing import Place, drawn, units
 from harness.types import Choice, Generate, Item, Prompt, Request
 from tests.harness.tasks.capitals import Capitals

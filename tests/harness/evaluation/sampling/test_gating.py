@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from harness.evaluation.compare import TaskResult, compare
-from harness.evaluation.gating import NOT_YET, distance_told, early_verdict, gated, verdict
+from harness.evaluation.sampling.gating import NOT_YET, distance_told, early_verdict, gated, verdict
 from harness.results import SampleRow
 from harness.stats.intervals import wilson
 from harness.stats.sequences import MeanSequence
-from tests.harness.evaluation.test_compare_sampled import read
+from tests.harness.evaluation.sampling.test_compare_sampled import read
 
 ITEMS, BATCH, MAX_DROP = 600, 60, 1.0
 

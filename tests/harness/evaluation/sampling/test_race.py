@@ -14,8 +14,8 @@ import pytest
 from harness.errors import UsageError
 from harness.evaluation.compare import compare, results
 from harness.evaluation.planning import Options, Plan
-from harness.evaluation.race import Entrant, Outcome, race
 from harness.evaluation.run import Result, run
+from harness.evaluation.sampling.race import Entrant, Outcome, race
 from harness.progress import Progress
 from harness.results import Store
 from harness.stats.drawing import Place, drawn, units

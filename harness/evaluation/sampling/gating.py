@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
 from harness.evaluation.compare import MACRO, by_item, compare
-from harness.evaluation.compare_sampled import in_part
+from harness.evaluation.sampling.compare_sampled import in_part
 from harness.stats.intervals import Z
 from harness.stats.power import POWER, detectable
 

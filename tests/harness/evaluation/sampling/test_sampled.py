@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from harness.errors import IncompleteError, UsageError
-from harness.evaluation import looks
 from harness.evaluation.planning import Options, Plan
 from harness.evaluation.report import run_document
 from harness.evaluation.run import Result, run
+from harness.evaluation.sampling import looks
 from harness.results import Store
 from harness.stats.drawing import Place, drawn, units
 from tests.harness.evaluation.questions import Losses, Questions, Skilled, Texts

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from harness.errors import IncompleteError
 from harness.evaluation.answering import Scorer
 from harness.evaluation.compare import MACRO
-from harness.evaluation.looks import least_requests, look_at, looks
-from harness.evaluation.sampled_scores import sampled_scores
-from harness.evaluation.stopping import Items, Reading, StoppingRule
+from harness.evaluation.sampling.looks import least_requests, look_at, looks
+from harness.evaluation.sampling.sampled_scores import sampled_scores
+from harness.evaluation.sampling.stopping import Items, Reading, StoppingRule
 from harness.stats.drawing import Place, Unit, drawn, units
 from harness.stats.intervals import UNIT
 from harness.stats.sequences import MeanSequence
