@@ -124,6 +124,7 @@ def test_peaks_are_of_each_dtype() -> None:
     assert all(peak["peak_operations_per_second"] > 0 for peak in peaks)
 
 
+@pytest.mark.full
 def test_the_contract_suite_is_kept_on_a_device() -> None:
     from bench.gpu_short import contract
 
@@ -160,6 +161,7 @@ def test_training_alone_and_packed_of_a_shape_with_random_weights() -> None:
     assert min(each["operations_per_second"] for each in (one, many)) > 0
 
 
+@pytest.mark.full
 def test_trials_of_the_real_study_on_rows_at_hand(tmp_path: Path) -> None:
     rows = {"mix": "", "sizes": "24,8,8", "dtype": "float32"}
     (found,) = study.figures("tiny", "sample", tmp_path / "gpu.duckdb", "cpu", 4, **rows)
