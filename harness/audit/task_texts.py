@@ -11,7 +11,7 @@ from harness.tasks import Selected
 from harness.types import Choice, Loglikelihood, Request, Rolling
 
 _OPTION = re.compile(r"[ \t]*\(?([A-Za-z]|[0-9]{1,2})[.):][ \t]+(.*)")  # "A. text", "(A) text", "1) text"
-_HEADING = re.compile(r"\s*\w+( \w+)?:\s*")  # "Options:" before them
+_HEADING = re.compile(r"\s*(\w+ )?(options|choices|answers):\s*", re.IGNORECASE)  # "Options:" before them
 
 
 def task_texts(selected: Selected) -> list[ItemText]:

@@ -57,7 +57,7 @@ def test_a_template_that_a_model_does_not_have(tmp_path: Path) -> None:
 
 def test_the_prompt_set_of_a_ranking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from harness.options import OptionError, not_given
-    from judges.ranking import report
+    from judges.ranking import evidence
 
     for error, flag, argument in (
         (not_given("prompts", "one of a, b"), "--prompts must be given: one of a, b.", "prompts must be given: one of"),
@@ -67,7 +67,7 @@ def test_the_prompt_set_of_a_ranking(tmp_path: Path, monkeypatch: pytest.MonkeyP
         def gather(*_: object, error: UsageError = error) -> None:
             raise error
 
-        monkeypatch.setattr(report, "gather", gather)
+        monkeypatch.setattr(evidence, "gather", gather)
         assert cli("ranking", "--db", tmp_path / "s.duckdb")[::2] == (2, f"harness: {flag}\n")
         with pytest.raises(UsageError) as caught:
             harness.rank(db=tmp_path / "s.duckdb")

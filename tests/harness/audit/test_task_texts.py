@@ -24,6 +24,8 @@ def test_options_are_what_stands_behind_labels_in_order() -> None:
         ("1 alone", "both"),
     )
     assert split_options("A. Lincoln was born when?") == ("A. Lincoln was born when?", ())
+    assert split_options("Which?\nAnswer choices:\n(A) one\n(B) two") == ("Which?", ("one", "two"))
+    assert split_options("John says:\nA. one\nB. two") == ("John says:", ("one", "two"))
     assert split_options("Just a question") == ("Just a question", ())
 
 

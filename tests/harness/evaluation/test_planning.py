@@ -231,6 +231,6 @@ def test_options_are_all_in_the_commands_help():
 
     from harness.cli.run import run
 
-    switches = set(inspect.signature(run).parameters) - {"json", "plan", "context", "samples"}
+    switches = set(inspect.signature(run).parameters) - {"json", "plan", "context", "samples", "adapters"}
     assert switches == set(Options.model_fields)
     assert Options(model="m").replace(fresh=True).fresh

@@ -175,7 +175,7 @@ def test_partial_runs_are_marked_last_and_without_a_rank(store, monkeypatch):
 def test_sampled_runs_are_rows_by_themselves_and_say_of_how_many_items(store, monkeypatch):
     read = {"mmlu": {"items": 100, "of": 1200, "stopped": "at 100 items, as asked"}}
     scored(store, "whole", 0.4)
-    for minutes, value in enumerate((0.9, 0.8)):
+    for minutes, value in enumerate((0.9, 0.8), 1):
         sampled = {"status": "sampled", "partial": True, "totals": {"sampled": {"tasks": read}}}
         scored(store, "read", value, minutes=minutes, model_digest="the same", **sampled)
     page = draw("leaderboard", store.path, monkeypatch)
