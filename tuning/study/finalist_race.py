@@ -65,7 +65,7 @@ def check_race(row: StudyRow, tasks: str, bench_data: str | None) -> None:
     if flattered := sorted({part.task for part in parts} & asked):
         raise UsageError(
             f"{', '.join(flattered)} cannot be raced: the search of {row.name} chose trials by a part of its items. "
-            "Name other --tasks, or measure it whole without --race."
+            "Name other tasks, or measure it whole, without a race."
         )
 
 

@@ -55,7 +55,7 @@ def score_link(store: Store, run: RunRow, task: str, deep: bool = True) -> Link:
 def _why(run: RunRow) -> str:
     return {
         "running": ": the run is not finished, and the same command goes on.",
-        "sampled": ": a part of the items was drawn at random, and the same command without --until goes on.",
+        "sampled": ": a part of the items was drawn at random. Without a stopping rule the same command goes on.",
         "imported": ": the files that it was imported from have no more.",
     }.get(run.status, ".")
 
