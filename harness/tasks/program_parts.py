@@ -129,7 +129,10 @@ def _lent(others: Sequence[str], given: set[str]) -> list[Statement]:
 
 
 def _imports(text: str) -> bool:
-    return all(isinstance(statement, (ast.Import, ast.ImportFrom)) for statement in parse(text).body)
+    """False too of a statement that does not parse by itself: its last line ends in a backslash."""
+    return error_line(text) is None and all(
+        isinstance(statement, (ast.Import, ast.ImportFrom)) for statement in parse(text).body
+    )
 
 
 def statements(source: str) -> list[Statement]:

@@ -124,7 +124,7 @@ def test_wrong_arguments_are_sentences(given, sentence, db):
 
 
 def test_a_ranking_has_one_source(db):
-    with pytest.raises(UsageError, match="by=\"people,judges\" is none of people, judges, both"):
+    with pytest.raises(UsageError, match='by="people,judges" is none of people, judges, both'):
         harness.rank(by="people,judges", db=db)
     with pytest.raises(UsageError, match="no comparisons yet"):
         harness.rank(db=db)

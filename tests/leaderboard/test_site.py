@@ -98,7 +98,7 @@ def test_people_and_judges_are_ranked_apart(made):
     store, folder = made
     text = text_of(folder / "preference.html")
     for source in ("people", "judges"):
-        report = json_of("ranking", f"--{source}", "--db", store.path)
+        report = json_of("ranking", "--by", source, "--db", store.path)
         assert f"Ranked by {source}: {report['games']} games" in text
         for model in report["models"]:
             assert f"{model['name']} {model['strength']:+.2f} [{model['low']:+.2f}, {model['high']:+.2f}]" in text

@@ -7,7 +7,7 @@ import textwrap
 import warnings
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.tasks.programs import extract_program, fenced_blocks, longest_valid
@@ -93,6 +93,7 @@ def test_the_longest_run_of_lines_that_parses_wins(lines):
     ),
     st.sampled_from([PROMPT, "def f(x):\n", "not python(", ""]),
 )
+@example("A=0\\\n#\n01\ndef f():0", PROMPT)
 def test_any_text_gives_a_program_that_parses(text, prompt):
     assert parses(extract_program(text, prompt, "f"))
 
