@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import common, early_models
-from harness.evaluation.compare import MACRO, TaskResult, by_item, compare, results
+from harness.evaluation.compare import by_item, compare, results
 from harness.evaluation.run import run
 from harness.evaluation.sampling.gating import early_verdict, verdict
+from harness.evaluation.task_result import MACRO, TaskResult
 from harness.options import RunOptions
 from harness.results import Store
 from harness.stats.drawing import Place, drawn, units

@@ -13,7 +13,8 @@ import numpy as np
 
 from bench import common
 from bench.early import HOME, measure
-from harness.evaluation.compare import MACRO, TaskResult, by_item, compare, results
+from harness.evaluation.compare import by_item, compare, results
+from harness.evaluation.task_result import MACRO, TaskResult
 from harness.results import Store
 from harness.stats.drawing import Place, drawn, units
 from harness.stats.race import Race, looks

@@ -16,7 +16,7 @@ from leaderboard.theme import charts, theme
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from harness.evaluation.compare import TaskResult
+    from harness.evaluation.task_result import TaskResult
     from harness.results import RunRow
     from leaderboard.ranking.board import Board, Column, Row
     from leaderboard.ranking.board_table import View

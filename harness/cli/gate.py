@@ -11,8 +11,9 @@ import typer
 from harness.cli.options import DEFAULT_DB, Db, Json, print_json
 
 if TYPE_CHECKING:
-    from harness.evaluation.compare import Comparison, TaskResult
+    from harness.evaluation.compare import Comparison
     from harness.evaluation.sampling.gating import Gated
+    from harness.evaluation.task_result import TaskResult
     from harness.results import RunRow, Store
 
 CODES = {"pass": 0, "fail": 1, "undecided": 2, "not yet": 2}

@@ -5,17 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from harness.errors import UsageError, suggest
 from harness.evaluation.compare_values import Item, Tested, grouped, tested
 from harness.evaluation.sampling.compare_sampled import in_part
+from harness.evaluation.task_result import MACRO, TaskResult
 from harness.stats import paired
 
 if TYPE_CHECKING:
     from harness.results import RunRow, Store
 
-MACRO = "_macro"
 SAME = {
     "the task": "task",
     "the protocol": "protocol",
@@ -25,40 +25,6 @@ SAME = {
     "the system text": "system",
     "the data's digest": "data_digest",
 }
-
-
-class Answer(Protocol):
-    """What a comparison reads of a stored sample (`harness.results.rows.SampleRow`)."""
-
-    @property
-    def item(self) -> str: ...
-    @property
-    def group(self) -> str: ...
-    @property
-    def cluster(self) -> str: ...
-    @property
-    def metrics(self) -> Mapping[str, float]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class TaskResult:
-    """One task of one run. `settings` holds whatever else must be equal for scores to mean the same."""
-
-    run: str  # how people call the run
-    task: str
-    protocol: str
-    version: str
-    shots: int
-    chat: bool
-    system: str
-    data_digest: str
-    settings: Mapping[str, Any]
-    metric: str  # the one a leaderboard shows first; may end in "_macro"
-    partial: bool  # --limit
-    samples: Sequence[Answer]
-    read: int | None = None  # the items that were read, where a run has read a part of them in random order (--until)
-    items: int = 0  # all items that the run asks, where it has read a part
-    seed: int = 0  # of that order
 
 
 @dataclass(frozen=True, slots=True)

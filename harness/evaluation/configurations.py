@@ -18,7 +18,7 @@ from harness.errors import UsageError, suggest
 from harness.evaluation.compare import SAME, results
 
 if TYPE_CHECKING:
-    from harness.evaluation.compare import TaskResult
+    from harness.evaluation.task_result import TaskResult
     from harness.results import RunRow, Store, TaskRow
 
 MEMBER, SEED = "configuration=", "seed="

@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.evaluation.compare import MACRO
 from harness.evaluation.configurations import (
     Configuration,
     Part,
@@ -17,6 +16,7 @@ from harness.evaluation.configurations import (
     without_member_tags,
 )
 from harness.evaluation.report import score_document
+from harness.evaluation.task_result import MACRO
 
 if TYPE_CHECKING:
     from harness.results import RunRow, ScoreRow, Store, TaskRow

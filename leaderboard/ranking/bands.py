@@ -16,7 +16,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.evaluation.compare import MACRO
+from harness.evaluation.task_result import MACRO
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.cli.tables import interval
-from harness.evaluation.compare import MACRO
 from harness.evaluation.report import items_count, items_words, tokens_per_second
+from harness.evaluation.task_result import MACRO
 from leaderboard.app import state
 from leaderboard.html import tables
 from leaderboard.html.tables import Cell, Head

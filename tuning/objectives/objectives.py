@@ -30,7 +30,7 @@ from tuning.objectives.win_rate_objective import WinRate
 from tuning.types import Measured, Objective, ObjectiveFactory, Surroundings, TrialError
 
 if TYPE_CHECKING:
-    from harness.evaluation.compare import Answer
+    from harness.evaluation.task_result import Answer
     from harness.types import Score
     from tuning.store import Store
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.evaluation.compare import MACRO, TaskResult, by_item, places, results
+from harness.evaluation.compare import by_item, places, results
+from harness.evaluation.task_result import MACRO, TaskResult
 from tuning.objectives import objectives
 from tuning.pipeline.configurations import digest_of, is_default, loss_of, rules_of_searches
 from tuning.pipeline.preference import favourites

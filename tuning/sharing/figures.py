@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from harness.errors import UsageError
-from harness.evaluation.compare import MACRO, TaskResult, by_item, compare, places, results
+from harness.evaluation.compare import by_item, compare, places, results
 from harness.evaluation.rescoring import rescored
+from harness.evaluation.task_result import MACRO, TaskResult
 from harness.exchange.exported import ScoredRun
 from harness.exchange.verification import is_known
 from harness.stats.crossed import crossed, crossed_difference, reach_between

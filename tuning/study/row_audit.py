@@ -11,7 +11,8 @@ from data.instructions import Instruction
 from harness import tasks as known_tasks
 from harness.audit.audit import TaskAudit, audit
 from harness.errors import UsageError
-from harness.evaluation.compare import TaskResult, compare, results
+from harness.evaluation.compare import compare, results
+from harness.evaluation.task_result import TaskResult
 from tuning.objectives import objectives
 from tuning.store import Store, StudyRow
 from tuning.store.rows import BASE

@@ -13,7 +13,8 @@ from tuning.trace.links import Figure, Link, address, command, of_number, of_sco
 from tuning.trace.runs import run_link, samples_link, score_link
 
 if TYPE_CHECKING:
-    from harness.evaluation.compare import Comparison, TaskResult
+    from harness.evaluation.compare import Comparison
+    from harness.evaluation.task_result import TaskResult
     from harness.results import RunRow
 
 
@@ -115,7 +116,8 @@ def configuration_link(store: Store, name: str, runs: Sequence[RunRow], task: st
 def _over_seeds(results: Sequence[TaskResult]) -> Figure | None:
     import numpy as np
 
-    from harness.evaluation.compare import MACRO, by_item, places
+    from harness.evaluation.compare import by_item, places
+    from harness.evaluation.task_result import MACRO
     from harness.stats.crossed import crossed
 
     headline = results[0].metric

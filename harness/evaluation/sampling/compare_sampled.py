@@ -7,46 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from harness.errors import UsageError
 from harness.evaluation.compare_values import Tested
+from harness.evaluation.task_result import TaskResult
 from harness.stats.drawing import Place, Unit, drawn, units
 from harness.stats.sequences import MeanSequence
 
 METHOD = "sequence"
 GO_ON = "Go on with one of them to the end: its command without --until."
 Values = Mapping[str, float]  # of one metric, by item
-
-
-class Row(Protocol):
-    """A stored sample, as far as it is read here."""
-
-    @property
-    def item(self) -> str: ...
-    @property
-    def group(self) -> str: ...
-    @property
-    def cluster(self) -> str: ...
-
-
-class Side(Protocol):
-    """One task of one run (`harness.evaluation.compare.TaskResult`)."""
-
-    @property
-    def run(self) -> str: ...
-    @property
-    def task(self) -> str: ...
-    @property
-    def metric(self) -> str: ...
-    @property
-    def samples(self) -> Sequence[Row]: ...
-    @property
-    def read(self) -> int | None: ...
-    @property
-    def items(self) -> int: ...
-    @property
-    def seed(self) -> int: ...
 
 
 class Read(NamedTuple):
@@ -68,7 +39,7 @@ class Drawn(NamedTuple):
 
 
 def in_part(
-    every: Sequence[Side], values: Sequence[Values], drawn_for_macro: bool, macro: bool, by_group: bool
+    every: Sequence[TaskResult], values: Sequence[Values], drawn_for_macro: bool, macro: bool, by_group: bool
 ) -> list[tuple[str, Read]]:
     """By group ("all" is all items) one metric of two runs, of which one at least has read a part of its items.
     `drawn_for_macro`: the task's first metric is a mean of groups' means, `macro`: this one is. Nothing for a
@@ -94,7 +65,7 @@ def in_part(
     return [(group, read) for group, read in found if read is not None]
 
 
-def _two(every: Sequence[Side]) -> tuple[Side, Side]:
+def _two(every: Sequence[TaskResult]) -> tuple[TaskResult, TaskResult]:
     """The two runs, in whose order items were drawn. UsageError where they are more, or orders differ."""
     if len(every) != 2:
         several = ", ".join(side.run for side in every)
@@ -111,7 +82,7 @@ def _two(every: Sequence[Side]) -> tuple[Side, Side]:
     return a, b
 
 
-def _order(a: Side, b: Side, macro: bool) -> Drawn:
+def _order(a: TaskResult, b: TaskResult, macro: bool) -> Drawn:
     """`macro`: the first metric is a mean of groups' means, for which items were drawn. UsageError where the order
     cannot be told."""
     part, other = (b, a) if a.read is None else (a, b)

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
-from harness.evaluation.compare import MACRO, by_item, compare
+from harness.evaluation.compare import by_item, compare
 from harness.evaluation.sampling.compare_sampled import in_part
+from harness.evaluation.task_result import MACRO
 from harness.stats.intervals import Z
 from harness.stats.power import POWER, detectable
 
 if TYPE_CHECKING:
-    from harness.evaluation.compare import Comparison, TaskResult
+    from harness.evaluation.compare import Comparison
+    from harness.evaluation.task_result import TaskResult
     from harness.stats.sequences import MeanSequence
 
 

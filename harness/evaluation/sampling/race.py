@@ -15,13 +15,14 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
-from harness.evaluation.compare import MACRO, by_item, results
+from harness.evaluation.compare import by_item, results
 from harness.evaluation.compare_values import Item, tested
 from harness.evaluation.planning import Plan, TaskPlan, make_plan
 from harness.evaluation.sampling.race_outcome import Standing, TaskRace
 from harness.evaluation.sampling.sampled import TaskSampling
 from harness.evaluation.sampling.stopping import Items, more_is_better, why_whole
 from harness.evaluation.several import run_several
+from harness.evaluation.task_result import MACRO
 from harness.options.until import items_text
 from harness.progress import SILENT, Progress
 from harness.results import Store

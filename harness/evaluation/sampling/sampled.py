@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from harness.errors import IncompleteError
 from harness.evaluation.answering import Scorer
-from harness.evaluation.compare import MACRO
 from harness.evaluation.sampling.looks import least_requests, look_at, looks
 from harness.evaluation.sampling.sampled_scores import sampled_scores
 from harness.evaluation.sampling.stopping import Items, Reading, StoppingRule
+from harness.evaluation.task_result import MACRO
 from harness.stats.drawing import Place, Unit, drawn, units
 from harness.stats.intervals import UNIT
 from harness.stats.sequences import MeanSequence

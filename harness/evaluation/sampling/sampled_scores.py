@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from harness.evaluation.compare import MACRO
 from harness.evaluation.sampling.compare_sampled import METHOD
+from harness.evaluation.task_result import MACRO
 from harness.stats.drawing import Place, units
 from harness.stats.intervals import UNIT
 from harness.stats.sequences import MeanSequence

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from harness.errors import IncompleteError, UsageError
-from harness.evaluation.compare import MACRO, TaskResult, by_item, check_settings, results
+from harness.evaluation.compare import by_item, check_settings, results
 from harness.evaluation.grading import grading_of
 from harness.evaluation.sampling.gating import NOT_YET, early_verdict
+from harness.evaluation.task_result import MACRO, TaskResult
 from harness.options import OptionError
 from harness.options.until import UntilGate, UntilItems, UntilWidth, read_until
 from harness.stats.intervals import UNIT

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
-from harness.evaluation.compare import TaskResult, compare, compare_runs
+from harness.evaluation.compare import compare, compare_runs
+from harness.evaluation.task_result import TaskResult
 from harness.stats import paired
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from harness.errors import UsageError
-from harness.evaluation.compare import MACRO, TaskResult, compare
+from harness.evaluation.compare import compare
+from harness.evaluation.task_result import MACRO, TaskResult
 from harness.results import SampleRow
 from harness.stats.drawing import Place, drawn, units
 

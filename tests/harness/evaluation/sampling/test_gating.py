@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.evaluation.compare import TaskResult, compare
+from harness.evaluation.compare import compare
 from harness.evaluation.sampling.gating import NOT_YET, distance_told, early_verdict, gated, verdict
+from harness.evaluation.task_result import TaskResult
 from harness.results import SampleRow
 from harness.stats.intervals import wilson
 from harness.stats.sequences import MeanSequence

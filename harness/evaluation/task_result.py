@@ -1,0 +1,43 @@
+"""What comparisons read of a run: one task, with the values of its items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+MACRO = "_macro"  # ends the name of a metric that is the mean over groups
+
+
+class Answer(Protocol):
+    """What a comparison reads of a stored sample (`harness.results.rows.SampleRow`)."""
+
+    @property
+    def item(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def cluster(self) -> str: ...
+    @property
+    def metrics(self) -> Mapping[str, float]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """One task of one run. `settings` holds whatever else must be equal for scores to mean the same."""
+
+    run: str  # how people call the run
+    task: str
+    protocol: str
+    version: str
+    shots: int
+    chat: bool
+    system: str
+    data_digest: str
+    settings: Mapping[str, Any]
+    metric: str  # the one a leaderboard shows first; may end in "_macro"
+    partial: bool  # --limit
+    samples: Sequence[Answer]
+    read: int | None = None  # the items that were read, where a run has read a part of them in random order (--until)
+    items: int = 0  # all items that the run asks, where it has read a part
+    seed: int = 0  # of that order
