@@ -12,6 +12,7 @@ import json
 import math
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from bench.common import ROOT, environment, say
@@ -48,7 +49,7 @@ def main(step: str = "all") -> None:
         if step in ("all", "peer"):
             say(task=task.name, peer=peer(task)["scores"])
     if step in ("all", "page"):
-        figures = [figures_of(task) for task in TASKS]
+        figures = [figures_of(task) for task in TASKS if _of_peer(task).exists()]
         FIGURES.parent.mkdir(exist_ok=True)
         FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
         PAGE.write_text(page(figures), encoding="utf-8")
@@ -65,13 +66,17 @@ def ours(task: Published, limit: int) -> dict[str, Any]:
 
 def peer(task: Published) -> dict[str, Any]:
     """Scores, log-probabilities and seconds, kept once they are there."""
-    out = FOLDER / f"peer-{task.name}.json"
+    out = _of_peer(task)
     if not out.exists():
         module = [sys.executable, "-m", "bench.published.peer"]
         arguments = [task.task, str(FOLDER), str(OUT), str(PEER[task.name]), str(out)]
         subprocess.run([*module, *arguments], cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, check=True)
     document: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
     return document
+
+
+def _of_peer(task: Published) -> Path:
+    return FOLDER / f"peer-{task.name}.json"
 
 
 def figures_of(task: Published) -> dict[str, Any]:
