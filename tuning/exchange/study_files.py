@@ -28,6 +28,10 @@ _PRIVATE = (
     "DELETE FROM judges WHERE id NOT IN (SELECT judge FROM comparisons)",
     "UPDATE judges SET token = ''",
     "DELETE FROM grades WHERE judge NOT IN (SELECT id FROM judges)",
+    # where the program lies: "/…/bin/harness run" and "/…/harness/__main__.py run" are both "harness run"
+    r"UPDATE studies SET command = regexp_replace(command, '^/\S*/(harness|__main__\.py)\b', 'harness')",
+    r"UPDATE runs SET command = regexp_replace(command, '^/\S*/(harness|__main__\.py)\b', 'harness')",
+    r"UPDATE answer_sets SET command = regexp_replace(command, '^/\S*/(harness|__main__\.py)\b', 'harness')",
 )
 _TEXTS = ("DELETE FROM responses", "DELETE FROM prompts")
 

@@ -151,6 +151,22 @@ def test_files_are_the_same_for_the_same_rows_and_hold_only_the_study(stored: St
     assert [row.name for row in fresh.studies()] == ["mine"]
 
 
+@pytest.mark.parametrize(
+    "program", ["/home/me/env/bin/harness", "/home/me/lora-harness/harness/__main__.py", "harness"]
+)
+def test_a_command_leaves_without_the_place_of_the_program(stored: Store, tmp_path: Path, program: str) -> None:
+    copy = Store(tmp_path / "copy.duckdb")
+    copy.merge(stored.path)
+    with copy.write() as connection:
+        connection.execute("UPDATE studies SET command = ?", [f"{program} tune --data /rows/a.json"])
+    study_files.export(copy, copy.studies(), tmp_path / "files")
+    fresh = Store(tmp_path / "fresh.duckdb")
+    store_files.take_in(fresh, tmp_path / "files")
+    with fresh.read() as connection:
+        commands = connection.execute("SELECT DISTINCT command FROM studies").fetchall()
+    assert commands == [("harness tune --data /rows/a.json",)]
+
+
 def test_an_altered_or_missing_file_is_refused(stored: Store, tmp_path: Path) -> None:
     files = study_files.export(stored, stored.studies(), tmp_path / "files")
     for path in (file for file in files if file.name != "manifest_store.json"):  # which `harness verify` reads
