@@ -19,7 +19,7 @@ def figures(file: StudyFile) -> dict[str, Any]:
     from tuning.pipeline.whole_study import WholeStudy
 
     study = WholeStudy(file)
-    states = session.status(file)
+    states = session.states_of(study)
     finished = {state.name for state in states if state.is_done}
     report = document(report_of(study, verdict(board(study)))) if "benchmarks" in finished else None
     rows = [row for row in study.rows() if row is not None]

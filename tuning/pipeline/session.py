@@ -30,11 +30,11 @@ class Result:
 
 def status(file: StudyFile) -> list[OutlineEntry]:
     """Of each stage. Nothing is computed."""
-    return _states(WholeStudy(file))
+    return states_of(WholeStudy(file))
 
 
-def _states(study: WholeStudy, known: Sequence[OutlineEntry] = ()) -> list[OutlineEntry]:
-    """`known` are those of the first stages, which are not looked at again."""
+def states_of(study: WholeStudy, known: Sequence[OutlineEntry] = ()) -> list[OutlineEntry]:
+    """Of each stage. `known` are those of the first stages, which are not looked at again."""
     states = list(known)
     for stage in stages_of(study.file)[len(known) :]:
         waits = bool(states) and not states[-1].is_done
@@ -48,13 +48,13 @@ def run(file: StudyFile, progress: Progress, until: str | None = None) -> Result
     study = WholeStudy(file)
     with progress.step("reading the rows and the benchmarks"):
         check(study)
-    states = _states(study)
+    states = states_of(study)
     progress.outline(states)
     with sharing():  # most is trained on one base and the same rows
         for place, stage in enumerate(stages_of(file)):
             if not states[place].is_done:
                 for _ in stage.run(study, progress):
-                    states = _states(study, states[:place])
+                    states = states_of(study, states[:place])
                     progress.outline(states)
             if stage.name == until:
                 break
@@ -65,7 +65,7 @@ def run(file: StudyFile, progress: Progress, until: str | None = None) -> Result
 def result_of(file: StudyFile) -> Result:
     """What is known now; the report is written where there is a verdict."""
     study = WholeStudy(file)
-    return _result(study, _states(study))
+    return _result(study, states_of(study))
 
 
 def _result(study: WholeStudy, states: Sequence[OutlineEntry]) -> Result:
