@@ -139,7 +139,9 @@ def _paired(
 
 def _check_metric(result: TaskResult) -> None:
     """UsageError where a task's first metric is none that can drop by points of a hundred."""
-    if not dict(result.settings).get("higher_is_better", {}).get(result.metric, True):
+    from harness.evaluation.task_result import more_is_better
+
+    if not more_is_better(result.metric, result.settings):
         _refuse(result.task, result.metric)
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from harness.evaluation import no_answer
 from harness.evaluation.planning import TaskPlan
+from harness.evaluation.task_result import more_is_better
 from harness.progress import Progress
 from harness.prompting import thinking
 from harness.prompting.chat_templates import conversation
@@ -148,7 +149,8 @@ class Scorer:
 
     def _score_one(self, item: Item, responses: list[Response]) -> Sample:
         sample = self._score_of_task(item, responses)
-        return no_answer.overlooked(sample, responses, self._more_is_better(sample.metrics))
+        better = {name: more_is_better(name, self.plan.task.settings) for name in sample.metrics}
+        return no_answer.overlooked(sample, responses, better)
 
     def _score_of_task(self, item: Item, responses: list[Response]) -> Sample:
         if not self.strip_thinking:
@@ -164,12 +166,8 @@ class Scorer:
 
     def _no_answer(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """No metric of which more is better is above 0: an empty text may be a right answer, a thought is none."""
-        more_is_better = self._more_is_better(metrics)
-        return {name: min(value, 0.0) if more_is_better[name] else value for name, value in metrics.items()}
-
-    def _more_is_better(self, metrics: Mapping[str, float]) -> dict[str, bool]:
-        higher = self.plan.task.settings.get("higher_is_better", {})
-        return {name: higher.get(name.partition(",")[0], True) for name in metrics}
+        settings = self.plan.task.settings
+        return {name: min(value, 0.0) if more_is_better(name, settings) else value for name, value in metrics.items()}
 
     def _finished(self, wait: bool) -> list[SampleRow]:
         """Samples whose programs have run; with `wait`, at least one."""

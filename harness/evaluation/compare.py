@@ -12,6 +12,7 @@ from harness.evaluation.compare_values import Item, Tested, grouped, tested
 from harness.evaluation.sampling.compare_sampled import in_part
 from harness.evaluation.task_result import MACRO, TaskResult
 from harness.stats import paired
+from harness.stats.drawing import unit_key
 
 if TYPE_CHECKING:
     from harness.results import RunRow, Store
@@ -67,8 +68,8 @@ def compare(a: Side, b: Side, metrics: Sequence[str] | None = None, by_group: bo
         check_settings(first, other)
     values = [by_item(result) for result in every]
     is_part = any(result.read is not None for result in every)
-    for other, own in zip(every[1:], values[1:], strict=True):
-        if not is_part:
+    if not is_part:
+        for other, own in zip(every[1:], values[1:], strict=True):
             _check_items(first, other, values[0].keys(), own.keys())
     place_of = places(first)
     common = set.intersection(*({name for own in of_one.values() for name in own} for of_one in values))
@@ -253,8 +254,8 @@ def _check_items(a: TaskResult, b: TaskResult, of_a: Iterable[str], of_b: Iterab
 
 
 def places(result: TaskResult) -> dict[str, tuple[str, str]]:
-    """Group and cluster of each item; the first character keeps an item's own cluster apart from a named one."""
-    return {row.item: (row.group, "c" + row.cluster if row.cluster else "i" + row.item) for row in result.samples}
+    """Group and cluster of each item."""
+    return {row.item: (row.group, unit_key(row.item, row.cluster)) for row in result.samples}
 
 
 def by_item(result: TaskResult) -> dict[str, dict[str, float]]:

@@ -9,6 +9,13 @@ from typing import Any, Protocol
 MACRO = "_macro"  # ends the name of a metric that is the mean over groups
 
 
+def more_is_better(metric: str, settings: Mapping[str, Any]) -> bool:
+    """By what a task's settings say of its metrics, by whose names without a filter."""
+    base = metric.removesuffix(MACRO)
+    higher = settings.get("higher_is_better", {})
+    return bool(higher.get(base, higher.get(base.partition(",")[0], True)))
+
+
 class Answer(Protocol):
     """What a comparison reads of a stored sample (`harness.results.rows.SampleRow`)."""
 

@@ -39,6 +39,11 @@ class Unit(NamedTuple):
         return math.fsum(share * value for share, value in zip(self.shares, of_items, strict=True))
 
 
+def unit_key(item: str, cluster: str) -> str:
+    """The first character keeps an item's own unit apart from a cluster of the same name."""
+    return "c" + cluster if cluster else "i" + item
+
+
 def units(places: Sequence[Place], macro: bool) -> list[Unit]:
     """The units of a task's items, in the order of their keys. `macro`: the score is the mean of the groups' means."""
     if len({place.item for place in places}) < len(places):
@@ -49,9 +54,7 @@ def units(places: Sequence[Place], macro: bool) -> list[Unit]:
     members: dict[str, list[tuple[str, float]]] = {}
     for place in sorted(places):
         weight = 1 / (len(of_group) * of_group[place.group]) if macro else 1 / len(places)
-        # the first character keeps an item's own unit apart from a cluster of the same name
-        key = "c" + place.cluster if place.cluster else "i" + place.item
-        members.setdefault(key, []).append((place.item, weight))
+        members.setdefault(unit_key(place.item, place.cluster), []).append((place.item, weight))
     made = []
     for key in sorted(members):
         whole = math.fsum(weight for _, weight in members[key])

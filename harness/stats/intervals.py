@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.stats.drawing import unit_key
 from harness.types import Sample, Score
 
 if TYPE_CHECKING:
@@ -113,8 +114,7 @@ def scores(
         if metric in sample.metrics:
             item = sample.item
             items.setdefault(item.id, []).append(float(sample.metrics[metric]))
-            # the first character keeps an item's own cluster apart from a cluster of the same name
-            places[item.id] = (item.group, "c" + item.cluster if item.cluster else "i" + item.id)
+            places[item.id] = (item.group, unit_key(item.id, item.cluster))
     if not items:
         return []
     repeated = any(len(values) > 1 for values in items.values())

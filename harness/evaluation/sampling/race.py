@@ -20,12 +20,13 @@ from harness.evaluation.compare_values import Item, tested
 from harness.evaluation.planning import Plan, TaskPlan, make_plan
 from harness.evaluation.sampling.race_outcome import Standing, TaskRace
 from harness.evaluation.sampling.sampled import TaskSampling
-from harness.evaluation.sampling.stopping import Items, more_is_better, why_whole
+from harness.evaluation.sampling.stopping import Items, why_whole
 from harness.evaluation.several import run_several
-from harness.evaluation.task_result import MACRO
+from harness.evaluation.task_result import MACRO, more_is_better
 from harness.options.until import items_text
 from harness.progress import SILENT, Progress
 from harness.results import Store
+from harness.stats.drawing import unit_key
 from harness.stats.intervals import UNIT
 from harness.stats.race import ALPHA, Race, looks
 
@@ -145,7 +146,7 @@ def _values(store: Store, runs: Sequence[RunRow], plan: TaskPlan, items: Sequenc
             f"{plan.task.name} cannot be raced: {metric} is no mean of values from 0 to 1, of which a part of the "
             "items could tell. Measure it without a race."
         )
-    return values if more_is_better(plan) else 1 - values
+    return values if more_is_better(plan.task.metric, plan.task.settings) else 1 - values
 
 
 def _say_why(store: Store, runs: Sequence[Sequence[RunRow]], running: Mapping[str, _Running]) -> None:
@@ -160,7 +161,8 @@ def _say_why(store: Store, runs: Sequence[Sequence[RunRow]], running: Mapping[st
 
 
 def _ended(store: Store, runs: Sequence[Sequence[RunRow]], one: _Running, names: Sequence[str]) -> TaskRace:
-    task, sign = one.plan.task, 1 if more_is_better(one.plan) else -1
+    task = one.plan.task
+    sign = 1 if more_is_better(task.metric, task.settings) else -1
     headlines = {(score.run, score.task): score.value for score in store.headlines()}
     values = [fmean(headlines[row.id, task.name] for row in own) for own in runs]
     ranked = sorted(one.race.still_in, key=lambda place: (-sign * values[place], place))
@@ -186,7 +188,7 @@ def _ended(store: Store, runs: Sequence[Sequence[RunRow]], one: _Running, names:
 def _alike(store: Store, ranked: Mapping[int, Sequence[RunRow]], plan: TaskPlan) -> list[int]:
     """Those that the comparison of whole runs cannot tell from the first."""
     first, *others = ranked
-    where = {item.id: (item.group, f"c{item.cluster}" if item.cluster else f"i{item.id}") for item in plan.items}
+    where = {item.id: (item.group, unit_key(item.id, item.cluster)) for item in plan.items}
     items = sorted(where)  # the order of `harness compare`, and so its p
     values = {place: _values(store, ranked[place], plan, items).T.tolist() for place in (ranked if others else ())}
     alike = []

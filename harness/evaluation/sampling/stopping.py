@@ -10,7 +10,7 @@ from harness.errors import IncompleteError, UsageError
 from harness.evaluation.compare import by_item, check_settings, results
 from harness.evaluation.grading import grading_of
 from harness.evaluation.sampling.gating import NOT_YET, early_verdict
-from harness.evaluation.task_result import MACRO, TaskResult
+from harness.evaluation.task_result import MACRO, TaskResult, more_is_better
 from harness.options import OptionError
 from harness.options.until import UntilGate, UntilItems, UntilWidth, read_until
 from harness.stats.intervals import UNIT
@@ -116,12 +116,6 @@ def why_whole(plan: TaskPlan) -> str:
     return ""
 
 
-def more_is_better(plan: TaskPlan) -> bool:
-    """Of the first metric."""
-    metric = plan.task.metric.removesuffix(MACRO)
-    return bool(dict(plan.task.settings).get("higher_is_better", {}).get(metric.partition(",")[0], True))
-
-
 def _check(plan: TaskPlan, until: str) -> None:
     if reason := why_whole(plan):
         raise OptionError("until", until, f": {reason} Measure it whole.")
@@ -143,7 +137,7 @@ def _gates(plan: Plan, until: UntilGate, store: Store) -> dict[str, StoppingRule
             raise UsageError(f"The run {run.name} ({run.id[:12]}) has no task {ours.task}, so it is no baseline of it.")
         check_settings(theirs, ours)
         metric = task.task.metric.removesuffix(MACRO)
-        if not more_is_better(task):
+        if not more_is_better(task.task.metric, task.task.settings):
             raise UsageError(f"{ours.task}: of {metric} less is better, so it cannot drop by points of a hundred.")
         known = {item: values[metric] for item, values in by_item(theirs).items() if metric in values}
         if known.keys() != {item.id for item in task.items}:
