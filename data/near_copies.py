@@ -17,9 +17,8 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from data.shingle_sets import N, ShingleSets
+from data.shingle_sets import ShingleSets
 
 NEAR = 0.8
 _OTHER = re.compile(r"[\W_]+")
@@ -30,13 +29,7 @@ def normalise(text: str) -> str:
     return folded or text.strip()  # punctuation alone is a text too
 
 
-def shingles(text: str) -> frozenset[str]:
-    """Never empty; of a text shorter than N the text itself."""
-    plain = normalise(text)
-    return frozenset(plain[at : at + N] for at in range(max(1, len(plain) - N + 1)))
-
-
-def jaccard(a: frozenset[Any], b: frozenset[Any]) -> float:
+def jaccard(a: frozenset[int], b: frozenset[int]) -> float:
     both = len(a & b)
     return both / (len(a) + len(b) - both)
 
@@ -113,10 +106,6 @@ def _size(postings: Sequence[Sequence[int]]) -> int:
 
 def _within(part: frozenset[int], whole: frozenset[int]) -> bool:
     return len(part & whole) >= NEAR * len(part)
-
-
-def near(a: frozenset[Any], b: frozenset[Any]) -> bool:
-    return _alike(len(a), len(b)) and jaccard(a, b) >= NEAR
 
 
 def _alike(a: int, b: int) -> bool:
