@@ -39,15 +39,12 @@ def run(
     if plan:
         _plan(_one(every, "--plan"), json)
         return
-    if len(every) == 1 and adapters is None:
-        with shown() as progress:
-            results = [measure(every[0], progress)]
-    else:
-        with shown() as progress:
-            by_place = dict(run_several(every, progress))
-        results = [by_place[place] for place in range(len(every))]
+    is_one = len(every) == 1 and adapters is None
+    with shown() as progress:
+        by_place = {0: measure(every[0], progress)} if is_one else dict(run_several(every, progress))
+    results = [by_place[place] for place in range(len(every))]
     if json:
-        _print_json(results, every[0].db, is_one=len(every) == 1 and adapters is None)
+        _print_json(results, every[0].db, is_one)
         return
     if len(results) == 1:
         _print(results[0], every[0])

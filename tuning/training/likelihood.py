@@ -74,6 +74,17 @@ def _at_output(model: Any, change: Callable[[Tensor], Tensor]) -> Iterator[None]
         hook.remove()
 
 
+@contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
+    """Without dropout; in the mode that it had again afterwards."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
+
+
 def _same(model: Any, rows: Batch) -> bool:
     """Whether logits are what the output embedding gives: some architectures scale or cap them, and fail without any.
     Asked of a few targets of the first row."""
@@ -82,17 +93,13 @@ def _same(model: Any, rows: Batch) -> bool:
     few = torch.nonzero(rows.at < rows.ids.shape[1])[:TARGETS_COMPARED, 0]
     positions = None if rows.positions is None else rows.positions[:1]
     first = replace(rows, ids=rows.ids[:1], positions=positions, at=rows.at[few], targets=rows.targets[few])
-    training = model.training
-    model.eval()
     try:
-        with torch.no_grad():
+        with _evaluating(model), torch.no_grad():
             logits, hidden_states = _of_logits(model, first), _of_hidden_states(model, first)
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
         if out_of_memory(error):
             raise
         return False
-    finally:
-        model.train(training)
     allowed = 1e-4 if model.dtype in (torch.float32, torch.float64) else 2e-2
     return len(few) > 0 and bool(((logits - hidden_states).abs() <= allowed * (1 + logits.abs())).all())
 
@@ -141,11 +148,7 @@ def packs(model: Any, rows: Sequence[Tokens]) -> bool:
     import torch
 
     few = sorted((row for row in rows if row.responses), key=lambda row: len(row.ids))[:ROWS_COMPARED]
-    training = model.training
-    model.eval()
-    try:
+    with _evaluating(model):
         alone, packed = (likelihood(model, few, size, size > 1)[0].rows for size in (1, ROWS_COMPARED))
-    finally:
-        model.train(training)
     allowed = 1e-4 if model.dtype in (torch.float32, torch.float64) else 5e-2
     return all(abs(a - b) <= allowed * tokens for (a, tokens), (b, _) in zip(alone, packed, strict=True))

@@ -7,6 +7,7 @@ is frozen: that of position i's loss by its hidden state h is (softmax(W h + b) 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ def _in_blocks(hidden: Tensor, head: Any, targets: Tensor, differentiate: bool) 
     return losses, gradients
 
 
+@cache
 def _function() -> Any:
+    """A class, made once and after torch is wanted."""
     import torch
 
     class Known(torch.autograd.Function):

@@ -25,15 +25,6 @@ from tests.models import make_model, make_tokenizer
 TARGETS = {"llama": ["q_proj", "v_proj", "down_proj"], "gpt2": ["c_attn", "c_proj"]}  # gpt2's are Conv1D, transposed
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("models")
-    make_model(root / "llama")
-    make_model(root / "tied", tie_word_embeddings=True)
-    make_model(root / "gpt2", "gpt2")
-    return root
-
-
 def make_adapter(folder: Path, base: Path, scale: float = 0.05, **settings: Any) -> Path:
     """What peft writes after training: B and the whole modules differ from where they began by `scale`."""
     import torch

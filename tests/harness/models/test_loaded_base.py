@@ -19,15 +19,6 @@ from tests.harness.models.test_adapter import KINDS, TIED, make_adapter
 from tests.models import make_model
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("models")
-    make_model(root / "llama")
-    make_model(root / "tied", tie_word_embeddings=True)
-    make_model(root / "gpt2", "gpt2")
-    return root
-
-
 def adapters(root: Path, base: Path, kinds: dict[str, dict[str, Any]]) -> list[Checkpoint]:
     return [resolve(str(make_adapter(root / name.replace(" ", "-"), base, **kinds[name]))) for name in kinds]
 
