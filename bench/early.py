@@ -94,15 +94,15 @@ def replayed(baseline: TaskResult, candidate: TaskResult, seed: int, at_the_end:
     sequence = MeanSequence([unit.weight for unit in order], known=of_units[0])
     for start in range(0, len(order) - STEP, STEP):
         sequence.add(of_units[1][start : start + STEP])
-        if said := early_verdict(sequence, MAX_DROP):
-            return said, sequence.n / len(order)
+        if verdict := early_verdict(sequence, MAX_DROP):
+            return verdict, sequence.n / len(order)
     return at_the_end, 1.0
 
 
 def tell(task: str, whole: Sequence[TaskResult], pairs: Sequence[Pair]) -> None:
-    early = [(pair, said, share) for pair in pairs for said, share in pair.early]
-    wrong = sum(said != pair.verdict for pair, said, _ in early)
-    contrary = sum({said, pair.verdict} == {"pass", "fail"} for pair, said, _ in early)
+    early = [(pair, verdict, share) for pair in pairs for verdict, share in pair.early]
+    wrong = sum(verdict != pair.verdict for pair, verdict, _ in early)
+    contrary = sum({verdict, pair.verdict} == {"pass", "fail"} for pair, verdict, _ in early)
     shares = {
         kind: statistics.median([share for pair, _, share in early if chosen(pair)] or [1.0])
         for kind, chosen in (

@@ -63,9 +63,9 @@ def step(
         timers = [] if limit is None else _timers(process, limit, late)
         try:
             assert process.stdout is not None
-            said = []
+            lines = []
             for line in process.stdout:
-                said.append(line)
+                lines.append(line)
                 on_line(line)
             process.wait()
         finally:
@@ -82,7 +82,7 @@ def step(
     }
     if late.is_set():
         record["ended_after"] = limit
-    return {**record, "said": "".join(said)} if process.returncode == 0 else {**record, "failed": wrong[-3000:]}
+    return {**record, "said": "".join(lines)} if process.returncode == 0 else {**record, "failed": wrong[-3000:]}
 
 
 def _timers(process: subprocess.Popen[str], limit: float, late: threading.Event) -> list[threading.Timer]:

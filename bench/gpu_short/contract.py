@@ -17,12 +17,12 @@ from tests.harness.backends.contract import make
 
 def figures(device: str = "cuda") -> Iterator[dict[str, Any]]:
     """How many tests ended how. A line says each when it has ended."""
-    told = Told(device)
-    pytest.main(["-q", "-s", "-p", "no:cacheprovider", __file__], plugins=[told])
-    yield dict(told.counts)
+    counter = OutcomeCounter(device)
+    pytest.main(["-q", "-s", "-p", "no:cacheprovider", __file__], plugins=[counter])
+    yield dict(counter.counts)
 
 
-class Told:
+class OutcomeCounter:
     """A plugin of pytest: the device, and what became of each test."""
 
     def __init__(self, device: str) -> None:

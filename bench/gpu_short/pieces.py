@@ -33,7 +33,9 @@ def cut(size: int = SIZE) -> Path:
     """The folder of the pieces. DataError where the model or the rows are not there."""
     home = real_model.HOME
     lacking = [
-        what for what in (real_model.PACKAGES / "gguf", home / ROWS, home / BENCHMARKS / "mmlu") if not what.is_dir()
+        folder
+        for folder in (real_model.PACKAGES / "gguf", home / ROWS, home / BENCHMARKS / "mmlu")
+        if not folder.is_dir()
     ]
     if lacking:
         raise DataError(f"{lacking[0]} is not there: run make real, then python -m bench.published rows.")

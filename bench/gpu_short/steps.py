@@ -64,10 +64,10 @@ STEPS = {
 
 def measure(record: Record, steps: dict[str, Step]) -> None:
     """All steps that the record has not, in order."""
-    found, known = machine(steps), record.figures.get("machine", {})
-    if known and known["device"] != found["device"]:
+    present, known = machine(steps), record.figures.get("machine", {})
+    if known and known["device"] != present["device"]:
         raise SystemExit(f"bench.gpu_short: {record.out} has figures of {known['device']}. Name another file.")
-    record.note("machine", found)
+    record.note("machine", present)
     for name, each in steps.items():
         if record.figures.get(name, {}).get("exit_code") == 0:
             continue
@@ -103,15 +103,15 @@ def with_share(figures: dict[str, Any], peaks: list[dict[str, Any]]) -> dict[str
 
 def machine(steps: dict[str, Step]) -> dict[str, Any]:
     """The card, and the packages. SystemExit where there is no GPU, or the project's parts have no names."""
-    found = card()
+    device = card()
     if "mmlu" not in registry.names("tasks"):
         raise SystemExit(
             "bench.gpu_short: the project is not installed here, so its tasks are not found by name: "
             "pip install --no-deps --no-build-isolation -e ."
         )
-    packages = dict.fromkeys(name for each in steps.values() for name in each.packages)
+    packages = dict.fromkeys(name for one in steps.values() for name in one.packages)
     return {
-        **found,
+        **device,
         "packages": {name: _version(name) for name in packages},
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
     }

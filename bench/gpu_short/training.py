@@ -73,7 +73,7 @@ def figures(
         operations = 4 * inside + 6 * adapter + 4 * output * responses / tokens
         with tempfile.TemporaryDirectory() as folder:
             for name, part in (("alone", alone), ("packed", together)):
-                found = part(trainer, hypers(rank, trials, BATCH, MODULES), 1.0, Path(folder))
+                figures = part(trainer, hypers(rank, trials, BATCH, MODULES), 1.0, Path(folder))
                 yield {
                     "trials": f"{trials} {name}",
                     "weights": inside + output,
@@ -81,6 +81,6 @@ def figures(
                     "dtype": dtype,
                     "rank": rank,
                     "rows": len(rows.train),
-                    "operations_per_second": operations * (found["step_tokens_per_second"] or 0),
-                    **found,
+                    "operations_per_second": operations * (figures["step_tokens_per_second"] or 0),
+                    **figures,
                 }

@@ -84,8 +84,10 @@ def _print(comparisons: list[Comparison], first: Configuration, second: Configur
     for c in comparisons:
         if c.of is not None and c.group == "all":
             word = "decided" if c.low > 0 or c.high < 0 else "undecided"
-            said = f"{c.task}, {c.metric}: {word} after {c.n:,} of {c.of:,} items. The figures are those of all items."
-            console.print(plain(said))
+            sentence = (
+                f"{c.task}, {c.metric}: {word} after {c.n:,} of {c.of:,} items. The figures are those of all items."
+            )
+            console.print(plain(sentence))
 
 
 def _items(c: Comparison) -> str:

@@ -77,14 +77,14 @@ def _samples(store: Store, run_id: str, part: TaskPlan, clock: Clock, sampling: 
 def _aggregate(plan: Plan, scores: dict[str, list[Score]], in_part: Mapping[str, TaskSampling]) -> list[str]:
     """Adds the figures over several tasks to `scores`; gives what there is to say of them."""
     sizes = {part.task.name: len(part.items) for part in plan.tasks}
-    said = []
+    remarks = []
     for aggregate in plan.aggregates:
         if read_in_part := [name for name in aggregate.members if name in in_part]:
-            said.append(f"{aggregate.name}: no figure, because {', '.join(read_in_part)} was read in part")
+            remarks.append(f"{aggregate.name}: no figure, because {', '.join(read_in_part)} was read in part")
             continue
         scores[aggregate.name], notes = aggregate.figures(scores, sizes)
-        said += [f"{aggregate.name}: {note}" for note in notes]
-    return said
+        remarks += [f"{aggregate.name}: {note}" for note in notes]
+    return remarks
 
 
 def _note(

@@ -72,15 +72,15 @@ def resolve(
 def adapters_in(folder: Path) -> list[str]:
     """The folders in `folder` that are LoRA adapters, by name. ModelError where there is none."""
     try:
-        found = sorted(str(entry) for entry in folder.iterdir() if is_adapter(entry))
+        adapters = sorted(str(entry) for entry in folder.iterdir() if is_adapter(entry))
     except OSError as error:
         raise ModelError(
             f"The folder {folder} cannot be read ({error.strerror}). Give one that holds adapters."
         ) from error
-    if not found:
+    if not adapters:
         text = " It is an adapter itself: give it as the model." if is_adapter(folder) else ""
         raise ModelError(f"No folder in {folder} is a LoRA adapter (none holds an adapter_config.json).{text}")
-    return found
+    return adapters
 
 
 def is_adapter(path: Path) -> bool:

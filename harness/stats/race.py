@@ -35,12 +35,12 @@ FIRST, GROWTH = 100, 1.5
 def looks(units: int) -> list[int]:
     """After how many units it is seen who is out; the last is all of them. The models are started anew for each look,
     so there is half as much again from one to the next, from a fiftieth of the units on, and no fewer than 100."""
-    found = []
+    ends = []
     look: float = max(FIRST, math.ceil(units / 50))
     while look < units:
-        found.append(int(look))
+        ends.append(int(look))
         look *= GROWTH
-    return [*found, units]
+    return [*ends, units]
 
 
 class Race:

@@ -36,11 +36,11 @@ def corrected_fit(votes: Table, verdicts: Table) -> tuple[Fit, float] | None:
     units, unit = np.unique(judged * clusters + verdicts.cluster, return_inverse=True)  # a pair of models on a prompt
     of, prompt = units // clusters, units % clusters
     judgements = np.bincount(of, minlength=len(pairs)).clip(min=1)
-    said = np.bincount(unit, _oriented(verdicts)) / np.bincount(unit)  # by all judges together
-    said -= (summed(said, of, len(pairs)) / judgements)[of]
+    verdict = np.bincount(unit, _oriented(verdicts)) / np.bincount(unit)  # by all judges together
+    verdict -= (summed(verdict, of, len(pairs)) / judgements)[of]
     place = np.searchsorted(units, voted * clusters + votes.cluster).clip(max=len(units) - 1)
     both = units[place] == voted * clusters + votes.cluster
-    beside = np.where(both, said[place], 0.0)  # of each vote: what the judges say of its unit, less their mean
+    beside = np.where(both, verdict[place], 0.0)  # of each vote: what the judges say of its unit, less their mean
 
     score = _oriented(votes)
     number = summed(votes.weight, voted, len(pairs))
@@ -48,7 +48,7 @@ def corrected_fit(votes: Table, verdicts: Table) -> tuple[Fit, float] | None:
     # what the judges say of a unit stands for so many of the votes that have a verdict beside them
     share = summed(votes.weight * both, voted, len(pairs)) / judgements
     taken = summed((votes.weight * beside)[:, None] * rows[voted], votes.cluster, clusters)
-    taken -= summed((share[of] * said)[:, None] * rows[of], prompt, clusters)
+    taken -= summed((share[of] * verdict)[:, None] * rows[of], prompt, clusters)
 
     def fitted(trust: float) -> Fit | None:
         target = (pulls[0] - trust * pulls[1]) / np.where(number > 0, number, 1.0)

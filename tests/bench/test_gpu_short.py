@@ -58,16 +58,16 @@ def test_a_piece_that_was_changed_is_refused_and_leaves_nothing(tmp_path: Path, 
 
 
 def test_all_limits_leave_time_for_the_start_of_the_machine() -> None:
-    assert sum(each.limit for each in steps.STEPS.values()) <= (MINUTES - 5) * 60
+    assert sum(step.limit for step in steps.STEPS.values()) <= (MINUTES - 5) * 60
 
 
 def test_a_step_that_takes_too_long_ends_and_its_lines_are_known() -> None:
-    said: list[str] = []
+    lines: list[str] = []
     sleeping = "print('{\"a\": 1}', flush=True)\nwhile True: pass"
-    ended = step([sys.executable, "-S", "-c", sleeping], 3.0, said.append)
+    ended = step([sys.executable, "-S", "-c", sleeping], 3.0, lines.append)
     assert ended["ended_after"] == 3.0
     assert ended["exit_code"] != 0
-    assert said == ['{"a": 1}\n']
+    assert lines == ['{"a": 1}\n']
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_what_was_told_is_written_before_the_step_ends(tmp_path: Path, three: di
             seen.append(json.loads(self.out.read_text("utf-8"))[name])
 
     steps.measure(Watched(tmp_path / "gpu.json"), {"peak": three["peak"]})
-    assert [sorted(each) for each in seen[1:]] == [["figures"], ["command", "exit_code", "figures", "seconds"]]
+    assert [sorted(record) for record in seen[1:]] == [["figures"], ["command", "exit_code", "figures", "seconds"]]
 
 
 def test_what_lacks_is_said_before_anything_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -157,8 +157,8 @@ def test_training_alone_and_packed_of_a_shape_with_random_weights() -> None:
     assert one["adapter_weights"] == 4 * linear
     assert one["weights"] == 4 * 32 * 32 + 3 * 32 * 48 + 3 * 32 + 1280 * 32
     assert many["losses"] == pytest.approx(one["losses"], rel=1e-4)
-    assert min(each["step_tokens_per_second"] for each in (one, many)) > 0
-    assert min(each["operations_per_second"] for each in (one, many)) > 0
+    assert min(run["step_tokens_per_second"] for run in (one, many)) > 0
+    assert min(run["operations_per_second"] for run in (one, many)) > 0
 
 
 @pytest.mark.full

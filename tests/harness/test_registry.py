@@ -60,9 +60,9 @@ def test_what_there_is_not_is_said_with_what_plugins_add(kind: str, plugged: Pat
     ],
 )
 def test_commands_list_what_plugins_add(words: list[str], listed: str, plugged: Path, tmp_path: Path) -> None:
-    code, _, said = cli(*words, "--db", tmp_path / "s.duckdb")
+    code, _, errors = cli(*words, "--db", tmp_path / "s.duckdb")
     assert code == 2
-    assert listed in said
+    assert listed in errors
 
 
 IMPORTED = """
@@ -91,14 +91,14 @@ def test_names_import_nothing(tmp_path: Path) -> None:
 
 def test_a_task_and_a_backend_are_run(plugged: Path, tmp_path: Path) -> None:
     words = ("run", "--model", "tiny", "--tasks", "capitals:europe,capitals:rest", "--backend", "same")
-    code, out, said = cli(*words, "--db", tmp_path / "s.duckdb")
-    assert code == 0, said
+    code, out, errors = cli(*words, "--db", tmp_path / "s.duckdb")
+    assert code == 0, errors
     assert "capitals" in out
-    assert "only three countries" in out + said
-    assert "made by a plug-in" in out + said
-    code, _, said = cli("run", "--model", "tiny", "--tasks", "capitals:europa", "--db", tmp_path / "s.duckdb")
+    assert "only three countries" in out + errors
+    assert "made by a plug-in" in out + errors
+    code, _, errors = cli("run", "--model", "tiny", "--tasks", "capitals:europa", "--db", tmp_path / "s.duckdb")
     assert code == 2
-    assert "capitals has no group 'europa'. Did you mean europe?" in said
+    assert "capitals has no group 'europa'. Did you mean europe?" in errors
 
 
 def test_a_task_of_ours_and_a_plugins_are_loaded_together(plugged: Path) -> None:
@@ -118,18 +118,18 @@ def test_what_a_plugin_knows_is_exported(plugged: Path, tmp_path: Path) -> None:
     make.stored(Store(tmp_path / "s.duckdb"), status="finished", name="mine")
     document = json_of("export", "rose", tmp_path / "out", "--db", tmp_path / "s.duckdb")
     assert document == {"herbarium": "rose", "files": [str(tmp_path / "out" / "rose.txt")]}
-    code, _, said = cli("export", "tulip", tmp_path / "out", "--db", tmp_path / "s.duckdb")
+    code, _, errors = cli("export", "tulip", tmp_path / "out", "--db", tmp_path / "s.duckdb")
     assert code == 2
-    assert "There is no run 'tulip'" in said
+    assert "There is no run 'tulip'" in errors
 
 
 def test_what_a_plugin_knows_is_shown(plugged: Path, tmp_path: Path) -> None:
     assert json_of("run", "--model", "tiny", "--tasks", "capitals", "--backend", "same", "--db", tmp_path / "s.duckdb")
     assert "a rose is shown" in cli("show", "rose", "--db", tmp_path / "s.duckdb")[1]
     assert json_of("show", "rose", "--db", tmp_path / "s.duckdb") == {"flower": "rose"}
-    code, _, said = cli("show", "tulip", "--db", tmp_path / "s.duckdb")
+    code, _, errors = cli("show", "tulip", "--db", tmp_path / "s.duckdb")
     assert code == 2
-    assert "There is no run 'tulip'" in said
+    assert "There is no run 'tulip'" in errors
 
 
 # what is broken
@@ -193,9 +193,9 @@ def test_no_plugin_takes_the_place_of_ours_or_of_another(plugged: Path) -> None:
         ("second-plugin", "mmlu"),
         ("second-plugin", "capitals"),
     }
-    said = {each.name: each.reason for each in registry.problems()}
-    assert said["mmlu"] == "lora-harness has a task of this name too, which is used."
-    assert said["capitals"] == "lora-plugin has a task of this name too, which is used."
+    errors = {each.name: each.reason for each in registry.problems()}
+    assert errors["mmlu"] == "lora-harness has a task of this name too, which is used."
+    assert errors["capitals"] == "lora-plugin has a task of this name too, which is used."
 
 
 @pytest.mark.parametrize("name", ["two words", "a,b", "a:b", "../up", "-x", "été"])
@@ -230,8 +230,8 @@ def test_a_copy_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatch) -
     forget()
     monkeypatch.setattr(metadata, "entry_points", lambda: metadata.EntryPoints(()))
     try:
-        code, _, said = cli("run", "--model", "tiny")
+        code, _, errors = cli("run", "--model", "tiny")
     finally:
         forget()
     assert code == 6
-    assert "pip install" in said
+    assert "pip install" in errors

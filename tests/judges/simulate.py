@@ -59,15 +59,15 @@ def pair_table(score: Any, kept: Any, models: int, prompts: int) -> Table:
 
 def differences(fitted: Fit, truth: Sequence[float]) -> list[tuple[bool, float]]:
     """Of each two models: whether the 95% interval of their difference holds the true one, and its width."""
-    found = []
+    intervals = []
     for a, b in combinations(range(len(truth)), 2):
         contrast = np.zeros(len(truth))
         contrast[a], contrast[b] = 1.0, -1.0
         variance, df = fitted.spread(contrast)
         half = float(stdtrit(df, 0.975)) * np.sqrt(variance)
         error = float(contrast @ fitted.strengths) - (truth[a] - truth[b])
-        found.append((abs(error) <= half, 2 * half))
-    return found
+        intervals.append((abs(error) <= half, 2 * half))
+    return intervals
 
 
 Judge = Callable[[float, float, Any], str]

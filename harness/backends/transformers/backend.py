@@ -202,11 +202,11 @@ class TransformersLM:
         """What is read from all rows of a batch."""
 
         def run(passes: list[list[Segment]]) -> list[Read]:
-            found = []
+            outputs = []
             for segments in passes:
                 rows = [s.row for s in segments if s.row is not None]
-                found += read(jobs, rows, self.engine.prefill(segments, keep_rows=False))
-            return found
+                outputs += read(jobs, rows, self.engine.prefill(segments, keep_rows=False))
+            return outputs
 
         return self._with_memory(batch.passes, run)
 

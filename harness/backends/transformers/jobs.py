@@ -107,15 +107,15 @@ def read(jobs: Mapping[int, Job], rows: Sequence[Row], logits: torch.Tensor) -> 
     place, target = torch.tensor([places, targets], device=logits.device)
     values = (logits[place, target] - norm[place]).double()
     logprobs, is_best = torch.stack([values, (best[place] == target).double()]).tolist()
-    found: list[Read] = []
+    reads: list[Read] = []
     begin = 0
     for row in rows:
         job = jobs[row.request]
         end = begin + len(job.targets[row.part])
         own_logprobs, greedy = logprobs[begin:end], [bool(value) for value in is_best[begin:end]]
-        found.append((row, own_logprobs, greedy) if job.one_position else (row, [sum(own_logprobs)], [all(greedy)]))
+        reads.append((row, own_logprobs, greedy) if job.one_position else (row, [sum(own_logprobs)], [all(greedy)]))
         begin = end
-    return found
+    return reads
 
 
 def _best_and_norm(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

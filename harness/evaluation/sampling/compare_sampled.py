@@ -58,11 +58,11 @@ def in_part(
             f"{a.task}: of the {least:,} items that were read at random, {a.run} and {b.run} have only the first"
             f" {of_all.n:,} of the order that the seed gives. {GO_ON}"
         )
-    found: list[tuple[str, Read | None]] = [("all", of_all)]
+    reads: list[tuple[str, Read | None]] = [("all", of_all)]
     if by_group and not macro and not order.unknown:  # unknown items are of unknown groups
         groups = sorted({place.group for place in order.places.values()})
-        found += [(group, read_in_part(order, of_a, of_b, macro, group)) for group in groups]
-    return [(group, read) for group, read in found if read is not None]
+        reads += [(group, read_in_part(order, of_a, of_b, macro, group)) for group in groups]
+    return [(group, read) for group, read in reads if read is not None]
 
 
 def _two(every: Sequence[TaskResult]) -> tuple[TaskResult, TaskResult]:
@@ -87,11 +87,11 @@ def _order(a: TaskResult, b: TaskResult, macro: bool) -> Drawn:
     cannot be told."""
     part, other = (b, a) if a.read is None else (a, b)
     rows = other.samples if other.read is None else [*a.samples, *b.samples]
-    found = {row.item: Place(row.item, row.group, row.cluster) for row in rows}
-    strange = {row.item for row in part.samples} - found.keys()
-    if strange or (other.read is None and len(found) != part.items):
+    places = {row.item: Place(row.item, row.group, row.cluster) for row in rows}
+    strange = {row.item for row in part.samples} - places.keys()
+    if strange or (other.read is None and len(places) != part.items):
         raise UsageError(
-            f"{a.task}: {part.run} reads a part of {part.items:,} items, and {other.run} has {len(found):,}, which are"
+            f"{a.task}: {part.run} reads a part of {part.items:,} items, and {other.run} has {len(places):,}, which are"
             " not the same. Measure both with the same groups and limit."
         )
     if other.read is not None and (macro or any(len({row.item for row in s.samples}) != s.read for s in (a, b))):
@@ -99,7 +99,7 @@ def _order(a: TaskResult, b: TaskResult, macro: bool) -> Drawn:
             f"{a.task}: {a.run} and {b.run} have both read a part of their items, and what the others weigh in"
             f" {a.metric} is not known. {GO_ON}"
         )
-    return Drawn(drawn(units(list(found.values()), macro), part.seed), found, part.items - len(found))
+    return Drawn(drawn(units(list(places.values()), macro), part.seed), places, part.items - len(places))
 
 
 def read_in_part(order: Drawn, a: Values, b: Values, macro: bool, group: str = "") -> Read | None:

@@ -51,8 +51,8 @@ def gated(baseline: TaskResult, candidate: TaskResult, max_drop: float) -> Gated
     macro, metric = baseline.metric.endswith(MACRO), baseline.metric.removesuffix(MACRO)
     values = [{item: own[metric] for item, own in by_item(side).items()} for side in (baseline, candidate)]
     ((_, read),) = in_part((baseline, candidate), values, macro, macro, by_group=False)
-    told = distance_told(read.n, read.of, read.sequence.variance)
-    return Gated(early_verdict(read.sequence, max_drop), rows[0], told)
+    distance = distance_told(read.n, read.of, read.sequence.variance)
+    return Gated(early_verdict(read.sequence, max_drop), rows[0], distance)
 
 
 def verdict(comparison: Comparison, max_drop: float) -> str:

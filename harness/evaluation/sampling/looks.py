@@ -30,7 +30,7 @@ def looks(plan: TaskPlan, drawn: Sequence[Unit], least: int) -> list[int]:
     requests: dict[str, list[Request]] = {item.id: [] for item in plan.items}
     for (index, _, _), request in zip(plan.keys, plan.requests, strict=True):
         requests[plan.items[index].id].append(request)
-    found: list[int] = []
+    ends: list[int] = []
     read = asked = own = shared = 0
     seen: set[str] = set()
     for number, unit in enumerate(drawn, 1):
@@ -44,14 +44,14 @@ def looks(plan: TaskPlan, drawn: Sequence[Unit], least: int) -> list[int]:
                 seen.add(request.prompt.shared)
                 shared += len(request.prompt.shared)
         if asked >= max(least, GROWTH * read) and own >= shared:
-            found.append(number)
+            ends.append(number)
             read, asked, own, shared = read + asked, 0, 0, 0
             seen.clear()
     if asked:
-        if found and asked < least / 2:
-            found.pop()
-        found.append(len(drawn))
-    return found
+        if ends and asked < least / 2:
+            ends.pop()
+        ends.append(len(drawn))
+    return ends
 
 
 def look_at(drawn: Sequence[Unit], items: int) -> list[int]:

@@ -49,16 +49,16 @@ class TaskRace:
     @property
     def sentences(self) -> list[str]:
         first, *others = self.standings
-        told = [one.name for one in others if not one.is_out and not one.is_winner]
+        behind = [one.name for one in others if not one.is_out and not one.is_winner]
         alike = [one.name for one in others if one.is_winner]
         read = f"all {self.items:,} items" if first.items == self.items else f"{first.items:,} of {self.items:,} items"
-        said = [f"{self.task}: {first.name} wins with {100 * first.value:.1f} after {read}."]
+        parts = [f"{self.task}: {first.name} wins with {100 * first.value:.1f} after {read}."]
         if alike:
-            said.append(f"It cannot be told from {', '.join(alike)}.")
-        if told:
-            said.append(f"Behind it on all items: {', '.join(told)}.")
+            parts.append(f"It cannot be told from {', '.join(alike)}.")
+        if behind:
+            parts.append(f"Behind it on all items: {', '.join(behind)}.")
         out = [f"{one.name} after {one.items:,}" for one in others if one.is_out]
         if out:
-            said.append(f"Out of the race: {', '.join(out)}.")
-        said.append(f"{100 * self.share_read:.0f}% of all answers were read.")
-        return said
+            parts.append(f"Out of the race: {', '.join(out)}.")
+        parts.append(f"{100 * self.share_read:.0f}% of all answers were read.")
+        return parts

@@ -48,10 +48,10 @@ def store(tmp_path: Path) -> Store:
 
 
 def gate(store: Store, candidate: str, *words: object, baseline: str = "base") -> tuple[int, dict[str, Any]]:
-    told = ("gate", "--baseline", baseline, "--candidate", candidate, *words, "--db", store.path)
-    code, out, errors = cli(*told, "--json")
+    command = ("gate", "--baseline", baseline, "--candidate", candidate, *words, "--db", store.path)
+    code, out, errors = cli(*command, "--json")
     assert not errors
-    printed = cli(*told)
+    printed = cli(*command)
     document = json.loads(out)
     assert printed[0] == code
     assert document["sentence"] in " ".join(printed[1].split())
@@ -104,15 +104,15 @@ def test_a_task_that_was_not_measured_has_not_passed(tmp_path):
     store = Store(tmp_path / "s.duckdb")
     measured(store, "base", {"mmlu": answers(60, 40), "bbh": answers(60, 40)})
     measured(store, "new", {"mmlu": answers(60, 40)})
-    told = ("gate", "--baseline", "base", "--candidate", "new", "--db", store.path)
-    code, out, errors = cli(*told, "--json")
+    command = ("gate", "--baseline", "base", "--candidate", "new", "--db", store.path)
+    code, out, errors = cli(*command, "--json")
     assert (code, out) == (2, "")
     assert "no task bbh" in errors
     assert "--task" in errors
-    code, _, errors = cli(*told, "--task", "mmlo")
+    code, _, errors = cli(*command, "--task", "mmlo")
     assert code == 2
     assert "Did you mean mmlu?" in errors
-    assert cli(*told, "--task", "mmlu", "--max-drop", 50)[0] == 0
+    assert cli(*command, "--task", "mmlu", "--max-drop", 50)[0] == 0
 
 
 def test_runs_that_are_not_finished_or_not_alike_are_no_gate(tmp_path):
@@ -225,8 +225,8 @@ def test_a_model_is_measured_as_the_baseline_was_as_far_as_it_takes(tmp_path, mo
     asked = ("run", "--model", "tiny", "--tasks", "mmlu", "--data", "sample", "--shots", 0)
     first, db = tmp_path / "first.duckdb", tmp_path / "s.duckdb"
     perfect(Store(db), Store(first), json_of(*asked, "--db", first)["run"])
-    told = ("gate", "--baseline", "best", "--model", "tiny", "--max-drop", 5, "--db", db)
-    code, out, errors = cli(*told, "--json")
+    command = ("gate", "--baseline", "best", "--model", "tiny", "--max-drop", 5, "--db", db)
+    code, out, errors = cli(*command, "--json")
     document = json.loads(out)
     (row,) = document["tasks"]
     assert (code, document["verdict"], row["of"]) == (1, "fail", 100)
@@ -234,8 +234,8 @@ def test_a_model_is_measured_as_the_baseline_was_as_far_as_it_takes(tmp_path, mo
     assert "5 of 100 items tell" in errors
     assert "points from -5 with a chance of 80%, and 20 items" in errors
     # it has what it needs; then all of it
-    assert json.loads(cli(*told, "--json")[1])["tasks"] == [row]
-    code, out, _ = cli(*told, "--whole", "--json")
+    assert json.loads(cli(*command, "--json")[1])["tasks"] == [row]
+    code, out, _ = cli(*command, "--whole", "--json")
     (whole,) = json.loads(out)["tasks"]
     assert (code, whole["n"], whole["of"]) == (1, 100, None)
     assert row["low"] <= whole["difference"] <= row["high"]

@@ -184,9 +184,9 @@ class TestCommand:
         monkeypatch.setattr(backends, "make", lambda *needed: (Scripted(), []))
         words: list[object] = ["run", "--tasks", "mmlu", "--data", "sample", "--db", tmp_path / "s.duckdb"]
         words += ["--model", folder / "adapters/plain", "--model", folder / "base", "--adapters", folder / "adapters"]
-        found = json_of(*words)
-        assert [one["name"] for one in found["runs"]] == ["plain", "base", "dora", "head"]
-        assert {one["status"] for one in found["runs"]} == {"finished"}
+        document = json_of(*words)
+        assert [one["name"] for one in document["runs"]] == ["plain", "base", "dora", "head"]
+        assert {one["status"] for one in document["runs"]} == {"finished"}
         code, out, _ = cli(*words, width=80)
         assert code == 0
         assert [line.split()[0] for line in out.splitlines() if " mmlu " in line] == ["plain", "base", "dora", "head"]
@@ -194,7 +194,7 @@ class TestCommand:
         assert "4 of 4 runs were finished before" in out
         # the base goes with the adapters, and the base itself takes none
         assert [one["name"] for one in json_of(*words, "--base", folder / "base")["runs"]] == [
-            one["name"] for one in found["runs"]
+            one["name"] for one in document["runs"]
         ]
 
     @pytest.mark.parametrize(

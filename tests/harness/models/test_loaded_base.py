@@ -51,8 +51,8 @@ def test_to_the_last_bit_as_alone(
 ) -> None:
     import torch
 
-    base, found = loaded(models / arch, dtype), adapters(tmp_path, models / arch, kinds)
-    for adapter in found:
+    base, checkpoints = loaded(models / arch, dtype), adapters(tmp_path, models / arch, kinds)
+    for adapter in checkpoints:
         assert torch.equal(logits(base.merged(adapter)[0]), alone(adapter, dtype)), adapter.given
     assert torch.equal(logits(base.bare()), logits(load_model(resolve(str(models / arch)), dtype)))
     assert base.loads == loads
@@ -61,12 +61,12 @@ def test_to_the_last_bit_as_alone(
 def test_a_live_adapter_is_taken_off_and_the_base_is_as_it_was(models: Path, tmp_path: Path) -> None:
     import torch
 
-    base, found = (
+    base, checkpoints = (
         loaded(models / "llama"),
         adapters(tmp_path, models / "llama", {"plain": {}, "rslora": KINDS["rslora"]}),
     )
     before = logits(base.bare())
-    for adapter in found:
+    for adapter in checkpoints:
         assert adapter.base
         assert torch.equal(logits(base.live(adapter)), logits(attach(load_model(adapter.base), adapter)))
     assert torch.equal(logits(base.bare()), before)
@@ -90,21 +90,21 @@ def test_a_base_that_was_not_brought_back_is_loaded_again(
 ) -> None:
     import torch
 
-    found = adapters(tmp_path, models / "llama", {"plain": {}, "all-linear": KINDS["all-linear"]})
+    checkpoints = adapters(tmp_path, models / "llama", {"plain": {}, "all-linear": KINDS["all-linear"]})
     base = loaded(models / "llama")
-    base.merged(found[0])
+    base.merged(checkpoints[0])
     monkeypatch.setattr(loaded_base._WeightFiles, "fill", lambda self, name, parameter: None)
-    assert torch.equal(logits(base.merged(found[1])[0]), alone(found[1], "float32"))
+    assert torch.equal(logits(base.merged(checkpoints[1])[0]), alone(checkpoints[1], "float32"))
     assert base.loads == 2
 
 
 def test_weights_that_stand_otherwise_in_the_files_are_loaded_again(models: Path, tmp_path: Path) -> None:
     import torch
 
-    found = adapters(tmp_path, models / "llama", {"plain": {}, "rslora": KINDS["rslora"]})
+    checkpoints = adapters(tmp_path, models / "llama", {"plain": {}, "rslora": KINDS["rslora"]})
     (tmp_path / "other").mkdir()
     make_model(tmp_path / "other", seed=1)
     base = LoadedBase(functools.partial(load_model, resolve(str(models / "llama"))), tmp_path / "other")
-    base.merged(found[0])
-    assert torch.equal(logits(base.merged(found[1])[0]), alone(found[1], "float32"))
+    base.merged(checkpoints[0])
+    assert torch.equal(logits(base.merged(checkpoints[1])[0]), alone(checkpoints[1], "float32"))
     assert base.loads == 2

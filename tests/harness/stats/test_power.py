@@ -11,7 +11,7 @@ from harness.stats.sequences import MeanSequence
 def test_a_mean_that_far_from_the_limit_is_told_about_four_times_in_five(n: int, total: int, flips: float) -> None:
     distance = detectable(n, total, flips)
     rng = np.random.default_rng(2)
-    told = {}
+    shares = {}
     for far in (distance, distance / 2):
         values = np.zeros(total)
         gained, lost = (round(total * (flips + side * far) / 2) for side in (1, -1))
@@ -21,9 +21,9 @@ def test_a_mean_that_far_from_the_limit_is_told_about_four_times_in_five(n: int,
             sequence = MeanSequence([1.0] * total, -1.0, 1.0)
             sequence.add(rng.permutation(values)[:n].tolist())
             count += sequence.above(float(values.mean()) - far)
-        told[far] = count / 100
-    assert 0.72 <= told[distance] <= 0.96
-    assert told[distance / 2] < 0.5
+        shares[far] = count / 100
+    assert 0.72 <= shares[distance] <= 0.96
+    assert shares[distance / 2] < 0.5
 
 
 def test_more_items_and_less_variance_tell_more() -> None:

@@ -18,10 +18,10 @@ def _read(race: Race, values: np.ndarray, more: int) -> None:
 
 @pytest.mark.parametrize("units", [1, 99, 100, 101, 2000, 14042])
 def test_looks_grow_to_the_last_unit(units):
-    found = looks(units)
-    assert found[-1] == units
-    assert found == sorted(set(found))
-    assert len(found) <= 12
+    ends = looks(units)
+    assert ends[-1] == units
+    assert ends == sorted(set(ends))
+    assert len(ends) <= 12
 
 
 def test_a_model_that_is_far_behind_is_out_at_the_first_look():

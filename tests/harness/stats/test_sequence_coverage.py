@@ -177,7 +177,7 @@ def test_a_fixed_interval_read_at_every_batch_misses_far_more_often(kind: str) -
 
 def widths(kind: str, repeats: int = 20, items: int = 2_000) -> list[float]:
     """Of the interval after 5, 20, 50 and 90% of the items, over that of a fixed one of so many; means."""
-    found = []
+    ratios = []
     for seed in range(repeats):
         a, b = answers(np.random.default_rng(seed), 0.1, items=items)
         sequence = MeanSequence(
@@ -190,8 +190,8 @@ def widths(kind: str, repeats: int = 20, items: int = 2_000) -> list[float]:
         for share in (0.05, 0.2, 0.5, 0.9):
             sequence.add(values[sequence.n : round(share * items)].tolist())
             _, low, high = sequence.interval()
-            found.append((high - low) / (2 * intervals.Z * spread * ((1 - share) / (share * items)) ** 0.5))
-    return np.reshape(found, (repeats, -1)).mean(axis=0).tolist()
+            ratios.append((high - low) / (2 * intervals.Z * spread * ((1 - share) / (share * items)) ** 0.5))
+    return np.reshape(ratios, (repeats, -1)).mean(axis=0).tolist()
 
 
 def test_the_interval_is_at_most_twice_as_wide_as_a_fixed_one() -> None:

@@ -55,7 +55,7 @@ def figures(line: Line, count: int, compared: int = 40, seed: int = 20261127) ->
     rng = np.random.default_rng(seed)
     models = line.models
     near = np.array([b == a + 1 for a, b in combinations(range(models), 2)])
-    found: dict[str, list[list[tuple[bool, float]]]] = {"all": [], "chosen": [], "even": [], "weighed": []}
+    intervals: dict[str, list[list[tuple[bool, float]]]] = {"all": [], "chosen": [], "even": [], "weighed": []}
     for number in range(count):
         votes = scores(line.strengths, line.prompts, line.alike, 0.1, rng, line.ratings)
         kept, once = chosen(line, votes, str(rng.random())), np.arange(len(votes)) < line.prompts
@@ -66,15 +66,15 @@ def figures(line: Line, count: int, compared: int = 40, seed: int = 20261127) ->
             drawn |= {"all": np.tile(once[:, None], len(near)), "even": even.reshape(votes.shape)}
         for how, these in drawn.items():
             table = pair_table(votes, these, models, line.prompts)
-            found[how].append(differences(fit(table), line.strengths))
+            intervals[how].append(differences(fit(table), line.strengths))
             if how == "chosen" and number < compared:
                 _, of, counts = np.unique(table.pairs, return_inverse=True, return_counts=True)
                 alike = fit(replace(table, weight=counts.mean() / counts[of]))
-                found["weighed"].append(differences(alike, line.strengths))
+                intervals["weighed"].append(differences(alike, line.strengths))
     widths = {}
-    for how, each in found.items():
-        widths[how] = np.array([[width for _, width in own] for own in each[:compared]]).mean(axis=0)
-    held = np.mean([one[0] for own in found["chosen"] for one in own])
+    for how, simulated in intervals.items():
+        widths[how] = np.array([[width for _, width in own] for own in simulated[:compared]]).mean(axis=0)
+    held = np.mean([one[0] for own in intervals["chosen"] for one in own])
     wider = {how: round(float(own[near].mean() / widths["all"][near].mean()), 2) for how, own in widths.items()}
     every = round(float(widths["chosen"].mean() / widths["all"].mean()), 2)
     return Figures(wider["chosen"], wider["even"], wider["weighed"], every, round(100 * float(held), 1))
@@ -103,19 +103,19 @@ def chosen(line: Line, votes: Any, choice: str) -> Any:
 
 def test_sixty_percent_where_they_decide_are_nearly_as_good_as_all():
     """8 simulations: widths hardly vary."""
-    found = figures(Line(8, 2.0, 40, 0.4, 2, 0.3), 8)
-    assert found.chosen < 1.1
-    assert found.even > found.chosen + 0.05
+    measured = figures(Line(8, 2.0, 40, 0.4, 2, 0.3), 8)
+    assert measured.chosen < 1.1
+    assert measured.even > measured.chosen + 0.05
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("line", LINES, ids=str)
 def test_coverage(line: Line):
-    found = figures(line, 300)
-    assert 93 <= found.coverage <= 97
-    assert found.chosen < found.even
+    measured = figures(line, 300)
+    assert 93 <= measured.coverage <= 97
+    assert measured.chosen < measured.even
     if line.models >= 6:
-        assert found.chosen <= (1.05 if line.ratings == 2 and line.models >= 8 else 1.1)
+        assert measured.chosen <= (1.05 if line.ratings == 2 and line.models >= 8 else 1.1)
 
 
 if __name__ == "__main__":

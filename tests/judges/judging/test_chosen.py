@@ -18,7 +18,7 @@ bias = by_strength(lambda answer: STRENGTHS[answer[0]])
 
 
 def asked(store) -> Counter[frozenset[str]]:
-    names = {each.id: each.name for each in store.answer_sets()}
+    names = {answers.id: answers.name for answers in store.answer_sets()}
     return Counter(frozenset((names[row.first], names[row.second])) for row in store.comparisons())
 
 
@@ -39,9 +39,9 @@ def test_half_of_the_verdicts_where_they_tell_most(tmp_path):
         rows = store.chosen_pairs()
         assert {row.judge for row in rows} == {outcome["judge"]}
         assert {row.available for row in rows} == {12}
-        found = asked(store)
-        assert min(found.values()) >= 2  # both orders of one prompt at least
-        assert found[frozenset("ab")] + found[frozenset("cd")] > found[frozenset("ac")] + found[frozenset("bd")]
+        pairs = asked(store)
+        assert min(pairs.values()) >= 2  # both orders of one prompt at least
+        assert pairs[frozenset("ab")] + pairs[frozenset("cd")] > pairs[frozenset("ac")] + pairs[frozenset("bd")]
         # each of the pairs with a model has its share of that model's win rate, however often it was chosen
         report = json_of("ranking", "--db", store.path)
         pairs = [pair for pair in report["pairs"] if "b" in (pair["a"], pair["b"])]

@@ -161,7 +161,7 @@ def test_a_pair_that_lies_about_is_handed_on(store, monkeypatch):
 
 def rated(store: Store, plan, *desks: Desk) -> int:
     """The desks in turn, to the end; how many votes the plan has then. Alpha wins where it plays, and all else ties."""
-    alpha = next(each.id for each in store.answer_sets() if each.name == "secret-model-alpha")
+    alpha = next(answers.id for answers in store.answer_sets() if answers.name == "secret-model-alpha")
     waiting = list(desks)
     while waiting:
         desk = waiting.pop(0)
@@ -194,7 +194,7 @@ def test_chosen_pairs_are_a_share_in_rounds_by_the_votes_so_far(tmp_path, monkey
     assert {(*sorted((v.first, v.second)), v.question) for v in store.votes(plan.id)} == units
     assert known[0] == []
     assert [len(games) for games in known[:4]] == [0, 3, 6, 9]
-    alpha = next(each.id for each in store.answer_sets() if each.name == "secret-model-alpha")
+    alpha = next(answers.id for answers in store.answer_sets() if answers.name == "secret-model-alpha")
     assert {game.score for game in known[-1] if game.a == alpha} <= {1.0}
     assert {game.score for game in known[-1] if game.b == alpha} <= {0.0}
     assert {game.score for game in known[-1] if alpha not in (game.a, game.b)} <= {0.5}

@@ -65,16 +65,16 @@ class Figures(NamedTuple):
 
 def figures(line: Line, count: int, seed: int = 20261127) -> Figures:
     rng = np.random.default_rng(seed)
-    found: dict[str, list[tuple[bool, float]]] = {"corrected": [], "people": [], "judge": []}
+    intervals: dict[str, list[tuple[bool, float]]] = {"corrected": [], "people": [], "judge": []}
     trust = []
     for _ in range(count):
         votes, verdicts = simulated(line, rng)
         corrected = corrected_fit(votes, verdicts)
         assert corrected is not None
         for who, fitted in (("corrected", corrected[0]), ("people", fit(votes)), ("judge", fit(verdicts))):
-            found[who] += differences(fitted, line.strengths)
+            intervals[who] += differences(fitted, line.strengths)
         trust.append(corrected[1])
-    held, width = ({who: float(np.mean([one[n] for one in own])) for who, own in found.items()} for n in (0, 1))
+    held, width = ({who: float(np.mean([one[n] for one in own])) for who, own in intervals.items()} for n in (0, 1))
     shares = (held["corrected"], 1 - width["corrected"] / width["people"], held["judge"])
     coverage, narrower, naive = (round(100 * share, 1) for share in shares)
     return Figures(coverage, narrower, naive, round(float(np.mean(trust)), 2))
@@ -91,18 +91,18 @@ def test_a_biased_judge_is_corrected_and_a_good_one_narrows():
 @pytest.mark.full
 @pytest.mark.parametrize("line", [*BIASED, *GOOD, USELESS], ids=str)
 def test_coverage(line: Line):
-    found = figures(line, 1000)
-    assert 93 <= found.coverage <= 97
+    measured = figures(line, 1000)
+    assert 93 <= measured.coverage <= 97
     if line in GOOD:
-        assert found.narrower >= 30
+        assert measured.narrower >= 30
     if line in BIASED:
-        assert found.naive < 85
+        assert measured.naive < 85
 
 
 def test_a_judge_that_knows_nothing_costs_nothing():
-    found = figures(USELESS, 20)
-    assert found.trust < 0.15
-    assert abs(found.narrower) < 3
+    measured = figures(USELESS, 20)
+    assert measured.trust < 0.15
+    assert abs(measured.narrower) < 3
 
 
 def test_a_judge_who_says_what_people_say_is_taken_at_its_word():

@@ -59,12 +59,12 @@ def test_what_bradley_terry_does_not_hold_is_said():
 
 
 def test_it_is_seldom_said_where_bradley_terry_holds():
-    said = sum(
+    notes = sum(
         any(NOTE in note for note in rank(seldom(games, "m0", "m2")).notes)
         for seed in range(40)
         for games in [matches([0.8, 0.0, -0.8], 60, 1, 0.3, 0.0, np.random.default_rng(seed))]
     )
-    assert said <= 6  # of 40 at 5%: more than 6 once in a hundred times
+    assert notes <= 6  # of 40 at 5%: more than 6 once in a hundred times
 
 
 def test_a_weighed_rates_interval_is_the_plain_one_where_weights_are_equal():

@@ -62,12 +62,12 @@ def adapted_on_meta(model: Any, one: Hyperparameters, base: Checkpoint) -> Itera
 def step_of(trainer: Trainer, model: Any, packed: bool) -> list[Any]:
     """Gradients of one step in several micro-batches; what holds them."""
     rows: list[Tokens] = [row for row in trainer.rows.part("train") if row.responses][:12]
-    told: list[float] = []
+    shares: list[float] = []
     if not packed:
         with adapted_on_meta(model, HYPERS[0], trainer.checkpoint) as live:
             holders = One(live).holders()
-            sums = steps.Steps(4, False).gradients(live.train(), [rows], 4, lambda share, tokens: told.append(share))
-            assert len(told) >= 3
+            sums = steps.Steps(4, False).gradients(live.train(), [rows], 4, lambda share, tokens: shares.append(share))
+            assert len(shares) >= 3
             assert sums.device.type == "meta"
             return holders
     states = []

@@ -34,10 +34,10 @@ def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def test_equal_for_every_batch_size_padded_and_packed(base: Checkpoint) -> None:
     model = load_model(base)
     rows, _ = encode(load_tokenizer(base), instruction_rows(), 512)
-    found = {(size, packed): likelihood(model, rows, size, packed)[0] for size in SIZES for packed in (False, True)}
-    reference = found[1, False]
+    computed = {(size, packed): likelihood(model, rows, size, packed)[0] for size in SIZES for packed in (False, True)}
+    reference = computed[1, False]
     assert len(reference.rows) == len(rows)
-    for key, other in found.items():
+    for key, other in computed.items():
         assert other.tokens == reference.tokens, key
         assert other.mean == pytest.approx(reference.mean, abs=1e-6), key
         for (nats, tokens), (expected, count) in zip(other.rows, reference.rows, strict=True):
@@ -92,11 +92,11 @@ def test_memory_that_runs_out_is_met_with_fewer_rows(base: Checkpoint) -> None:
             torch.empty(2**60)  # which no allocator gives
 
     hook = model.register_forward_pre_hook(limit, with_kwargs=True)
-    found, tokens, _ = likelihood(model, rows, 16)
+    computed, tokens, _ = likelihood(model, rows, 16)
     hook.remove()
     assert max(seen) > 3
-    assert found.total == pytest.approx(expected.total, abs=1e-3)
-    assert [nats for nats, _ in found.rows] == pytest.approx([nats for nats, _ in expected.rows], abs=1e-3)
+    assert computed.total == pytest.approx(expected.total, abs=1e-3)
+    assert [nats for nats, _ in computed.rows] == pytest.approx([nats for nats, _ in expected.rows], abs=1e-3)
     assert tokens == sum(len(row.ids) for row in rows)
 
 
@@ -151,8 +151,8 @@ def test_long_rows_are_cut_with_a_warning(base: Checkpoint) -> None:
         "2 of 3 rows are longer than 128 tokens and are cut there.",
         "Of 1 of 3 rows no response token is left; they count for nothing.",
     ]
-    found, _, _ = likelihood(load_model(base), encoded)
-    assert found.rows[1] == (0.0, 0)
+    computed, _, _ = likelihood(load_model(base), encoded)
+    assert computed.rows[1] == (0.0, 0)
 
 
 def test_batches_hold_each_row_once_and_little_padding() -> None:
@@ -204,16 +204,16 @@ def test_in_blocks_as_from_all_logits_with_its_gradients(
     made = batch(rows, False, "cpu")
     shift = torch.zeros(model.get_input_embeddings().weight.shape[1], requires_grad=True)
     hook = model.get_input_embeddings().register_forward_hook(lambda module, given, out: out + shift)
-    found = {}
+    computed = {}
     for numbers in (3 * model.config.vocab_size, 2**24):  # 3 positions at once, and all
         monkeypatch.setattr(output_loss, "NUMBERS", numbers)
         losses = likelihood_module.response_nll(model, made)
         assert likelihood_module._IN_BLOCKS[model.get_output_embeddings()]
-        found[numbers] = losses, torch.autograd.grad((losses * torch.arange(len(losses))).sum(), shift)[0]
+        computed[numbers] = losses, torch.autograd.grad((losses * torch.arange(len(losses))).sum(), shift)[0]
     losses = likelihood_module._of_logits(model, made)
     expected = losses, torch.autograd.grad((losses * torch.arange(len(losses))).sum(), shift)[0]
     hook.remove()
-    for blocks in found.values():
+    for blocks in computed.values():
         torch.testing.assert_close(blocks[0], expected[0], rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(blocks[1], expected[1], rtol=1e-3, atol=1e-3 * float(expected[1].abs().max()))
 

@@ -119,12 +119,12 @@ def test_a_run_that_was_begun_live_or_merged_goes_on_so(started: list[Engine], t
     ]
     store = Store(tmp_path / "s.duckdb")
     run(options[0])
-    found = run(options[1].replace(lora="live")).run
+    live = run(options[1].replace(lora="live")).run
     assert [one.arguments.get("enable_lora", False) for one in started] == [False, True], "auto merges one"
     for one in store.runs():
         store.update(one.id, status="running")
     started.clear()
-    assert run(options[1]).run.id == found.id
+    assert run(options[1]).run.id == live.id
     assert started[0].arguments["enable_lora"]
     for one in store.runs():
         store.update(one.id, status="running")

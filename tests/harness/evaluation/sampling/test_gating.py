@@ -35,25 +35,25 @@ def early(baseline: np.ndarray, candidate: np.ndarray) -> tuple[str, int]:
     sequence = MeanSequence([1.0] * ITEMS, known=baseline.tolist())
     for start in range(0, ITEMS - BATCH, BATCH):
         sequence.add(candidate[start : start + BATCH].tolist())
-        if (said := early_verdict(sequence, MAX_DROP)) != NOT_YET:
-            return said, sequence.n
+        if (outcome := early_verdict(sequence, MAX_DROP)) != NOT_YET:
+            return outcome, sequence.n
     return NOT_YET, ITEMS
 
 
 def test_an_early_verdict_is_seldom_another_than_that_of_the_whole_run() -> None:
     rng = np.random.default_rng(11)
-    wrong, said, items = 0, set(), []
+    wrong, verdicts, items = 0, set(), []
     for drop in (-0.04, -0.01, 0.0, 0.01, 0.03, 0.06, 0.09):
         for _ in range(20):
             baseline, candidate = pair(rng, drop)
-            found, count = early(baseline, candidate)
+            outcome, count = early(baseline, candidate)
             items.append(count)
-            if found != NOT_YET:
-                said.add(found)
+            if outcome != NOT_YET:
+                verdicts.add(outcome)
                 (row,) = compare(result("base", baseline), result("new", candidate), ["acc"])
-                wrong += found != verdict(row, MAX_DROP)
+                wrong += outcome != verdict(row, MAX_DROP)
     assert wilson(wrong, len(items)).low <= 0.05
-    assert {"pass", "fail"} <= said
+    assert {"pass", "fail"} <= verdicts
     assert float(np.mean(items)) < 0.85 * ITEMS
 
 
@@ -85,9 +85,9 @@ def test_a_part_gives_the_verdict_of_the_whole_where_it_is_clear() -> None:
 
 def test_of_a_whole_run_the_power_is_that_of_its_interval() -> None:
     rng = np.random.default_rng(4)
-    told = distance_told(ITEMS, ITEMS, 0.1)
+    distance = distance_told(ITEMS, ITEMS, 0.1)
     count = 0
     for _ in range(200):
-        values = rng.choice([-1.0, 0.0, 1.0], ITEMS, p=[0.05 + told / 200, 0.9, 0.05 - told / 200])
+        values = rng.choice([-1.0, 0.0, 1.0], ITEMS, p=[0.05 + distance / 200, 0.9, 0.05 - distance / 200])
         count += values.mean() + 1.96 * values.std() / ITEMS**0.5 < 0
     assert count / 200 == pytest.approx(0.8, abs=0.09)

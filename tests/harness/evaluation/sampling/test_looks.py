@@ -31,12 +31,14 @@ def choices(count: int, shared: str = "", own: str = "q") -> list[Request]:
 
 
 def test_looks_grow_and_end_with_all_items():
-    found = looks_of(plan_of(choices(14_042)))
-    assert found[0] == LEAST
-    assert found[-1] == 14_042
-    steps = [after - before for before, after in pairwise([0, *found])]
-    assert all(step >= max(LEAST, looks.GROWTH * before) for before, step in zip([0, *found], steps[:-1], strict=False))
-    assert len(found) < 30
+    places = looks_of(plan_of(choices(14_042)))
+    assert places[0] == LEAST
+    assert places[-1] == 14_042
+    steps = [after - before for before, after in pairwise([0, *places])]
+    assert all(
+        step >= max(LEAST, looks.GROWTH * before) for before, step in zip([0, *places], steps[:-1], strict=False)
+    )
+    assert len(places) < 30
 
 
 def test_a_shared_prompt_makes_batches_larger():
