@@ -123,7 +123,7 @@ def _print_several(results: Sequence[Result], db: str) -> None:
     from rich.console import Console
 
     from harness.cli.tables import interval, plain, table
-    from harness.evaluation.report import run_document
+    from harness.evaluation.report import items_count, run_document
     from harness.results import Store
 
     console, store = Console(), Store(db)
@@ -135,7 +135,7 @@ def _print_several(results: Sequence[Result], db: str) -> None:
         name = document["name"]
         for score in document["scores"]:
             if score["group"] == "all" and score["metric"] == first[score["task"]]:
-                cells = (name, document["run"][:8], score["task"], score["metric"], interval(score), score["n"])
+                cells = (name, document["run"][:8], score["task"], score["metric"], interval(score), items_count(score))
                 made.add_row(*map(plain, cells))
         for warning in document["warnings"]:
             warned.setdefault(warning, []).append(name)

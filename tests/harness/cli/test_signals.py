@@ -138,7 +138,8 @@ def test_the_board_ends_and_its_server_with_it(tmp_path, whole_group):
         (os.killpg if whole_group else os.kill)(process.pid, signal.SIGTERM)
         code, errors = ended(process)
     assert (code, errors) == (143, "harness: Stopped.\n")
-    assert not any(child.is_running() for child in children)
+    _, running = psutil.wait_procs(children, 10)  # the resource tracker ends at the end of its pipe, after its parent
+    assert not running
 
 
 @pytest.mark.parametrize("parallel", [1, 2])
@@ -159,7 +160,8 @@ def test_a_search_ends_and_its_workers_with_it(tmp_path, parallel):
     assert "Traceback" not in errors
     assert "trials" in errors
     assert "the same command goes on" in errors
-    assert not any(child.is_running() for child in children)
+    _, running = psutil.wait_procs(children, 10)  # the resource tracker ends at the end of its pipe, after its parent
+    assert not running
     (study,) = Store(db).studies()
     assert study.status == "stopped"
     assert all(trial.state != "failed" for trial in Store(db).trials(study.id))

@@ -197,6 +197,15 @@ class TestCommand:
             one["name"] for one in document["runs"]
         ]
 
+    def test_of_sampled_runs_stands_how_many_items_there_are(
+        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(backends, "make", lambda *needed: (Scripted(), []))
+        words = ["run", "--tasks", "mmlu", "--data", "sample", "--db", tmp_path / "s.duckdb", "--until", "items=20"]
+        code, out, _ = cli(*words, "--adapters", folder / "adapters", width=80)
+        assert code == 0
+        assert out.count("20 of ") == 3
+
     @pytest.mark.parametrize(
         ("words", "said"),
         [
