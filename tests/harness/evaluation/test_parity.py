@@ -21,8 +21,8 @@ from tests.harness.tasks.lm_eval_bridge import lm_eval_local
 from tests.models import make_model, make_tokenizer
 
 WINDOW = 16_384  # no prompt is too long under these tokenizers of 2,000 tokens
-SUBJECTS = ("abstract_algebra", "anatomy", "global_facts", "management", "virology")
-LONG_SUBJECTS = ("high_school_us_history", "moral_scenarios")
+SUBJECTS = ("anatomy", "global_facts")
+MORE_SUBJECTS = ("abstract_algebra", "high_school_us_history", "management", "moral_scenarios", "virology")
 
 
 def lm_eval_model(folder: Path, **options: Any) -> Any:
@@ -73,7 +73,7 @@ def answers(folder: Path, requests: list[Any]) -> list[Any]:
     return [found[n] for n in range(len(requests))]
 
 
-@pytest.mark.parametrize("subjects", [SUBJECTS, pytest.param(LONG_SUBJECTS, marks=pytest.mark.full)])
+@pytest.mark.parametrize("subjects", [SUBJECTS, pytest.param(MORE_SUBJECTS, marks=pytest.mark.full)])
 def test_letters_and_log_probabilities_on_whole_subjects(
     shared_data: Path, model: Path, subjects: tuple[str, ...]
 ) -> None:
@@ -87,7 +87,7 @@ def test_letters_and_log_probabilities_on_whole_subjects(
         instances = lm_eval_local.instances(lm_eval_local.lm_eval_mmlu_task(shared_data, subject))
         said = peer.loglikelihood([i for per_item in instances for i in per_item], disable_tqdm=True)
         theirs += [said[n : n + 4] for n in range(0, len(said), 4)]
-    assert len(theirs) == len(items) > 600
+    assert len(theirs) == len(items) > 200
     for item, response, wanted in zip(items, found, theirs, strict=True):
         assert response.logprobs == pytest.approx([logprob for logprob, _ in wanted], abs=1e-4)
         best = max(range(4), key=lambda n: wanted[n][0])
