@@ -123,16 +123,45 @@ def test_shared_prompts_are_right_at_any_window(name: str, data: st.DataObject, 
         at += row.reads
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("window", [24, 300])
-def test_the_check_at_load_finds_a_window_that_masks_alone_tell_of(monkeypatch, window: int) -> None:
+def test_the_check_at_load_finds_a_window_that_masks_alone_tell_of(monkeypatch, window: int, dtype: str) -> None:
     """Take back that masks are read: the check itself must find it, at a window that it reaches and, made small, at
     one that it does not."""
+    import torch
+
     from harness.backends.transformers import attention_hook
 
     monkeypatch.setattr(attention_hook, "window_of_mask", lambda function: None)
     monkeypatch.setattr(self_check, "WORK", {"cpu": 0.0 if window > 100 else 1e12})
     with pytest.raises(UnsupportedError, match="differ from plain ones"):
-        SharedEngine(model := model_of("Phimoe", window), PlainEngine(model))
+        SharedEngine(model := model_of("Phimoe", window).to(getattr(torch, dtype)), PlainEngine(model))
+
+
+def test_what_rounding_explains_is_no_fault(monkeypatch) -> None:
+    """A model in bfloat16 whose logits rounding takes further than is usual, as it does Gemma 3 270M's."""
+    import torch
+
+    gaps: list[float] = []
+    measure = self_check.gap
+
+    def check() -> None:
+        model = model_of("Mistral", 24).bfloat16()
+        SharedEngine(model, PlainEngine(model))
+
+    def recorded(ours: torch.Tensor, plain: torch.Tensor) -> float:
+        gaps.append(measure(ours, plain))
+        return gaps[-1]
+
+    monkeypatch.setattr(self_check, "gap", recorded)
+    check()
+    assert max(gaps) > 0
+    most = 0.7 * max(gaps)
+    monkeypatch.setattr(self_check, "tolerance", lambda model: most)
+    check()
+    monkeypatch.setattr(self_check, "ROUNDINGS", 0)
+    with pytest.raises(UnsupportedError, match="differ from plain ones"):
+        check()
 
 
 def test_a_limit_too_long_to_be_reached_is_made_small_and_put_back(monkeypatch) -> None:
