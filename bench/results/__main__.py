@@ -12,10 +12,12 @@ import sys
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from bench.common import ROOT
 from bench.results.figures import figures
 from bench.results.page import page
+from bench.results.pictures import pictures
 
 STUDY = ROOT / "studies" / "real.toml"
 FOLDER = ROOT / "docs" / "results"
@@ -23,23 +25,34 @@ PAGE = ROOT / "docs" / "results.md"
 
 
 def main(study: Path, db: str | None) -> None:
+    from tuning.pipeline.study_file import read
+
+    whole = str(read(study, {"db": db} if db else {}).tune.db)
+    FOLDER.mkdir(exist_ok=True)
+    with TemporaryDirectory(dir=FOLDER.parent) as home:
+        out = Path(home) / "real"
+        known = exported(study, whole, out)
+        shutil.rmtree(FOLDER / "real", ignore_errors=True)
+        out.rename(FOLDER / "real")
+    document = {"at": date.today().isoformat(), "store_bytes": Path(whole).stat().st_size, **known}
+    (FOLDER / "real.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for name, drawn in pictures(document).items():
+        (FOLDER / f"{name}.svg").write_text(drawn, encoding="utf-8")
+    PAGE.write_text(page(FOLDER), encoding="utf-8")
+
+
+def exported(study: Path, db: str, out: Path) -> dict[str, Any]:
+    """The study's files in `out`, and the figures that they give somebody who has nothing else of it."""
     from harness.exchange import store_files
     from tuning.exchange.study_files import export_known
     from tuning.pipeline.study_file import read
     from tuning.store import Store
 
-    whole = str(read(study, {"db": db} if db else {}).tune.db)
-    FOLDER.mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=FOLDER.parent) as home:
-        out, left = Path(home) / "real", Store(Path(home) / "left.duckdb")
-        export_known(str(study), out, whole, texts=False)
+    with TemporaryDirectory(dir=out.parent) as home:
+        left = Store(Path(home) / "left.duckdb")
+        export_known(str(study), out, db, texts=False)
         store_files.take_in(left, out)
-        known = figures(read(study, {"db": str(left.path)}))
-        shutil.rmtree(FOLDER / "real", ignore_errors=True)
-        out.rename(FOLDER / "real")
-    document = {"at": date.today().isoformat(), "store_bytes": Path(whole).stat().st_size, **known}
-    (FOLDER / "real.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    PAGE.write_text(page(FOLDER), encoding="utf-8")
+        return figures(read(study, {"db": str(left.path)}))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a store knows of a whole study, as plain data: how far it is, its searches, and its report if there is one."""
+"""What a store knows of a whole study, as plain data: how far it is, its searches, its finalists and its report."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tuning.pipeline.study_file import StudyFile
+    from tuning.pipeline.verdict import Against, Verdict
+    from tuning.pipeline.whole_study import WholeStudy
     from tuning.store import Store, StudyRow
 
 
 def figures(file: StudyFile) -> dict[str, Any]:
-    """`stages` with what each has done, `searches` with their trials, `report` (None until finalists are measured) and
-    hours of training and measuring."""
+    """`stages` with what each has done, `searches` with their trials, hours of training and measuring; `finalists` by
+    their losses on test rows (None until all are trained), `report` and `benchmarks` (None until all are measured)."""
     from tuning.pipeline import session
     from tuning.pipeline.measured import board
     from tuning.pipeline.report import document, report_of
@@ -21,7 +23,7 @@ def figures(file: StudyFile) -> dict[str, Any]:
     study = WholeStudy(file)
     states = session.states_of(study)
     finished = {state.name for state in states if state.is_done}
-    report = document(report_of(study, verdict(board(study)))) if "benchmarks" in finished else None
+    outcome = verdict(board(study)) if "benchmarks" in finished else None
     rows = [row for row in study.rows() if row is not None]
     trainings = sum(a.seconds for row in rows for a in study.store.attempts(row.id))
     measured = sum(float(run.totals.get("seconds", {}).get("total", 0.0)) for run in study.store.runs())
@@ -31,7 +33,77 @@ def figures(file: StudyFile) -> dict[str, Any]:
         "searches": [_search(study.store, row) for row in rows],
         "hours": {"training": trainings / 3600, "measuring": measured / 3600},
         "sessions": sum(row.totals.get("sessions", 0) for row in rows),
-        "report": report,
+        "finalists": _finalists(study) if "finalists" in finished else None,
+        "report": document(report_of(study, outcome)) if outcome else None,
+        "benchmarks": _benchmarks(outcome) if outcome else None,
+    }
+
+
+def _finalists(study: WholeStudy) -> dict[str, Any]:
+    """Losses in nats a token on the test rows, the lowest first; the one chosen by validation loss against others, and
+    the best of each search against that of random: differences below zero speak for the first."""
+    from tuning.pipeline.configurations import chosen_by_loss, is_default, loss_of, title
+    from tuning.study.finalists import Finalist, compare, measurements
+
+    searches, seeds = study.finished(), study.file.finalists.seeds
+    measured = measurements(study.finalists(), seeds)
+    by_title = {title(one.finalist, searches): one.finalist for one in measured}
+    chosen = chosen_by_loss(list(by_title.values()), searches[0].row.data_digest)
+
+    def against(own: Finalist, rival: Finalist) -> dict[str, Any]:
+        one = compare(rival, own, seeds)
+        value, low, high = one.difference
+        names = {"one": title(own, searches), "rival": title(rival, searches)}
+        return {**names, "difference": value, "low": low, "high": high, "verdict": one.verdict, "rows": one.rows}
+
+    best = {
+        searched.search.optimizer: finalist
+        for searched in searches
+        for finalist in by_title.values()
+        if finalist.study.id == searched.row.id and not is_default(finalist) and finalist.why.startswith("best")
+    }
+    return {
+        "seeds": seeds,
+        "measured": [
+            {
+                "title": title(one.finalist, searches),
+                "validation_loss": loss_of(one.finalist.ledger, one.finalist.trial) if one.finalist.trial else None,
+                "test_losses": list(one.losses),
+                "failed": one.failed,
+            }
+            for one in measured
+        ],
+        "chosen": chosen and title(chosen, searches),
+        "against": [against(chosen, rival) for rival in by_title.values() if rival is not chosen] if chosen else [],
+        "optimizers": [
+            against(own, rival) for name, own in best.items() for other, rival in best.items() if name < other
+        ],
+    }
+
+
+def _benchmarks(outcome: Verdict) -> dict[str, Any]:
+    """In points: scores with their intervals by configuration and task, and the best of each task against the one that
+    validation loss chose."""
+    from tuning.pipeline.verdict import scores
+
+    board = outcome.board
+
+    def plain(one: Against) -> dict[str, Any]:
+        ends = {"difference": one.difference, "low": one.low, "high": one.high, "p": one.p_holm}
+        return {"task": one.task, "one": one.b.title, "rival": one.a.title, **ends, "word": one.word}
+
+    return {
+        "scores": [
+            {
+                "title": c.title,
+                "validation_loss": c.loss,
+                "is_base": c.is_base,
+                "tasks": {task: list(scores(board, c, task)) for task in board.tasks},
+            }
+            for c in board.configurations
+        ],
+        "best_of_each_task": [plain(one) for one in outcome.regret],
+        "against": [plain(one) for one in outcome.against_rivals],
     }
 
 

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.results.claims import claims
+from bench.results.pictures import pictures
+
 HEAD = """# Results on a real model
 
 Written by `python -m bench.results` from docs/results/real.json, on {at}. The base is Gemma 3 270M, 268 million
@@ -26,6 +29,11 @@ trial among them, 200 to 400 items of each benchmark, 40 of each MMLU subject, 2
 Prompts with references in place of the 80 Vicuna prompts, since the reference judge needs them.
 """
 PUBLISHED = " How well the same base agrees with scores that others published: [published.md](published.md)."
+PICTURES = {
+    "searches": "The lowest validation loss so far of each search; dots are trials, estimated where stopped early.",
+    "finalists": "What others lose on test rows against the one that validation loss chose, with 95% intervals.",
+    "benchmarks": "Validation loss against the mean of all tasks; the line is the base.",
+}
 COLUMNS = ("trial", "proposed by", "rank", "alpha", "dropout", "learning rate", "rows", "loss on them", "on all rows")
 
 
@@ -35,13 +43,17 @@ def page(folder: Path) -> str:
     published = PUBLISHED if (folder / "published.json").exists() else ""
     parts = [HEAD.format(at=known["at"], published=published, stages=_stages(known["stages"]), hours=_hours(known))]
     report = known["report"]
-    if report is None:
+    if known["finalists"] is None:
         parts.append(
             "## What can be said\n\nNothing yet: a verdict needs finalists that were trained again with new seeds and "
             "measured. Below is what the searches have tried so far; each value is of one training on the search's own "
             "validation rows.\n"
         )
-    else:
+    if known["finalists"]:
+        parts.append(_finalists(known["finalists"]))
+    parts.append(_claims(known))
+    parts += [f"![{PICTURES[name]}](results/{name}.svg)\n\n{PICTURES[name]}\n" for name in pictures(known)]
+    if report is not None:
         parts.append(_report(report))
     parts += [_search(search) for search in known["searches"]]
     return "\n".join(parts)
@@ -61,6 +73,27 @@ def _hours(known: Mapping[str, Any]) -> str:
         f"{hours['training']:.1f} hours of training and {hours['measuring']:.1f} of measuring in {sessions} sessions, "
         f"on two cores that other work used at the same time. The store has {known['store_bytes'] / 1e6:.1f} MB."
     )
+
+
+def _finalists(finalists: Mapping[str, Any]) -> str:
+    rows = []
+    against = {one["rival"]: one for one in finalists["against"]}
+    for one in finalists["measured"]:
+        losses, loss = one["test_losses"], one["validation_loss"]
+        other = against.get(one["title"])
+        difference = "(chosen)"
+        if other:
+            above, low, high = (0.0 - other[end] for end in ("difference", "high", "low"))
+            difference = f"{above:+.4f} [{low:+.4f}, {high:+.4f}]"
+        mean = f"{sum(losses) / len(losses):.4f}"
+        rows.append((one["title"], "" if loss is None else f"{loss:.4f}", mean, f"{len(losses)}", difference))
+    columns = ("configuration", "validation loss", "test loss", "trainings", "above the chosen one [95%]")
+    return f"## On rows that no search saw\n\n{_table(columns, rows)}\n"
+
+
+def _claims(known: Mapping[str, Any]) -> str:
+    rows = [(one.claim, f"**{one.word}**", one.because) for one in claims(known)]
+    return f"## The claims of arXiv 2312.00949\n\n{_table(('claim', 'here', 'because'), rows)}\n"
 
 
 def _report(report: Mapping[str, Any]) -> str:

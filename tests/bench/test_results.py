@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bench.results.__main__ import exported
+from bench.results.claims import claims
 from bench.results.page import page
+from bench.results.pictures import pictures
 from harness.exchange import store_files
+from tuning.pipeline.study_file import StudyFile
 from tuning.report.documents import study_document
 from tuning.store import Store
 from tuning.study.definition import ledger_of
@@ -43,3 +48,62 @@ def test_the_figures_are_those_of_the_studys_files(tmp_path: Path) -> None:
             assert trial["hyperparameters"] == given["hyperparameters"]
             assert trial["value"] == pytest.approx(given["value"])
             assert (trial["values"] or [None])[0] == pytest.approx(given["loss"])
+
+
+@pytest.fixture(scope="module")
+def measured(whole_study: StudyFile, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The figures of a study that ended, from its files alone."""
+    out = tmp_path_factory.mktemp("results") / "real"
+    known = exported(whole_study.path, str(whole_study.tune.db), out)
+    return {"at": "2026-01-01", "store_bytes": 1_000_000, **known}
+
+
+def test_a_study_that_ended_has_all_parts(measured: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "real.json").write_text(json.dumps(measured), encoding="utf-8")
+    text = page(tmp_path)
+    for one in measured["finalists"]["measured"]:
+        assert f"| {one['title']} |" in text
+    assert not [claim for claim in claims(measured) if claim.word == "open" and "rank" not in claim.claim]
+    assert list(pictures(measured)) == ["searches", "finalists", "benchmarks"]
+    assert all(f"(results/{name}.svg)" in text for name in pictures(measured))
+    assert all(drawn.startswith("<svg") for drawn in pictures(measured).values())
+
+
+def against(low: float, high: float, one: str = "nomad trial 5", rival: str = "paper-default") -> dict[str, Any]:
+    ends = {"difference": (low + high) / 2, "low": low, "high": high}
+    return {"one": one, "rival": rival, "verdict": "", "rows": 300, **ends}
+
+
+def known(**parts: Any) -> dict[str, Any]:
+    return {"searches": [], "finalists": None, "benchmarks": None, **parts}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"), [(-0.2, -0.1, "confirmed"), (0.1, 0.2, "contradicted"), (-0.1, 0.2, "undecided")]
+)
+def test_an_interval_decides_a_claim(low: float, high: float, word: str) -> None:
+    pair = against(low, high, "nomad trial 5", "nni-tpe trial 9")
+    turned = against(-high, -low, "nni-tpe trial 9", "nomad trial 5")
+    for optimizers in ([pair], [turned]):
+        finalists = {"chosen": "nomad trial 5", "against": [against(low, high)], "optimizers": optimizers}
+        defaults, searches, *_ = claims(known(finalists=finalists))
+        assert (defaults.word, searches.word) == (word, word)
+        assert "nomad" in searches.because.split(" less ")[0]
+
+
+def test_without_figures_claims_are_open() -> None:
+    assert {claim.word for claim in claims(known())} == {"open"}
+
+
+@pytest.mark.parametrize(("sign", "word"), [(1, "confirmed"), (-1, "contradicted")])
+def test_ranks_of_the_best_trials_decide_the_last(sign: int, word: str) -> None:
+    ranks = [8, 16, 32, 64, 128, 256, 512, 512, 8, 16, 32, 64]
+    trials = [{"value": sign * rank, "label": "", "hyperparameters": {"rank": rank}} for rank in ranks]
+    claim = claims(known(searches=[{"optimizer": "random", "trials": trials}]))[-1]
+    assert claim.word == word
+    assert ("0 of the best 3" if sign > 0 else "3 of the best 3") in claim.because
+
+
+def test_the_committed_pictures_are_those_of_the_figures() -> None:
+    drawn = pictures(json.loads((RESULTS / "real.json").read_text(encoding="utf-8")))
+    assert {path.stem for path in RESULTS.glob("*.svg")} == set(drawn)
