@@ -120,6 +120,8 @@ def _measure(
         else:
             with clock("loading"), progress.step(f"loading {_short(plan.options.model)}"):
                 backend, warnings = make(plan) if make else make_backend(plan, known)
+            for warning in backend.warnings:  # at once: some say why all that follows takes long
+                progress.end(_short(plan.options.model), f"warning: {warning}")
             record = known or create(store, plan, backend, warnings, command)
             if record.status == "sampled":
                 store.update(record.id, status="running")

@@ -114,6 +114,8 @@ def _answer(
     template = templates.make(plan.template, plan.model.checkpoint, plan.settings, longest)
     with progress.step(f"loading {_short(plan.options.model)}"):
         backend, warnings = load_backend(plan.model, plan.settings)
+    for warning in backend.warnings:
+        progress.end(_short(plan.options.model), f"warning: {warning}")
     try:
         record = known or _create(store, plan, backend, warnings)
         before = len(store.answers_of(record.id))

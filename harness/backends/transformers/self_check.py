@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harness.backends.limits import window_of
 from harness.backends.transformers.attention_hook import UnsupportedError
 from harness.backends.transformers.prefix_tree import Row, Segment
-from harness.backends.transformers.rounding import last_bit_changed
 from harness.backends.transformers.window_limits import Limit, limits_of, reduced
 from harness.errors import ModelError
 from harness.models.causal import looking_ahead, looks_ahead
+from harness.models.rounding import last_bit_changed, with_rounding
 
 if TYPE_CHECKING:
     import torch
@@ -29,9 +29,6 @@ STEPS = 2  # tokens decoded after it
 WORK = {"cpu": 5e10}
 WORK_ELSEWHERE = 1e13
 TRUNK = 24  # tokens that all rows of the check begin with
-# Of a model that rounding takes further (in bfloat16 some of 18 layers differ by 0.08 where a wrong window makes 0.4):
-ROUNDINGS = 4  # so many times what a change of the last bit of its embeddings makes is rounding,
-MOST = 3  # as long as it is below so many tolerances
 MOST_READS = 12  # positions of a row that are compared
 # leaves of the check's tree, by number (see _compare); the first and the long one are of one length
 EVERY_LEAF, FEW_LEAVES, EQUAL_LEAVES, LONG_LEAF = (0, 1, 2, 3), (0, 2), (0, 3), 3
@@ -265,6 +262,6 @@ def _compare(engine: Shared, length: int, which: Sequence[int]) -> torch.Tensor:
             rounded = plain()
         for own, theirs, other in zip(ours, wanted, rounded, strict=True):
             apart, by_rounding = gap(own, theirs), gap(other, theirs)
-            if not apart <= max(tolerance(model), min(ROUNDINGS * by_rounding, MOST * tolerance(model))):
+            if not apart <= with_rounding(tolerance(model), by_rounding):
                 raise UnsupportedError(f"logits with shared prompts differ from plain ones by {apart:.1e}")
     return wanted[0][: rows[0].reads]

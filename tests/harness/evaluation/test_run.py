@@ -48,6 +48,10 @@ def scripted(backend: Scripted | None = None) -> Callable[[Plan], tuple[Scripted
 class Recorded(Progress):
     def __init__(self) -> None:
         self.updates: list[tuple[str, float, int]] = []
+        self.ends: list[str] = []
+
+    def end(self, task: str, result: str = "") -> None:
+        self.ends.append(f"{task}: {result}")
 
     def update(self, task: str, done: float = 0, total: int = 0, **figures: Any) -> None:
         self.updates.append((task, done, total))
@@ -55,6 +59,21 @@ class Recorded(Progress):
 
 def never(plan: Plan) -> Any:
     raise AssertionError("a model is loaded")
+
+
+def test_what_a_backend_warns_of_at_load_is_shown_before_it_answers(model, store):
+    backend, progress = Scripted(), Recorded()
+    backend.warnings = ["every row is computed anew"]
+    shown_before: list[str] = []
+    answer = backend.answer
+
+    def answering(*given: Any) -> Any:
+        shown_before.extend(progress.ends)
+        return answer(*given)
+
+    backend.answer = answering
+    run(options(model, store), progress, make=scripted(backend))
+    assert f"{Path(model).name}: warning: every row is computed anew" in shown_before
 
 
 def test_all_of_a_run_is_stored(model, store):

@@ -21,6 +21,7 @@ from harness.backends.transformers.prefix_tree import Row, Segment
 from harness.backends.transformers.self_check import check_plain
 from harness.backends.transformers.window_limits import limits_of
 from harness.errors import ModelError
+from harness.models import rounding
 from tests.models import make_tokenizer
 
 SHAPE = {
@@ -159,7 +160,7 @@ def test_what_rounding_explains_is_no_fault(monkeypatch) -> None:
     most = 0.7 * max(gaps)
     monkeypatch.setattr(self_check, "tolerance", lambda model: most)
     check()
-    monkeypatch.setattr(self_check, "ROUNDINGS", 0)
+    monkeypatch.setattr(rounding, "ROUNDINGS", 0)
     with pytest.raises(UnsupportedError, match="differ from plain ones"):
         check()
 
