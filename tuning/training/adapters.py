@@ -14,6 +14,7 @@ from harness.models.checkpoint import Checkpoint, tokenizer_files
 from harness.models.loading import listed
 from harness.models.training_record import write_record
 from harness.prompting.row_templates import Choice
+from tuning.training import lora_products
 from tuning.types import Hyperparameters, TrialError
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def adapted(model: Any, hyper: Hyperparameters, base: Checkpoint, seed: int) -> 
         except (ValueError, TypeError, NotImplementedError) as error:
             detach(model)
             raise TrialError(_misfit(model, hyper, error)) from error
+        lora_products.install(live)
         yield live
     finally:
         detach(model)

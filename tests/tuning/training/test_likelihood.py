@@ -205,8 +205,9 @@ def test_in_blocks_as_from_all_logits_with_its_gradients(
     shift = torch.zeros(model.get_input_embeddings().weight.shape[1], requires_grad=True)
     hook = model.get_input_embeddings().register_forward_hook(lambda module, given, out: out + shift)
     computed = {}
-    for numbers in (3 * model.config.vocab_size, 2**24):  # 3 positions at once, and all
-        monkeypatch.setattr(output_loss, "NUMBERS", numbers)
+    for positions, numbers in ((7, 7 * 50), (1024, 2**24)):  # 7 positions and 50 words at once, and all
+        monkeypatch.setattr(output_loss, "POSITIONS", positions)
+        monkeypatch.setattr(output_loss, "CPU_LOGITS", numbers)
         losses = likelihood_module.response_nll(model, made)
         assert likelihood_module._IN_BLOCKS[model.get_output_embeddings()]
         computed[numbers] = losses, torch.autograd.grad((losses * torch.arange(len(losses))).sum(), shift)[0]
