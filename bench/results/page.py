@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.results import judging
 from bench.results.claims import claims
 from bench.results.pictures import pictures
 
@@ -55,6 +56,9 @@ def page(folder: Path) -> str:
     parts += [f"![{PICTURES[name]}](results/{name}.svg)\n\n{PICTURES[name]}\n" for name in pictures(known)]
     if report is not None:
         parts.append(_report(report))
+    judge = folder / "judge.json"
+    if judge.exists():
+        parts.append(judging.section(json.loads(judge.read_text(encoding="utf-8"))))
     parts += [_search(search) for search in known["searches"]]
     return "\n".join(parts)
 
