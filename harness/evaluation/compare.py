@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import UsageError, suggest
 from harness.evaluation.compare_values import Item, Tested, grouped, tested
-from harness.evaluation.sampling.compare_sampled import in_part
+from harness.evaluation.sampling.compare_sampled import Read, in_part
 from harness.evaluation.task_result import MACRO, TaskResult
 from harness.stats import paired
 from harness.stats.drawing import unit_key
@@ -61,6 +61,13 @@ def compare(a: Side, b: Side, metrics: Sequence[str] | None = None, by_group: bo
     are compared, and the interval counts the spread of seeds too.
 
     Raises UsageError where not all were measured in the same way and on the same items."""
+    return [comparison for comparison, _ in compare_read(a, b, metrics, by_group)]
+
+
+def compare_read(
+    a: Side, b: Side, metrics: Sequence[str] | None = None, by_group: bool = False
+) -> list[tuple[Comparison, Read | None]]:
+    """`compare`, each beside what it rests on where a run has read a part of its items."""
     sides = _seeds(a), _seeds(b)
     every = [result for side in sides for result in side]
     first = every[0]
@@ -75,7 +82,7 @@ def compare(a: Side, b: Side, metrics: Sequence[str] | None = None, by_group: bo
     common = set.intersection(*({name for own in of_one.values() for name in own} for of_one in values))
     headline = first.metric if _base(first.metric, common) in common else None
     names = list(metrics) if metrics else [*([headline] if headline else []), *sorted(common - {headline})]
-    comparisons = []
+    comparisons: list[tuple[Comparison, Read | None]] = []
     for name in names:
         base = _base(name, common)
         if base not in common:
@@ -87,17 +94,20 @@ def compare(a: Side, b: Side, metrics: Sequence[str] | None = None, by_group: bo
         if is_part:
             drawn_for_macro = first.metric.endswith(MACRO)
             reads = in_part(every, [_of_metric(own, base) for own in values], drawn_for_macro, name != base, by_group)
-            comparisons += [_of_test(first.task, group, name, read.n, read.test, read.of) for group, read in reads]
+            comparisons += [
+                (_of_test(first.task, group, name, read.n, read.test, read.of), read) for group, read in reads
+            ]
             continue
         items = []
         for item in sorted(values[0]):  # one order, so that one answer, however the rows arrived
             if all(base in own[item] for own in values):
                 scores = [own[item][base] for own in values]
                 items.append(Item(*place_of[item], tuple(scores[: len(sides[0])]), tuple(scores[len(sides[0]) :])))
-        comparisons.append(_comparison(first.task, "all", name, items, macro=name != base))
+        comparisons.append((_comparison(first.task, "all", name, items, macro=name != base), None))
         if by_group and name == base:
             comparisons += [
-                _comparison(first.task, group, name, part, macro=False) for group, part in grouped(items).items()
+                (_comparison(first.task, group, name, part, macro=False), None)
+                for group, part in grouped(items).items()
             ]
     return comparisons
 

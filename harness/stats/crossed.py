@@ -14,14 +14,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.stats.intervals import UNIT, Interval, cluster_codes, macro_moments, moments, score_interval
+from harness.stats.intervals import UNIT, Interval, Z, cluster_codes, macro_moments, moments, score_interval
 from harness.stats.paired import reach_of, score_p, t_p
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from harness.stats.sequences import MeanSequence
+
     Floats = NDArray[np.float64]
+
+BISECTIONS = 40  # to find where two p cross
 
 
 class Difference(NamedTuple):
@@ -105,6 +109,41 @@ def foreseen_difference(
     fewer = [_Seeds(s.spread - s.error * (1 - 1 / times), s.error / times, s.df) for s in sides]
     variance, df = _total(more, fewer)
     return score_interval(more.value, variance, df, more.floor, bounds)
+
+
+def difference_in_part(
+    a: Floats, b: Floats, sequence: MeanSequence, times: float, clusters: Sequence[str] | None = None
+) -> Difference:
+    """What `crossed_difference` is going to say of `times` as many items, when these are read in random order.
+
+    `a` and `b` are [seeds, items] of the items so far, with values from 0 to 1; `sequence` is of their means'
+    difference over all items. The interval holds that of all items with a chance of 95%, whenever reading was stopped:
+    each end of the sequence's interval has the half-width that is foreseen on all items beyond it. A p below 0.05 is an
+    interval without zero: p is the highest, over all means, of the lower of two, the sequence's p of the mean and the
+    p that the mean would have on all items."""
+    value, low, high = sequence.interval()
+    foreseen = foreseen_difference(a, b, times, clusters)
+    below, above = foreseen.value - foreseen.low, foreseen.high - foreseen.value
+    interval = Interval(value, max(-1.0, low - below), min(1.0, high + above))
+    if value == 0:
+        return Difference(interval, 1.0)
+    sign = 1 if value > 0 else -1
+    error = (below if value > 0 else above) / Z
+    near, far = 0.0, abs(value)  # the two p's cross between
+    for _ in range(BISECTIONS):
+        middle = (near + far) / 2
+        if sequence.p_value(sign * middle) < _normal_p(middle, error):
+            near = middle
+        else:
+            far = middle
+    return Difference(interval, _normal_p(near, error))
+
+
+def _normal_p(distance: float, error: float) -> float:
+    """Two-sided, of a mean that is so far from zero."""
+    from scipy.special import ndtr
+
+    return 2 * float(ndtr(-distance / error))
 
 
 def reach_between(a: Floats, b: Floats) -> float:

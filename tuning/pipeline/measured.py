@@ -5,13 +5,18 @@ Items that a benchmark objective saw are left out: whoever was chosen by them is
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.evaluation.compare import by_item, places, results
+from harness.evaluation.compare import by_item, results
+from harness.evaluation.sampling.compare_sampled import Drawn, read_in_part
 from harness.evaluation.task_result import MACRO, TaskResult
+from harness.stats.crossed import Difference, crossed, crossed_difference, difference_in_part, reach_between
+from harness.stats.drawing import Place, drawn, unit_key, units
+from harness.stats.intervals import Interval
 from tuning.objectives import objectives
 from tuning.pipeline.configurations import digest_of, is_default, loss_of, rules_of_searches
 from tuning.pipeline.preference import favourites
@@ -23,12 +28,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from harness.stats.sequences import MeanSequence
+
     Floats = NDArray[np.float64]
+    Places = NDArray[np.bool_]  # which of the items
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """`values` by task: [seeds, items] of the task's first metric. `loss` is validation loss in nats a token."""
+    """`values` by task: [seeds, items] of the task's first metric; NaN where a race stopped before the item. `loss` is
+    validation loss in nats a token."""
 
     title: str
     finalist: Finalist
@@ -51,12 +60,14 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """All configurations on the items that every one of them was measured on."""
+    """All configurations on the items that every one of them was measured on, but for those out of a race: these have
+    read a part of the items in a random order."""
 
     configurations: tuple[Configuration, ...]
     clusters: Mapping[str, Sequence[str]]  # by task, of each item
     items: Mapping[str, Sequence[str]]
     choices: Mapping[str, str] = field(default_factory=dict)  # titles, by rules that read none of these items
+    orders: Mapping[str, Drawn] = field(default_factory=dict)  # of each task that somebody read in part
 
     @property
     def tasks(self) -> list[str]:
@@ -68,13 +79,80 @@ class Board:
         known = [c for c in self.configurations if c.loss is not None]
         return min(known, key=lambda c: c.loss or 0.0, default=None)
 
+    def items_read(self, configuration: Configuration, task: str) -> int:
+        return int(_read(configuration.values[task]).sum())
+
+    def score(self, configuration: Configuration, task: str) -> Interval:
+        """The mean over items and seeds; of one that was read in part, what it is going to be on all items."""
+        import numpy as np
+
+        values = configuration.values[task]
+        if _read(values).all():
+            return crossed(values, self.clusters[task])
+        nothing = np.zeros((1, values.shape[1]))
+        value, low, high = self._in_part(task, nothing, values, np.ones(values.shape[1], dtype=bool)).interval
+        return Interval(value, max(0.0, low), high)
+
+    def mean(self, configuration: Configuration, task: str, part: Places | None = None) -> float:
+        """The value of `score`; with `part`, of these items alone."""
+        import numpy as np
+
+        values = configuration.values[task]
+        inside = np.ones(values.shape[1], dtype=bool) if part is None else part
+        if _read(values)[inside].all():
+            return float(values[:, inside].mean())
+        return self._sequence(task, np.zeros(values.shape[1]), values.mean(axis=0), inside).estimate
+
+    def difference(self, task: str, a: Configuration, b: Configuration, part: Places | None = None) -> Difference:
+        """b - a over items and seeds, and its p; with `part`, of these items alone. Of those that were read in part it
+        rests on the items that both have read."""
+        import numpy as np
+
+        of_a, of_b = a.values[task], b.values[task]
+        inside = np.ones(of_a.shape[1], dtype=bool) if part is None else part
+        if not (_read(of_a) & _read(of_b))[inside].all():
+            return self._in_part(task, of_a, of_b, inside)
+        of_a, of_b = of_a[:, inside], of_b[:, inside]
+        clusters = [cluster for cluster, wanted in zip(self.clusters[task], inside, strict=True) if wanted]
+        return crossed_difference(of_a, of_b, clusters, reach=reach_between(of_a, of_b))
+
+    def _in_part(self, task: str, a: Floats, b: Floats, inside: Places) -> Difference:
+        """Of values from 0 to 1, as all that can be raced."""
+        sequence = self._sequence(task, a.mean(axis=0), b.mean(axis=0), inside)
+        both = _read(a) & _read(b) & inside
+        clusters = [cluster for cluster, wanted in zip(self.clusters[task], both, strict=True) if wanted]
+        return difference_in_part(a[:, both], b[:, both], sequence, inside.sum() / both.sum(), clusters)
+
+    def _sequence(self, task: str, a: Floats, b: Floats, inside: Places) -> MeanSequence:
+        """Of b - a, each [items], of which a part is known."""
+        known, names = self.orders[task], self.items[task]
+        places = {item: known.places[item] for item, wanted in zip(names, inside, strict=True) if wanted}
+        of_a, of_b = (
+            {item: value for item, value in zip(names, side.tolist(), strict=True) if not math.isnan(value)}
+            for side in (a, b)
+        )
+        read = read_in_part(known._replace(places=places), of_a, of_b, macro=False)
+        if read is None:
+            raise ValueError(f"{task}: no item was read by both")
+        return read.sequence
+
+
+def _read(values: Floats) -> Places:
+    """Which items all trainings have read."""
+    import numpy as np
+
+    return np.asarray(~np.isnan(values).any(axis=0), dtype=np.bool_)
+
 
 def board(study: WholeStudy) -> Board:
-    """Of the runs that are finished. A task is left out where a configuration lacks it."""
+    """Of the runs that are finished, or out of a race. A task is left out where a configuration lacks it, or where
+    nobody was measured whole."""
     import numpy as np
 
     samples: dict[str, dict[str, list[dict[str, float]]]] = defaultdict(lambda: defaultdict(list))
-    clusters: dict[str, dict[str, str]] = defaultdict(dict)
+    in_part: dict[str, list[TaskResult]] = defaultdict(list)
+    whole: dict[str, list[set[str]]] = defaultdict(list)
+    places: dict[str, dict[str, Place]] = defaultdict(dict)
     models: dict[str, Model] = {}  # the first of each configuration
     finished = study.finished_runs()
     ways: dict[str, tuple[str, str, int]] = {}  # by what a task is called here: the task, its protocol, its shots
@@ -86,18 +164,22 @@ def board(study: WholeStudy) -> Board:
                 metric = result.metric.removesuffix(MACRO)
                 own = {item: values[metric] for item, values in by_item(result).items() if metric in values}
                 samples[name][model.title].append(own)
-                clusters[name] |= {item: cluster for item, (_, cluster) in places(result).items()}
+                places[name] |= {row.item: Place(row.item, row.group, row.cluster) for row in result.samples}
+                if result.read is None:
+                    whole[name].append(set(own))
+                else:
+                    in_part[name].append(result)
     items: dict[str, list[str]] = {}
     for task, by_title in samples.items():
-        if set(by_title) == set(models):
-            shared = [set(own) for several in by_title.values() for own in several]
-            if common := sorted(set.intersection(*shared) - _seen(study, ways[task][0])):
-                items[task] = common
+        if set(by_title) != set(models) or not whole[task]:
+            continue
+        if common := sorted(set.intersection(*whole[task]) - _seen(study, ways[task][0])):
+            items[task] = common
     made = []
     main = study.finished()[0].row.data_digest
     for title, model in models.items():
         values = {
-            task: np.asarray([[own[item] for item in names] for own in samples[task][title]])
+            task: np.asarray([[own.get(item, np.nan) for item in names] for own in samples[task][title]])
             for task, names in items.items()
         }
         finalist = model.finalist
@@ -106,10 +188,17 @@ def board(study: WholeStudy) -> Board:
     by_loss = sorted((c for c in made if not c.is_base), key=lambda c: (c.loss is None, c.loss or 0.0))
     return Board(
         tuple(made),
-        {task: [clusters[task][item] for item in names] for task, names in items.items()},
+        {task: [unit_key(item, places[task][item].cluster) for item in names] for task, names in items.items()},
         items,
         _choices(study, models, [c.title for c in by_loss]),
+        {task: _order(in_part[task][0], places[task]) for task in items if in_part[task]},
     )
+
+
+def _order(result: TaskResult, places: Mapping[str, Place]) -> Drawn:
+    """In which the items of a task were read by whoever has read a part of them: with the same seed, as in any race."""
+    known = units(list(places.values()), result.metric.endswith(MACRO))
+    return Drawn(drawn(known, result.seed), places, 0)
 
 
 def _name(result: TaskResult, ways: dict[str, tuple[str, str, int]]) -> str:

@@ -176,6 +176,8 @@ def _benchmarks(file: StudyFile, here: bool) -> dict[str, Any]:
     counts += [
         f"{options.tasks.replace(',', ', ')} ({options.protocol}): {_items(options, here)}" for options in several
     ]
+    if file.finalists.race:
+        counts.append("raced: who cannot win stops early, so this is what it takes at most")
     if not here:
         return _stage("benchmarks", counts, why=NO_BASE)
     from harness.estimate.estimating import estimate

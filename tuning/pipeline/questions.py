@@ -47,7 +47,7 @@ def _predicts(outcome: Verdict) -> list[str]:
     lines = []
     for task in board.tasks:
         falling = [-(c.loss or 0.0) for c in known]
-        scores = [float(c.values[task].mean()) for c in known]
+        scores = [board.mean(c, task) for c in known]
         lines.append(f"Lower validation loss and higher {task}: {in_words(agreement(falling, scores))}.")
     return lines
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from data.counts import counted
 from harness import html_templates
 from tuning.pipeline import audit, people
+from tuning.pipeline.measured import Board, Configuration
 from tuning.pipeline.preference import rankings
 from tuning.pipeline.questions import Section, sections
 from tuning.pipeline.verdict import BY_LOSS, Verdict, scores
@@ -94,6 +95,8 @@ def report_of(study: WholeStudy, outcome: Verdict) -> Report:
     if rows := audits.score_rows(audited):
         tables.append(Table("Without items that stand in the rows", audits.SCORES, tuple(rows)))
     shown = sections(outcome, views, study)
+    if study.file.finalists.race:
+        shown.append(Section("Race of the finalists", tuple(race_sentences(outcome.board))))
     if audited:
         shown.append(Section("Contamination of the benchmarks", tuple(audits.sentences(audited))))
     if study.file.people is not None:
@@ -118,9 +121,32 @@ def configurations_table(outcome: Verdict) -> Table:
     board = outcome.board
     rows = []
     for c in sorted(board.configurations, key=lambda c: (c.loss is None, c.loss)):
-        cells = [_interval(*scores(board, c, task)) for task in board.tasks]
+        cells = [_score(board, c, task) for task in board.tasks]
         rows.append((c.title, "" if c.loss is None else f"{c.loss:.4f}", *cells))
     return Table("Configurations", ("configuration", "validation loss", *board.tasks), tuple(rows))
+
+
+def _score(board: Board, configuration: Configuration, task: str) -> str:
+    """ "45.1 [40.0, 50.2]", and of one that a race stopped "45.1 [30.0, 60.2] after 100"."""
+    read = board.items_read(configuration, task)
+    behind = f" after {read:,}" if read < len(board.items[task]) else ""
+    return _interval(*scores(board, configuration, task)) + behind
+
+
+def race_sentences(board: Board) -> list[str]:
+    """How each task's race went: who was measured whole, and who was out after how many items."""
+    lines = []
+    for task in board.tasks:
+        items = len(board.items[task])
+        read = {c.title: board.items_read(c, task) for c in board.configurations}
+        whole = [title for title, count in read.items() if count == items]
+        seeds = {c.title: len(c.values[task]) for c in board.configurations}
+        share = sum(seeds[title] * count for title, count in read.items()) / (items * sum(seeds.values()))
+        line = f"{task}: measured on all {items:,} items: {', '.join(whole)}."
+        if out := sorted((count, title) for title, count in read.items() if count < items):
+            line += f" Out of the race: {', '.join(f'{title} after {count:,}' for count, title in out)}."
+        lines.append(f"{line} {100 * share:.0f}% of all answers were read.")
+    return lines
 
 
 def comparisons_table(outcome: Verdict) -> Table:

@@ -11,6 +11,7 @@ from harness.errors import UsageError
 from harness.progress.named import Named
 from harness.progress.outline import OutlineEntry
 from tuning.pipeline import audit, people
+from tuning.pipeline import race as races
 from tuning.pipeline.configurations import title
 from tuning.pipeline.study_file import StudyFile
 from tuning.pipeline.whole_study import Model, WholeStudy
@@ -130,8 +131,16 @@ def _benchmarked(study: WholeStudy) -> OutlineEntry:
 
 
 def _benchmark(study: WholeStudy, progress: Progress) -> Iterator[None]:
+    from harness.evaluation.sampling.race import race
     from harness.evaluation.several import run_several
 
+    if study.file.finalists.race:
+        if several := races.entrants_of(study):
+            _provide(study, study.models(), progress)
+        for entrants in several:
+            race(entrants, progress, winner_whole=True)
+            yield
+        return
     finished = study.finished_runs()
     due = [(model, options) for model in study.models() for tag, options in study.runs(model) if tag not in finished]
     _provide(study, [model for model, _ in due], progress)
@@ -271,6 +280,8 @@ def check(study: WholeStudy) -> None:
                 f"{study.file.path}: sizes = {sizes!r} leaves no test rows, and finalists are measured on them. Give "
                 "the third part some."
             )
+    if study.file.finalists.race:
+        races.check(study)
     for options in study.file.runs(model=study.file.tune.model):
         tasks.load(options.tasks, options.data, options.protocol, options.shots, options.chat, options.include_path)
     asked_judge = study.file.judge() if study.file.judges is not None else None

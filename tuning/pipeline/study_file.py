@@ -53,6 +53,7 @@ class FinalistOptions(Declaration):
     quantiles: int = option(0, "So many evenly spread over all trials that ended well.", ge=0, le=COUNT)
     front: int = option(0, "So many of each front of several objectives, beside the choice on it.", ge=0, le=COUNT)
     seeds: int = option(2, "New seeds that each is trained with.", ge=1, le=SEED)
+    race: bool = option(False, "Stop each, and the base, on a benchmark when it cannot win there.")
 
 
 class AnswerSeeds(Declaration):

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.stats.crossed import crossed, crossed_difference, reach_between
 from harness.stats.intervals import Interval
 from harness.stats.paired import holm
 from tuning.pipeline.measured import Board, Configuration
@@ -129,8 +128,8 @@ def _other_choices(board: Board, chosen: Configuration) -> dict[str, tuple[Again
 
 
 def scores(board: Board, configuration: Configuration, task: str) -> tuple[float, float, float]:
-    """Mean and 95% interval over items and seeds, in points."""
-    interval = crossed(configuration.values[task], board.clusters[task])
+    """Mean and 95% interval over items and seeds, in points; see `Board.score`."""
+    interval = board.score(configuration, task)
     return 100 * interval.value, 100 * interval.low, 100 * interval.high
 
 
@@ -145,7 +144,7 @@ def rules(board: Board) -> list[Rule]:
         return []
 
     def mean(configuration: Configuration, task: str, half: int) -> float:
-        return 100 * float(configuration.values[task][:, halves[task] == half].mean())
+        return 100 * board.mean(configuration, task, halves[task] == half)
 
     def best_of(tasks: Sequence[str], half: int) -> Configuration:
         return max(open_, key=lambda c: sum(mean(c, task, half) for task in tasks))
@@ -186,12 +185,8 @@ def _over(
     differences = []
     for task, half in halves.items():
         for choice, unseen in ((of_first, half == 1), (of_second, half == 0)):
-            a, b = own.values[task][:, unseen], choice.values[task][:, unseen]
-            clusters = [cluster for cluster, wanted in zip(board.clusters[task], unseen, strict=True) if wanted]
             same = Interval(0.0, 0.0, 0.0)
-            differences.append(
-                same if choice is own else crossed_difference(a, b, clusters, reach=reach_between(a, b)).interval
-            )
+            differences.append(same if choice is own else board.difference(task, own, choice, unseen).interval)
     value = statistics.fmean(one.value for one in differences)
     below = math.hypot(*(one.value - one.low for one in differences)) / len(differences)
     above = math.hypot(*(one.high - one.value for one in differences)) / len(differences)
@@ -210,9 +205,7 @@ def _half(items: Sequence[str]) -> NDArray[np.intp]:
 
 
 def _against(board: Board, task: str, a: Configuration, b: Configuration) -> Against:
-    values_a, values_b = a.values[task], b.values[task]
-    reach = reach_between(values_a, values_b)
-    (value, low, high), p = crossed_difference(values_a, values_b, board.clusters[task], reach=reach)
+    (value, low, high), p = board.difference(task, a, b)
     return Against(task, a, b, 100 * value, 100 * low, 100 * high, p)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.errors import UsageError
 from harness.evaluation.configurations import member_tags
 from harness.evaluation.identity import digest
+from harness.evaluation.sampling.race import stopped_by_race
 from tuning.pipeline import configurations
 from tuning.pipeline.configurations import Searched, title
 from tuning.pipeline.study_file import PlannedSearch, StudyFile
@@ -122,15 +123,23 @@ class WholeStudy:
 
     def _chats(self, model: Model) -> bool:
         """Whether a model is asked through its chat template: as it was trained, and the base if it has one."""
-        from harness.models.checkpoint import resolve
-        from harness.prompting import chat_templates
-
         config = model.finalist.study.config
-        if config.get("template") != "chat" or model.seed is not None:
+        if model.seed is not None:
             return bool(config.get("template") == "chat")
-        return bool(chat_templates.read(resolve(config["model"], None, config["revision"]).tokenizer))
+        return base_chats(config.get("template"), config["model"], config["revision"])
 
     def finished_runs(self) -> dict[str, RunRow]:
-        """By tag."""
-        rows = {row.id: row for row in self.store.runs() if row.status == "finished"}
+        """By tag; with a race, those that it stopped too."""
+        raced = self.file.finalists.race
+        rows = {
+            row.id: row for row in self.store.runs() if row.status == "finished" or (raced and stopped_by_race(row))
+        }
         return {tag: rows[run] for run, tags in self.store.tags().items() if run in rows for tag in tags}
+
+
+def base_chats(template: str | None, base: str, revision: str | None) -> bool:
+    """Whether the base is asked through its chat template, where rows are trained in `template`."""
+    from harness.models.checkpoint import resolve
+    from harness.prompting import chat_templates
+
+    return template == "chat" and bool(chat_templates.read(resolve(base, None, revision).tokenizer))

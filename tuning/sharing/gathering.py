@@ -64,7 +64,8 @@ def card_of_study(store: Store, row: StudyRow) -> tuple[Card, Runs]:
 
 
 def card_of_whole_study(file: StudyFile) -> tuple[Card, Runs]:
-    """Of the configuration that validation loss chose, beside every other. UsageError before finalists are measured."""
+    """Of the configuration that validation loss chose, beside every other that was measured whole. UsageError before
+    finalists are measured, and where the chosen one was out of a race."""
     from tuning.pipeline.measured import board
     from tuning.pipeline.verdict import verdict
     from tuning.pipeline.whole_study import WholeStudy
@@ -78,7 +79,13 @@ def card_of_whole_study(file: StudyFile) -> tuple[Card, Runs]:
     sides: dict[str, list[RunRow]] = {chosen.title: []}
     for model in study.models():
         sides.setdefault(model.title, [])
-        sides[model.title] += [finished[tag] for tag, _ in study.runs(model) if tag in finished]
+        own = (finished[tag] for tag, _ in study.runs(model) if tag in finished)
+        sides[model.title] += [run for run in own if run.status == "finished"]
+    if not sides[chosen.title]:
+        raise UsageError(
+            f"{chosen.title}, which validation loss chose, was out of the race of {file.path}, so there is no card of "
+            "it. Without race = true in [finalists] the same study measures it whole."
+        )
     row = chosen.finalist.study
     plans = [made.study for made in study.plans]
     seen = {part for plan in plans for part in objectives.slices(plan.objectives, plan.constraints)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
@@ -60,11 +60,16 @@ def check_race(row: StudyRow, tasks: str, bench_data: str | None) -> None:
     """UsageError where a benchmark of a race was an objective of the search: its items flatter some finalists."""
     from harness import tasks as known_tasks
 
-    parts = objectives.slices(row.config["objectives"], row.config["constraints"])
-    asked = {selected.task.name for selected in known_tasks.load(tasks, bench_data, shots=0)} if parts else set()
-    if flattered := sorted({part.task for part in parts} & asked):
+    if parts := objectives.slices(row.config["objectives"], row.config["constraints"]):
+        asked = {selected.task.name for selected in known_tasks.load(tasks, bench_data, shots=0)}
+        refuse_flattered(row.name, parts, asked)
+
+
+def refuse_flattered(study: str, parts: Iterable[objectives.Slice], asked: Collection[str]) -> None:
+    """UsageError where the search of `study` read `parts` of tasks that are asked in a race."""
+    if flattered := sorted({part.task for part in parts} & set(asked)):
         raise UsageError(
-            f"{', '.join(flattered)} cannot be raced: the search of {row.name} chose trials by a part of its items. "
+            f"{', '.join(flattered)} cannot be raced: the search of {study} chose trials by a part of its items. "
             "Name other tasks, or measure it whole, without a race."
         )
 

@@ -73,11 +73,14 @@ def _numbers(study: Study, rows: Sequence[Instruction], places: set[int]) -> dic
 def _scores(
     store: Store, row: StudyRow, audit: TaskAudit, runs: Sequence[Mapping[str, Any]], seen: set[str]
 ) -> list[dict[str, Any]]:
-    """Of the base and of each finalist, over the seeds it was trained with, without what an objective saw."""
+    """Of the base and of each finalist, over the seeds it was trained with, without what an objective saw. Who was out
+    of a race has read too little for a score without the flagged items, and is left out."""
     flagged = {item.item for item in audit.flagged}
     together: dict[tuple[str, int], TaskResult] = {}
     for run in runs:
         for result in results(store, store.resolve(run["run"]), [audit.task]):
+            if result.read is not None:
+                continue
             place = (run["study"], run["trial"]) if run["trial"] != BASE else ("", BASE)
             others = together[place].samples if place in together else ()
             samples = [sample for sample in result.samples if sample.item not in seen]

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
-from harness.evaluation.compare import by_item, compare
-from harness.evaluation.sampling.compare_sampled import in_part
-from harness.evaluation.task_result import MACRO
+from harness.evaluation.compare import compare_read
 from harness.stats.intervals import Z
 from harness.stats.power import POWER, detectable
 
@@ -40,19 +38,18 @@ class Gated:
 
 def gated(baseline: TaskResult, candidate: TaskResult, max_drop: float) -> Gated:
     """By the task's first metric. UsageError where the two cannot be compared."""
-    rows = compare(baseline, candidate, [baseline.metric])
+    rows = compare_read(baseline, candidate, [baseline.metric])
     if not rows:
         raise UsageError(
             f"{baseline.task}: {baseline.metric} has values that are not from 0 to 1, so a part says nothing."
         )
-    if rows[0].of is None:
-        error = (rows[0].high - rows[0].low) / (2 * Z)
-        return Gated(verdict(rows[0], max_drop), rows[0], distance_told(rows[0].n, rows[0].n, error**2 * rows[0].n))
-    macro, metric = baseline.metric.endswith(MACRO), baseline.metric.removesuffix(MACRO)
-    values = [{item: own[metric] for item, own in by_item(side).items()} for side in (baseline, candidate)]
-    ((_, read),) = in_part((baseline, candidate), values, macro, macro, by_group=False)
+    comparison, read = rows[0]
+    if read is None:
+        error = (comparison.high - comparison.low) / (2 * Z)
+        distance = distance_told(comparison.n, comparison.n, error**2 * comparison.n)
+        return Gated(verdict(comparison, max_drop), comparison, distance)
     distance = distance_told(read.n, read.of, read.sequence.variance)
-    return Gated(early_verdict(read.sequence, max_drop), rows[0], distance)
+    return Gated(early_verdict(read.sequence, max_drop), comparison, distance)
 
 
 def verdict(comparison: Comparison, max_drop: float) -> str:

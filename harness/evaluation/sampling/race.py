@@ -8,7 +8,7 @@ questions and the stored values, so a race that was killed goes on with the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from statistics import fmean
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+OUT, WINNER = "when out of the race", "as the winner of the race"  # why a run stopped, behind "stopped"
+
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
@@ -62,7 +64,7 @@ class _Running:
 
     plan: TaskPlan
     race: Race
-    looks: list[int]  # still to come, in units
+    looks: list[int]  # still to come, in units; none where the winner was read whole
     items_after: Sequence[int]  # 0, 1, 2, … units
 
     @classmethod
@@ -86,8 +88,10 @@ def race(
     progress: Progress = SILENT,
     objects: Sequence[Task] = (),
     measure: Callable[..., Iterable[tuple[int, Result]]] = run_several,
+    winner_whole: bool = False,
 ) -> Outcome:
-    """Measure configurations until each task has its winner. All their runs ask the same tasks, and `objects`.
+    """Measure configurations until each task has its winner, and that one to the end if `winner_whole`. All their runs
+    ask the same tasks, and `objects`.
 
     Raises UsageError before a model is loaded where there is nothing to race, or a task has to be read whole."""
     if len(entrants) < 2:
@@ -101,33 +105,55 @@ def race(
     with progress.step("reading the tasks"):
         plan = make_plan(first, objects)
     for task in plan.tasks:
-        if reason := why_whole(task):
-            raise UsageError(f"{task.task.name} cannot be raced: {reason} Measure it without a race.")
+        refuse_whole(task.task)
     running = {task.task.name: _Running.of(task, plan, len(entrants)) for task in plan.tasks}
     store = Store(first.db)
     runs: list[list[RunRow]] = [[] for _ in entrants]
     wanted = [dict.fromkeys(running, 0) for _ in entrants]  # items, by task
+
+    def read(places: Collection[int]) -> None:
+        """As many items as are wanted of these entrants."""
+        asked = [
+            (place, options.replace(until=items_text(wanted[place])))
+            for place in sorted(places)
+            for options in entrants[place].runs
+        ]
+        measured = dict(measure([options for _, options in asked], progress, objects=objects))
+        for place in places:
+            runs[place] = [measured[number].run for number, (own, _) in enumerate(asked) if own == place]
+
     while going := {name: one for name, one in running.items() if not one.race.is_decided}:
         for name, one in going.items():
             for place in one.race.still_in:
                 wanted[place][name] = one.items_after[one.looks[0]]
-        asked = [
-            (place, options.replace(until=items_text(wanted[place])))
-            for place in sorted({place for one in going.values() for place in one.race.still_in})
-            for options in entrants[place].runs
-        ]
-        measured = dict(measure([options for _, options in asked], progress, objects=objects))
-        for place in {place for place, _ in asked}:
-            runs[place] = [measured[number].run for number, (own, _) in enumerate(asked) if own == place]
+        read({place for one in going.values() for place in one.race.still_in})
         for name, one in going.items():
             items, before = one.next_items, one.race.still_in
             one.take({place: _values(store, runs[place], one.plan, items) for place in before})
             for place in (place for place in before if place in one.race.out):
                 progress.end(f"{entrants[place].name}: {name}", f"out of the race after {len(one.race.items):,} items")
+    if winner_whole and (early := {name: one for name, one in running.items() if one.looks}):
+        for name, one in early.items():
+            for place in one.race.still_in:
+                wanted[place][name] = one.items_after[-1]
+        read({place for one in early.values() for place in one.race.still_in})
+        for one in early.values():
+            one.looks.clear()
     _say_why(store, runs, running)
     names = [entrant.name for entrant in entrants]
     races = [_ended(store, runs, one, names) for one in running.values()]
     return Outcome(races, [[store.resolve(row.id) for row in own] for own in runs])
+
+
+def refuse_whole(task: Task) -> None:
+    """UsageError for a task that has to be read whole."""
+    if reason := why_whole(task):
+        raise UsageError(f"{task.name} cannot be raced: {reason} Measure it without a race.")
+
+
+def stopped_by_race(run: RunRow) -> bool:
+    """Whether a run was read in part, as far as a race that has ended wanted it."""
+    return run.status == "sampled" and all(read["stopped"] in (OUT, WINNER) for read in run.sampled.values())
 
 
 def _values(store: Store, runs: Sequence[RunRow], plan: TaskPlan, items: Sequence[str]) -> Floats:
@@ -154,7 +180,7 @@ def _say_why(store: Store, runs: Sequence[Sequence[RunRow]], running: Mapping[st
     for place, own in enumerate(runs):
         for row in (store.resolve(one.id) for one in own):
             out = {task for task, one in running.items() if place in one.race.out}
-            words = {task: "when out of the race" if task in out else "as the winner of the race" for task in running}
+            words = {task: OUT if task in out else WINNER for task in running}
             tasks = {task: {**read, "stopped": words[task]} for task, read in row.sampled.items()}
             if tasks:
                 store.update(row.id, totals={**row.totals, "sampled": {**row.totals["sampled"], "tasks": tasks}})
@@ -171,12 +197,12 @@ def _ended(store: Store, runs: Sequence[Sequence[RunRow]], one: _Running, names:
     def rank(place: int) -> tuple[bool, bool, bool, float, int]:
         return place != ranked[0], place in one.race.out, place not in winners, -sign * values[place], place
 
-    whole = len(one.race.items)
+    of_winner = len(one.race.items) if one.looks else one.items_after[-1]
     standings = [
         Standing(
             names[place],
             values[place],
-            one.items_after[one.race.out[place]] if place in one.race.out else whole,
+            one.items_after[one.race.out[place]] if place in one.race.out else of_winner,
             place in one.race.out,
             place in winners,
         )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from harness.evaluation.planning import Plan, TaskPlan
     from harness.results import Store
     from harness.stats.drawing import Unit
+    from harness.types import Task
 
 
 class Reading(NamedTuple):
@@ -103,21 +104,20 @@ def _items(until: UntilItems, task: str, text: str) -> int:
     return until.items[task]
 
 
-def why_whole(plan: TaskPlan) -> str:
+def why_whole(task: Task) -> str:
     """Why a task has to be read whole, as a sentence behind a colon; "" where a part of its items tells of all."""
-    name = plan.task.name
-    if grading_of(plan.task) is not None:
-        return f"answers of {name} are graded when all are there."
-    if not getattr(plan.task, "is_bounded", True):
+    if grading_of(task) is not None:
+        return f"answers of {task.name} are graded when all are there."
+    if not getattr(task, "is_bounded", True):
         return (
-            f"the first metric of {name}, {plan.task.metric}, is not known to be a mean of values from 0 to 1, so a "
+            f"the first metric of {task.name}, {task.metric}, is not known to be a mean of values from 0 to 1, so a "
             "part of the items does not bound it."
         )
     return ""
 
 
 def _check(plan: TaskPlan, until: str) -> None:
-    if reason := why_whole(plan):
+    if reason := why_whole(plan.task):
         raise OptionError("until", until, f": {reason} Measure it whole.")
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.stats.crossed import crossed, crossed_difference
+from harness.stats.crossed import Difference, crossed, crossed_difference, difference_in_part
 from harness.stats.intervals import mean, stratified
 from harness.stats.paired import paired
+from harness.stats.sequences import MeanSequence
 
 SAMPLES = 1000
 
@@ -154,3 +155,51 @@ def test_groups_of_one_size_are_all_items() -> None:
     of_groups, of_items = crossed(answers, groups=[f"g{n % 5}" for n in range(60)]), crossed(answers)
     assert of_groups.value == pytest.approx(of_items.value)
     assert of_groups.high - of_groups.low == pytest.approx(of_items.high - of_items.low, rel=0.05)
+
+
+def _read_in_part(a: np.ndarray, b: np.ndarray, read: int) -> Difference:
+    items = a.shape[1]
+    sequence = MeanSequence([1 / items] * items, -1, 1)
+    sequence.add((b[:, :read].mean(axis=0) - a[:, :read].mean(axis=0)).tolist())
+    return difference_in_part(a[:, :read], b[:, :read], sequence, items / read)
+
+
+def missed_in_part(samples: int, items: int = 300, seeds: int = 2, spread: float = 0.3) -> tuple[int, int]:
+    """How often a difference of nothing is not in the interval at one of three looks before the end: of a part read in
+    random order, and of an interval of fixed size that is read at the same looks."""
+    rng = np.random.default_rng(7)
+    missed = fixed = 0
+    for _ in range(samples):
+        difficulty = 1.5 * rng.standard_normal(items)
+        a, b = (
+            (rng.random((seeds, items)) < _chance(difficulty, spread * rng.standard_normal((seeds, 1)))).astype(float)
+            for _ in range(2)
+        )
+        looks = (60, 120, 240)
+        missed += any(not one.low <= 0 <= one.high for one in (_read_in_part(a, b, read).interval for read in looks))
+        fixed += any(
+            not one.low <= 0 <= one.high
+            for one in (crossed_difference(a[:, :read], b[:, :read]).interval for read in looks)
+        )
+    return missed, fixed
+
+
+@pytest.mark.full
+def test_a_part_may_be_looked_at_again_and_again() -> None:
+    missed, fixed = missed_in_part(400)
+    assert missed <= 0.05 * 400
+    assert fixed > 0.08 * 400, "what looks would do to an interval of fixed size"
+
+
+def test_of_a_part_the_p_is_below_a_twentieth_where_the_interval_has_no_zero() -> None:
+    rng = np.random.default_rng(8)
+    told = 0
+    for gap in (0.0, 0.1, 0.2, 0.3, -0.3):
+        luck = rng.random(400)
+        a, b = ((luck + 0.2 * rng.standard_normal((2, 400)) < chance).astype(float) for chance in (0.5, 0.5 + gap))
+        for read in (100, 300):
+            interval, p = _read_in_part(a, b, read)
+            assert (p < 0.05) == (not interval.low <= 0 <= interval.high)
+            assert interval.low <= crossed_difference(a, b).interval.value <= interval.high
+            told += p < 0.05
+    assert 0 < told < 10

@@ -64,7 +64,8 @@ def test_times_are_sums_of_what_was_measured(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr("harness.estimate.estimating.estimate", lambda options: {"seconds": second})
     path = tmp_path / "study.toml"
     path.write_text(
-        'model = "tiny"\ndata = "sample"\n[searches]\noptimizers = ["tpe", "random"]\n[finalists]\nseeds = 2\n'
+        'model = "tiny"\ndata = "sample"\n[searches]\noptimizers = ["tpe", "random"]\n'
+        "[finalists]\nseeds = 2\nrace = true\n"
         '[[benchmarks]]\ntasks = "mmlu"\ndata = "sample"\nlimit = 2\n[answers]\nprompts = "sample"\nsample = 4\n'
         '[judges]\njudge = ["reference"]\nprice-in = 1.0\nprice-out = 2.0\n',
         "utf-8",
@@ -77,6 +78,7 @@ def test_times_are_sums_of_what_was_measured(monkeypatch: pytest.MonkeyPatch, tm
     assert stages["finalists"]["seconds"]["expected"] == configurations * 2 * 2
     assert stages["benchmarks"]["seconds"]["expected"] == (1 + configurations * 2) * 2
     assert stages["benchmarks"]["counts"][1].startswith("mmlu (standard): ")
+    assert stages["benchmarks"]["counts"][2].startswith("raced: who cannot win stops early")
     assert document["seconds"]["high"] == 80 + configurations * 2 * 4 + (1 + configurations * 2) * 4
     assert stages["answers"]["seconds"] is None
     turns = sum(len(prompt.turns) for prompt in prompts.load("sample").prompts[:4])
