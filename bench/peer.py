@@ -16,8 +16,10 @@ def main(benchmark: str, names: str, model: str, out: str, batch_size: str, limi
 
     built: list[Any] = []
     for name in names.split(","):
-        task = lm_eval_local.lm_eval_mmlu_task(DATA, name) if benchmark == "mmlu" else _bbh(name, int(tokens))
-        built.append(task)
+        if benchmark == "mmlu":
+            built.append(lm_eval_local.lm_eval_mmlu_task(DATA, name))
+        else:
+            built.append(_generating(benchmark, name, int(tokens)))
     results = lm_eval.simple_evaluate(
         model="hf",
         model_args={"pretrained": model, "dtype": "float32"},
@@ -35,8 +37,12 @@ def main(benchmark: str, names: str, model: str, out: str, batch_size: str, limi
     Path(out).write_text(json.dumps(samples), encoding="utf-8")
 
 
-def _bbh(name: str, tokens: int) -> Any:
-    task = lm_eval_local.lm_eval_bbh_task(DATA, name)
+def _generating(benchmark: str, name: str, tokens: int) -> Any:
+    """lm-eval's task with so many new tokens."""
+    if benchmark == "humaneval":
+        task = lm_eval_local.lm_eval_humaneval_task(DATA)
+    else:
+        task = lm_eval_local.lm_eval_bbh_task(DATA, name)
     task.config.generation_kwargs["max_gen_toks"] = tokens
     return task
 

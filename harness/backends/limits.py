@@ -58,6 +58,17 @@ def depends_on_length(config: Any) -> bool:
     return bool(kinds & {"dynamic", "longrope"})
 
 
+def bytes_of_token(model: Any) -> int:
+    """Of the keys and values of one token in all layers of a loaded model, as its configuration says; 0 where it does
+    not say."""
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_attention_heads", None) or 1
+    of_keys = getattr(config, "num_key_value_heads", None) or heads
+    head = getattr(config, "head_dim", None) or (getattr(config, "hidden_size", None) or 0) // heads
+    layers = getattr(config, "num_hidden_layers", None) or 0
+    return int(2 * layers * of_keys * head * model.dtype.itemsize)
+
+
 def _unused(config: Any) -> int:
     """Rows of a table of positions that no token of a text has."""
     return (config.pad_token_id or 0) + 1 if getattr(config, "model_type", "") in _BEHIND_PADDING else 0

@@ -166,17 +166,13 @@ def _in_this_process(plan: Plan, lm: Any, sampler: measure.Sampler, parts: Parts
 
 def _kept_bytes(lm: Any, load: Workload, measured: int, tokens: Range) -> int:
     """Keys and values of the largest batch beyond those of the measured rows, which were fewer and shorter."""
-    from harness.estimate.workload import ROOM
+    from harness.backends.limits import bytes_of_token
+    from harness.backends.transformers.decode_attention import ROOM
 
     most = max(map(len, load.lengths))
     answer = tokens.expected / sum(map(len, load.lengths))
     more = max(0, load.kept - measured) + most * max(0.0, answer - ROOM)
-    config = lm.model.config.get_text_config()
-    heads = getattr(config, "num_attention_heads", None) or 1
-    of_keys = getattr(config, "num_key_value_heads", None) or heads
-    head = getattr(config, "head_dim", None) or (getattr(config, "hidden_size", None) or 0) // heads
-    layers = getattr(config, "num_hidden_layers", None) or 0
-    return int(2 * layers * of_keys * head * lm.model.dtype.itemsize * more)
+    return int(bytes_of_token(lm.model) * more)
 
 
 def _elsewhere(plan: Plan, sampler: measure.Sampler, parts: Parts) -> int:

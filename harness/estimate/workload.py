@@ -9,17 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.backends.transformers.decode_attention import ROOM, like_lengths
 from harness.backends.transformers.engines import PlainEngine
-from harness.backends.transformers.jobs import encode_prompts, make_jobs, parts, rows_of
-from harness.backends.transformers.prefix_tree import Batch, Row, plan
+from harness.backends.transformers.jobs import make_jobs, parts, rows_of
+from harness.backends.transformers.prefix_tree import Batch, plan
 from harness.types import Generate, Request
 
 if TYPE_CHECKING:
     from harness.backends.transformers.backend import TransformersLM
     from harness.estimate.model_size import ModelSize
-
-
-ROOM = 32  # tokens that buffers have beyond the prompts at first
 
 
 @dataclass(slots=True)
@@ -46,24 +44,18 @@ def of_requests(backend: TransformersLM, size: ModelSize, requests: Sequence[Req
         _add(scored, plan(rows_of(jobs), backend.batch_tokens), size, shared)
     for which in parts([i for i, r in enumerate(requests) if isinstance(r, Generate)], requests):
         asked = {i: r for i in which if isinstance(r := requests[i], Generate)}
-        encoded = encode_prompts(list(asked.values()), backend.encoder)
-        rows = [Row(prompt.ids, 1, i) for i, prompt in zip(which, encoded, strict=True)]
-        batches = plan(rows, backend.batch_tokens, backend.rows_together)
+        batches = backend.plan_texts(asked)[1]
         _add(generated, batches, size, shared)
-        window = backend.info.window
-        generated.lengths += [
-            [max(1, min(asked[row.request].max_tokens, window - len(row.ids))) for row in batch.rows]
-            for batch in batches
-        ]
+        generated.lengths += [[max(1, row.new) for row in batch.rows] for batch in batches]
         if shared:
             generated.kept = max(generated.kept, *map(_kept, batches))
     return scored, generated
 
 
 def _kept(batch: Batch) -> int:
-    """The rows' own prompts, and the buffers (shared_attention.Decode) that these are copied to."""
+    """The rows' own prompts, and the buffers (decode_attention.Decode) that these are copied to."""
     own = [len(segment.ids) for segments in batch.passes for segment in segments if segment.row is not None]
-    return sum(own) + len(own) * (max(own) + ROOM)
+    return sum(own) + sum(len(which) * (max(own[n] for n in which) + ROOM) for which in like_lengths(own))
 
 
 def _add(load: Workload, batches: Sequence[Batch], size: ModelSize, shared: bool) -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from harness.backends.transformers.shared_attention import Decode, Pass
+    from harness.backends.transformers.decode_attention import Decode
+    from harness.backends.transformers.shared_attention import Pass
 
 NAME = "harness_shared_prefix"
 FAR = 2**20  # tokens: as far back as masks are looked at

@@ -10,16 +10,17 @@ import gc
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.backends.limits import end_ids, window_of, window_warning
-from harness.backends.transformers.decoding import Output, choose
+from harness.backends.limits import bytes_of_token, end_ids, window_of, window_warning
+from harness.backends.transformers.decoding import Output
 from harness.backends.transformers.engines import PlainEngine, SharedEngine, engine_of
+from harness.backends.transformers.generation import generate
 from harness.backends.transformers.jobs import Job, Read, encode_prompts, make_jobs, parts, read, rows_of
 from harness.backends.transformers.prefix_tree import Batch, Row, Segment, plan
 from harness.backends.transformers.self_check import is_out_of_memory
 from harness.errors import ModelError
 from harness.evaluation.no_answer import NOT_A_NUMBER
 from harness.prompting import thinking
-from harness.prompting.tokens import Encoder
+from harness.prompting.tokens import Encoded, Encoder
 from harness.types import BackendInfo, Generate, Request, Response
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
     from harness.prompting.chat_templates import ChatTemplate
 
-GENERATE_ROWS = {"cpu": 64}  # rows that generate together; on a GPU more
+GENERATE_ROWS = 256  # that generate together, at most
+KEPT_BYTES = {"cpu": 2**31}  # of keys and values of rows that generate together
 Answers = list[tuple[int, Response]]
 
 
@@ -51,7 +53,9 @@ class TransformersLM:
         self.engine, warning = engine_of(model, checked)
         self.warnings += [warning] if warning else []
         self.batch_tokens = batch_tokens or _budget(model)
-        self.rows_together = GENERATE_ROWS.get(model.device.type, 256)
+        self.rows_together = GENERATE_ROWS
+        kept_bytes = KEPT_BYTES.get(model.device.type)
+        self.kept_tokens = kept_bytes and kept_bytes // max(1, bytes_of_token(model))
         self.info = BackendInfo(
             name="transformers",
             device=_device_name(model),
@@ -99,11 +103,9 @@ class TransformersLM:
 
     def _generate_all(self, requests: Sequence[Request], which: list[int], done: Collection[int]) -> Iterator[Answers]:
         asked = {i: r for i in which if isinstance(r := requests[i], Generate)}
-        window = self.info.window
-        encoded = dict(zip(which, encode_prompts(list(asked.values()), self.encoder), strict=True))
-        rows = [Row(encoded[i].ids, 1, i) for i in which]
+        encoded, batches = self.plan_texts(asked)
         opened = {i: thinking.opened(e.text) for i, e in encoded.items()}
-        for batch in self._batches(self._plan(rows, self.rows_together), done):
+        for batch in self._batches(batches, done):
             answers = []
             for row, output in self._generate(batch, asked, opened):
                 i = row.request
@@ -114,9 +116,8 @@ class TransformersLM:
                 warnings = [*encoded[i].warnings, *stored.warnings]
                 if output.broken:
                     warnings.append(NOT_A_NUMBER)
-                room = window - len(row.ids)
-                if not (stopped or output.broken) and room < asked[i].max_tokens:
-                    warnings.append(window_warning(window, room))
+                if not (stopped or output.broken) and row.new < asked[i].max_tokens:
+                    warnings.append(window_warning(self.info.window, row.new))
                 answers.append(
                     (
                         i,
@@ -133,6 +134,15 @@ class TransformersLM:
                 )
             yield answers
 
+    def plan_texts(self, asked: Mapping[int, Generate]) -> tuple[dict[int, Encoded], list[Batch]]:
+        """The prompts of texts, and the batches in which they are generated."""
+        encoded = dict(zip(asked, encode_prompts(list(asked.values()), self.encoder), strict=True))
+        rows = [
+            Row(prompt.ids, 1, i, new=min(asked[i].max_tokens, self.info.window - len(prompt.ids)))
+            for i, prompt in encoded.items()
+        ]
+        return encoded, self._plan(rows, self.rows_together, self.kept_tokens)
+
     def _generate(self, batch: Batch, asked: dict[int, Generate], opened: dict[int, str]) -> list[tuple[Row, Output]]:
         def run(passes: list[list[Segment]]) -> list[tuple[Row, Output]]:
             leaves, logits = [], []
@@ -146,41 +156,15 @@ class TransformersLM:
                 assert s.row is not None
                 i = s.row.request
                 outputs.append((s.row, Output(self.tokenizer, s.row.ids, asked[i], opened[i])))
-            self._decode(leaves, [o for _, o in outputs], _cat_rows(logits), asked)
+            generate(self.engine, leaves, [o for _, o in outputs], _cat_rows(logits), self.end_ids)
             return outputs
 
         return self._with_memory(batch.passes, run)
 
-    def _decode(
-        self, leaves: list[Segment], outputs: list[Output], logits: torch.Tensor, asked: dict[int, Generate]
-    ) -> None:
-        limits = []
-        for s in leaves:
-            assert s.row is not None
-            limits.append(min(asked[s.row.request].max_tokens, self.info.window - len(s.row.ids)))
-        decoder = None
-        while True:
-            tokens = choose(logits, outputs)
-            going = [
-                n
-                for n, (o, t) in enumerate(zip(outputs, tokens, strict=True))
-                if not o.push(t, self.end_ids) and len(o.tokens) < limits[n]
-            ]
-            if not going:
-                for s in leaves:
-                    s.memory = None
-                return
-            if decoder is None:
-                decoder = self.engine.decode(leaves)
-            if len(going) < len(outputs):
-                decoder.keep(going)
-                outputs, limits = [outputs[n] for n in going], [limits[n] for n in going]
-            logits = decoder.step([o.tokens[-1] for o in outputs])
-
     # what both share
 
-    def _plan(self, rows: list[Row], batch_rows: int | None = None) -> list[Batch]:
-        batches = plan(rows, self.batch_tokens, batch_rows)
+    def _plan(self, rows: list[Row], batch_rows: int | None = None, kept_tokens: int | None = None) -> list[Batch]:
+        batches = plan(rows, self.batch_tokens, batch_rows, kept_tokens)
         if isinstance(self.engine, PlainEngine):
             for row in rows:
                 row.reused = 0

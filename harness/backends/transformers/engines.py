@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.backends.limits import depends_on_length
 from harness.backends.transformers.attention_hook import Active, Switch, UnsupportedError
+from harness.backends.transformers.decode_attention import Decode
 from harness.backends.transformers.prefix_tree import Row, Segment
 from harness.backends.transformers.self_check import (
     check_plain,
@@ -25,7 +26,7 @@ from harness.backends.transformers.self_check import (
     is_out_of_memory,
     tolerance,
 )
-from harness.backends.transformers.shared_attention import Decode, Pass
+from harness.backends.transformers.shared_attention import Pass
 
 if TYPE_CHECKING:
     import torch
@@ -152,20 +153,28 @@ class SharedEngine:
 
 
 class Decoder:
-    """Rows of one batch, one token at a time."""
+    """Rows of one batch, one token at a time, or several that are only tried."""
 
     def __init__(self, engine: SharedEngine, state: Decode) -> None:
         self.engine, self.state = engine, state
 
     def step(self, tokens: list[int]) -> torch.Tensor:
         """Feed one token a row; returns float32 logits [rows, vocabulary] for the next."""
+        logits = self.feed([[token] for token in tokens])
+        self.advance([1] * len(tokens))
+        return logits
+
+    def feed(self, tokens: list[list[int]]) -> torch.Tensor:
+        """Feed one token a row or more; returns float32 logits [tokens, vocabulary]. `advance` says how many stay."""
         import torch
 
-        device = self.engine.model.device
-        ids = torch.tensor(tokens, device=device)
-        logits = self.engine._forward(self.state, ids, self.state.positions, torch.arange(len(tokens), device=device))
-        self.state.advance()
-        return logits
+        self.state.feed(tokens)
+        ids = self.state.ids
+        keep = torch.arange(len(ids), device=ids.device)
+        return self.engine._forward(self.state, ids, self.state.positions, keep)
+
+    def advance(self, counts: list[int]) -> None:
+        self.state.advance(counts)
 
     def keep(self, rows: list[int]) -> None:
         self.state.keep(rows)

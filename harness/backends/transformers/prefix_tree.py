@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 WORTH = 96  # tokens saved that pay for one more segment to attend to
+FEWEST = 64  # rows that generate together, however many tokens they keep
 
 
 @dataclass(slots=True, eq=False)
@@ -25,6 +26,7 @@ class Row:
     request: int  # index of the request that asked for it
     part: int = 0  # which of the request's rows
     reused: int = 0  # tokens that another row's pass has computed; set by the plan
+    new: int = 0  # tokens that it may generate
 
 
 @dataclass(slots=True, eq=False)
@@ -55,13 +57,16 @@ class Batch:
         return [s.row for segments in self.passes for s in segments if s.row is not None]
 
 
-def plan(rows: Sequence[Row], pass_tokens: int, batch_rows: int | None = None) -> list[Batch]:
+def plan(
+    rows: Sequence[Row], pass_tokens: int, batch_rows: int | None = None, kept_tokens: int | None = None
+) -> list[Batch]:
     """Batches for these rows. A pass holds `pass_tokens` tokens or one longer segment. A batch is one
-    pass that answers something, or as many as hold `batch_rows` rows (rows that go on to generate)."""
+    pass that answers something, or as many as hold `batch_rows` rows (rows that go on to generate). It has fewer, and
+    at least FEWEST, where their own tokens, those to come among them, would be more than `kept_tokens`."""
     segments = _segments(rows)
     batches: list[Batch] = []
     current: list[Segment] = []
-    size = leaves = 0
+    size = leaves = kept = 0
     batch = Batch()
 
     def end_pass() -> None:
@@ -71,11 +76,11 @@ def plan(rows: Sequence[Row], pass_tokens: int, batch_rows: int | None = None) -
             current, size = [], 0
 
     def end_batch() -> None:
-        nonlocal batch, leaves
+        nonlocal batch, leaves, kept
         end_pass()
         if batch.passes:
             batches.append(batch)
-        batch, leaves = Batch(), 0
+        batch, leaves, kept = Batch(), 0, 0
 
     for segment in segments:
         if current and size + len(segment.ids) > pass_tokens:
@@ -87,7 +92,9 @@ def plan(rows: Sequence[Row], pass_tokens: int, batch_rows: int | None = None) -
         size += len(segment.ids)
         if segment.row is not None:
             leaves += 1
-            if batch_rows is not None and leaves >= batch_rows:
+            kept += len(segment.ids) + segment.row.new
+            full = kept_tokens is not None and leaves >= FEWEST and kept >= kept_tokens
+            if batch_rows is not None and (full or leaves >= batch_rows):
                 end_batch()
     end_batch()
     for i, b in enumerate(batches):

@@ -38,7 +38,7 @@ def _attend_all(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float)
     heads, n, d = q.shape
     kv = k.shape[0]
     folded = q.reshape(kv, heads // kv * n, d)  # the heads of one key head side by side: no copy of keys
-    if q.device.type == "cpu" and folded.shape[1] >= 64:
+    if q.device.type == "cpu" and folded.shape[1] >= 16:
         out, lse = flash_attention(folded.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0), scale, False)
         return out[0].reshape(heads, n, d), lse[0].reshape(heads, n)
     parts = [attend_plain(p, k, v, scale) for p in folded.split(4096, dim=1)]
@@ -206,98 +206,3 @@ def _attend_self(
     distance = at[:, None] - at[None, :]
     visible = (distance >= 0) if window is None else (distance >= 0) & (distance < window)
     return attend_plain(q, k, v, scale, visible)
-
-
-class Decode:
-    """One new token a row, for rows whose prompts have been computed. Rows keep their own keys and
-    values in one buffer [kv_heads, rows, room, d] a layer; a row that ends leaves it."""
-
-    def __init__(self, segments: list[Segment]) -> None:
-        import torch
-
-        self.segments = segments
-        memories = [s.memory for s in segments]
-        device = next(iter(memories[0].values()))[0].device
-        self._places = [(s.start, len(s.ids)) for s in segments]  # what the tensors hold, known without asking them
-        self.starts = torch.tensor([start for start, _ in self._places], device=device)
-        self.lengths = torch.tensor([length for _, length in self._places], device=device)
-        room = max(length for _, length in self._places) + 32
-        self.buffers: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
-        for layer in memories[0]:
-            pair = []
-            for which in (0, 1):
-                first = memories[0][layer][which]
-                buffer = first.new_zeros((first.shape[0], len(segments), room, first.shape[2]))
-                for row, memory in enumerate(memories):
-                    part = memory[layer][which]
-                    buffer[:, row, : part.shape[1]] = part
-                pair.append(buffer)
-            self.buffers[layer] = (pair[0], pair[1])
-        for s in segments:
-            s.memory = None
-        self._refresh()
-
-    def _refresh(self) -> None:
-        """(ancestor, from row, to row, last position) for the rows that are left."""
-        runs: dict[int, tuple[Segment, int, int, int]] = {}
-        for row, s in enumerate(self.segments):
-            last = sum(self._places[row])
-            for node in s.ancestors():
-                known = runs.get(id(node))
-                first, most = (row, last) if known is None else (known[1], max(known[3], last))
-                runs[id(node)] = (node, first, row + 1, most)
-        self.spans = list(runs.values())
-
-    @property
-    def positions(self) -> torch.Tensor:
-        """Of the tokens that go in next, [rows]."""
-        return self.starts + self.lengths
-
-    def advance(self) -> None:
-        """The tokens that went in are part of the rows now."""
-        self.lengths += 1
-        self._places = [(start, length + 1) for start, length in self._places]
-        self.spans = [(node, lo, hi, last + 1) for node, lo, hi, last in self.spans]
-
-    def keep(self, rows: list[int]) -> None:
-        """Go on with these rows only."""
-        import torch
-
-        index = torch.tensor(rows, device=self.starts.device)
-        self.segments = [self.segments[r] for r in rows]
-        self._places = [self._places[r] for r in rows]
-        self.starts, self.lengths = self.starts[index], self.lengths[index]
-        self.buffers = {n: (k[:, index], v[:, index]) for n, (k, v) in self.buffers.items()}
-        self._refresh()
-
-    def attend(
-        self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float, window: int | None
-    ) -> torch.Tensor:
-        """q [heads, rows, d], k and v [kv_heads, rows, d] → out [heads, rows, d]."""
-        import torch
-
-        keys, values = self.buffers[layer]
-        needed = max(length for _, length in self._places) + 1
-        if needed > keys.shape[2]:
-            grown = [torch.nn.functional.pad(x, (0, 0, 0, max(32, x.shape[2] // 2))) for x in (keys, values)]
-            keys, values = grown
-            self.buffers[layer] = (keys, values)
-        rows = torch.arange(q.shape[1], device=q.device)
-        keys[:, rows, self.lengths] = k
-        values[:, rows, self.lengths] = v
-        heads, count, d = q.shape
-        kv = k.shape[0]
-        at = torch.arange(needed, device=q.device)
-        visible = at[None, :] <= self.lengths[:, None]
-        if window is not None:
-            visible &= self.lengths[:, None] - at[None, :] < window
-        grouped = q.reshape(kv, heads // kv, count, d).transpose(1, 2)  # [kv, rows, group, d]
-        o, x = attend_plain(grouped, keys[:, :, :needed], values[:, :, :needed], scale, visible[None, :, None, :])
-        out = o.transpose(1, 2).reshape(heads, count, d)
-        lse = x.transpose(1, 2).reshape(heads, count)
-        positions = self.positions
-        for node, lo, hi, last in self.spans:
-            nk, nv = node.memory[layer]
-            o, x = _attend_ancestor(q[:, lo:hi], nk, nv, scale, window, positions[lo:hi], last, node.start)
-            merge(out[:, lo:hi], lse[:, lo:hi], o, x)
-        return out

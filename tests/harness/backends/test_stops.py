@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from harness.backends.endpoint import backend as endpoint
 from harness.backends.endpoint.backend import SPECIAL_STOP
-from harness.backends.transformers import backend as transformers_lm
+from harness.backends.transformers import generation
 from harness.backends.vllm.engine import VllmEngine
 from harness.evaluation.planning import Options, make_plan
 from harness.prompting.thinking import CUT_OFF, IN_THOUGHT, SCORED, UNFINISHED, answer_of
@@ -88,9 +88,8 @@ def backends(request, folder, monkeypatch) -> Iterator[Backends]:
         module = ModuleType(name)
         module.SamplingParams = Params  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setattr(
-        transformers_lm, "choose", lambda logits, outputs: [model.script[len(o.tokens)] for o in outputs]
-    )
+    monkeypatch.setattr(generation, "STEP_TOKENS", {"cpu": 0})  # guesses are held against the model's own choice
+    monkeypatch.setattr(generation, "choose", lambda logits, outputs: [model.script[len(o.tokens)] for o in outputs])
     info = BackendInfo("vllm", "stand-in", "float32", contract.WINDOW)
     ends = frozenset(model.ends)
     with ExitStack() as stack:

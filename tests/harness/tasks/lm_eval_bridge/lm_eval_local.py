@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import gzip
 import json
 import logging
 from collections.abc import Iterator
@@ -48,8 +49,14 @@ def drop_rows(folder: Path) -> list[Row]:
     return rows
 
 
-def lm_eval_task(yaml: str, splits: dict[str, list[Row]], **changes: Any) -> Any:
-    """The `ConfigurableTask` of a file below `lm_eval/tasks`, over `splits`, with some of its settings changed."""
+def humaneval_rows(folder: Path) -> list[Row]:
+    with gzip.open(folder / "humaneval/HumanEval.jsonl.gz", "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def lm_eval_task(yaml: str, splits: dict[str, list[Row]], functions: bool = True, **changes: Any) -> Any:
+    """The `ConfigurableTask` of a file below `lm_eval/tasks`, over `splits`, with some of its settings changed.
+    Without `functions` those that it names are not imported, and must be among the changes."""
     import datasets
     import lm_eval.tasks
     from lm_eval.api.task import ConfigurableTask
@@ -57,7 +64,7 @@ def lm_eval_task(yaml: str, splits: dict[str, list[Row]], **changes: Any) -> Any
     from harness.compat import load_lm_eval_yaml
 
     data = datasets.DatasetDict({split: datasets.Dataset.from_list(rows) for split, rows in splits.items()})
-    config = dict(load_lm_eval_yaml(Path(lm_eval.tasks.__file__).parent / yaml, functions=True))
+    config = dict(load_lm_eval_yaml(Path(lm_eval.tasks.__file__).parent / yaml, functions))
     config.pop("include", None)
     logging.getLogger("lm_eval").setLevel(logging.ERROR)  # it warns about every custom_dataset
     return ConfigurableTask(config={**config, "custom_dataset": lambda **_: data, **changes})
@@ -75,6 +82,13 @@ def lm_eval_bbh_task(folder: Path, task: str) -> Any:
 def lm_eval_drop_task(folder: Path, **changes: Any) -> Any:
     """lm-eval's DROP has no shots of its own."""
     return lm_eval_task("drop/default.yaml", {"validation": drop_rows(folder)}, training_split=None, **changes)
+
+
+def lm_eval_humaneval_task(folder: Path) -> Any:
+    """Its texts alone: lm-eval fetches what runs programs when it is imported, and runs them unguarded."""
+    rows = {"test": humaneval_rows(folder)}
+    texts: dict[str, Any] = {"unsafe_code": False, "filter_list": None, "metric_list": [{"metric": "bypass"}]}
+    return lm_eval_task("humaneval/humaneval.yaml", rows, functions=False, **texts)
 
 
 @contextmanager
