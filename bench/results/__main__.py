@@ -1,4 +1,5 @@
 """`python -m bench.results [STUDY.toml [STORE]]`: what the real study knows so far: docs/results, and docs/results.md.
+`python -m bench.results judge STORE`: how the base does as a judge, into docs/results/judge.json and the same page.
 
 The study is left as it is: it may be under way. docs/results/real has the study's own files (`harness export`, without
 texts), by which it goes on on another machine; docs/results/real.json what the page says, read from the store.
@@ -16,6 +17,7 @@ from typing import Any
 
 from bench.common import ROOT
 from bench.results.figures import figures
+from bench.results.judging import judging
 from bench.results.page import page
 from bench.results.pictures import pictures
 
@@ -55,5 +57,12 @@ def exported(study: Path, db: str, out: Path) -> dict[str, Any]:
         return figures(read(study, {"db": str(left.path)}))
 
 
-if __name__ == "__main__":
+def judge(db: str) -> None:
+    (FOLDER / "judge.json").write_text(json.dumps(judging(db), indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(page(FOLDER), encoding="utf-8")
+
+
+if __name__ == "__main__" and sys.argv[1:2] == ["judge"]:
+    judge(sys.argv[2])
+elif __name__ == "__main__":
     main(Path(sys.argv[1]) if len(sys.argv) > 1 else STUDY, sys.argv[2] if len(sys.argv) > 2 else None)

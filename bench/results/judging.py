@@ -1,11 +1,8 @@
-"""`python -m bench.results.judging STORE`: how a judge of 270 million parameters does, into docs/results/judge.json and
-the page. The store has answers of the base and of a trained adapter to the 80 Vicuna prompts (`harness answer`), and
+"""How a judge of 270 million parameters does. The store has answers of the base and of a trained adapter to the 80 Vicuna prompts (`harness answer`), and
 the base's own verdicts on them, served as an OpenAI-compatible judge (`harness judge`)."""
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,14 +20,6 @@ Gemma 3 270M, served by `vllm serve` on the same two cores, compared answers of 
 prompts, each pair in both orders: {verdicts} verdicts. A judge that reads answers turns few verdicts with the order and
 prefers no place; this one is shown as it is, and no ranking is made of it.
 """
-
-
-def main(db: str) -> None:
-    from bench.results.__main__ import FOLDER, PAGE
-    from bench.results.page import page
-
-    (FOLDER / "judge.json").write_text(json.dumps(judging(db), indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(page(FOLDER), encoding="utf-8")
 
 
 def judging(db: str) -> dict[str, Any]:
@@ -57,7 +46,3 @@ def section(known: Mapping[str, Any]) -> str:
 def _percent(rate: Mapping[str, Any]) -> str:
     value, low, high = (100 * rate[end] for end in ("value", "low", "high"))
     return f"{value:.1f} [{low:.1f}, {high:.1f}]" if value == value else "nothing shows it"
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

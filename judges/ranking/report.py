@@ -7,6 +7,7 @@ from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
+from data.counts import counted
 from harness.errors import UsageError
 from judges.ranking import agreement, rating
 from judges.ranking.agreement import Opinion, Seen
@@ -32,7 +33,7 @@ def ranking_report(
     used: Source = source or ("people" if votes else "judges")
     played = evidence.of(used)
     if not played:
-        raise UsageError(f"There are no games by {'judges' if used == 'judges' else 'people'} to rank by.")
+        raise UsageError(f"There are no games by {_side(used)} to rank by{_undecided(evidence, used)}.")
     if used == "people+judges":
         ranking = _corrected(evidence, style, method)
     else:
@@ -69,6 +70,20 @@ def ranking_report(
         **({"quality": quality_report(evidence)} if quality else {}),
         "notes": notes,
     }
+
+
+def _side(source: Source) -> str:
+    return "judges" if source == "judges" else "people"
+
+
+def _undecided(evidence: Evidence, source: Source) -> str:
+    """What they gave in place of games."""
+    own = [c for c in evidence.comparisons if side_of(evidence.judges[c.judge]) == _side(source)]
+    return f": none of their {counted(len(own), 'comparison')} has a verdict (the first: {_why(own)})" if own else ""
+
+
+def _why(comparisons: Sequence[ComparisonRow]) -> str:
+    return comparisons[0].error or comparisons[0].verdict
 
 
 def _corrected(evidence: Evidence, style: bool, method: Method) -> rating.Ranking:
