@@ -85,7 +85,8 @@ def _print(comparisons: list[Comparison], first: Configuration, second: Configur
         if c.of is not None and c.group == "all":
             word = "decided" if c.low > 0 or c.high < 0 else "undecided"
             sentence = (
-                f"{c.task}, {c.metric}: {word} after {c.n:,} of {c.of:,} items. The figures are those of all items."
+                f"{c.task}, {c.metric}: {word} after {c.n:,} of {c.of:,} items. The figures are those of all items,"
+                " from both runs together; harness show estimates a score from its run alone."
             )
             console.print(plain(sentence))
 

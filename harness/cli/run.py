@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from harness.evaluation.run import Result
     from harness.options import RunOptions
 
+MODEL = "{model}"  # in --name, stands for what each of several models is called
+
 
 @command_of("harness.options:RunOptions", several="model")
 def run(
@@ -61,12 +63,28 @@ def _options(given: Given[RunOptions], adapters: Path | None) -> list[RunOptions
         return [given.options()]  # which says that it must be given
     every = [given.options(model=model) for model in models]
     if len(every) > 1 and every[0].name:
-        _one(every, "--name")
+        every = _named(every, every[0].name)
     has_adapters = any(is_adapter(Path(model)) for model in models)
     return [
         options.replace(base=None) if has_adapters and not is_adapter(Path(options.model)) else options
         for options in every
     ]
+
+
+def _named(every: Sequence[RunOptions], name: str) -> list[RunOptions]:
+    """Each with the name in which MODEL stands for its model's. UsageError where two would be called alike."""
+    from harness.errors import UsageError
+    from harness.evaluation.run import shown_name
+
+    names = [name.replace(MODEL, shown_name(options.replace(name=None))) for options in every]
+    if MODEL not in name:
+        raise UsageError(
+            f"--name is for one model, and these are {len(every)}. Put {MODEL} into it, which stands for each model's "
+            "name, or leave --name out."
+        )
+    if twice := next((own for own in names if names.count(own) > 1), None):
+        raise UsageError(f"--name would call two runs {twice}: their folders have one name. Leave --name out.")
+    return [options.replace(name=own) for options, own in zip(every, names, strict=True)]
 
 
 def _one(every: Sequence[RunOptions], flag: str) -> RunOptions:

@@ -154,7 +154,12 @@ class RunOptions(ModelSpec, BackendSettings, Stored):
     include_path: str | None = option(
         None, "A folder of your own lm-eval tasks.", panel=ASK, allowed="a folder of lm-eval tasks"
     )
-    name: str | None = option(None, "What to call the run.", panel=KEEP, allowed="a name that is not empty")
+    name: str | None = option(
+        None,
+        "What to call the run; of several models with {model} in it.",
+        panel=KEEP,
+        allowed="a name that is not empty",
+    )
     tags: tuple[str, ...] = option(
         (), "May be given several times.", panel=KEEP, flag="--tag", allowed="a list of words"
     )

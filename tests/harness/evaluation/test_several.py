@@ -206,10 +206,22 @@ class TestCommand:
         assert code == 0
         assert out.count("20 of ") == 3
 
+    def test_a_name_has_a_place_for_each_model(
+        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(backends, "make", lambda *needed: (Scripted(), []))
+        words = ["run", "--tasks", "mmlu", "--data", "sample", "--limit", 1, "--db", tmp_path / "s.duckdb"]
+        document = json_of(*words, "--adapters", folder / "adapters", "--name", "night {model}")
+        names = [one["name"] for one in document["runs"]]
+        assert len(set(names)) == 3
+        assert all(
+            name == f"night {Path(one['model']).name}" for name, one in zip(names, document["runs"], strict=True)
+        )
+
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            (["--name", "x"], "--name is for one model, and these are 3"),
+            (["--name", "x"], "--name is for one model, and these are 3. Put {model} into it"),
             (["--plan"], "--plan is for one model, and these are 3"),
         ],
     )
