@@ -88,6 +88,7 @@ def test_a_choice_in_doubt_is_made_alone(lm: TransformersLM, monkeypatch: pytest
     """With a tolerance that nothing meets, all guesses are in doubt, and texts come one token at a time."""
     asked = requests()
     plain = answers(lm, asked)
+    monkeypatch.setattr(generation, "STEP_TOKENS", {"cpu": 40})
     monkeypatch.setattr(generation, "tolerance", lambda model: 1e9)
     monkeypatch.setattr(Guesser, "guess", lambda self, most: self._ids[:most][:2])
     assert answers(lm, asked) == plain
