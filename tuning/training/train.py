@@ -21,6 +21,7 @@ from harness import peak_memory
 from harness.errors import UsageError
 from harness.models.checkpoint import Checkpoint, resolve
 from harness.prompting.row_tokens import Tokens
+from tuning.training import short_attention
 from tuning.training.adapters import One, adapted, detach, lora_config, write
 from tuning.training.likelihood import likelihood, packs
 from tuning.training.packed import Stack, packable
@@ -157,9 +158,8 @@ class Trainer:
         from harness.models.loading import load_model
 
         dtype = self.settings.dtype or ("float32" if self.settings.device.startswith("cpu") else "bfloat16")
-        return load_model(self.checkpoint, dtype, self.settings.device, self.settings.load_in_4bit).requires_grad_(
-            False
-        )
+        model = load_model(self.checkpoint, dtype, self.settings.device, self.settings.load_in_4bit)
+        return short_attention.installed(model).requires_grad_(False)
 
     @cached_property
     def _packed_rows(self) -> bool:
