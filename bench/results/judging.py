@@ -1,5 +1,6 @@
-"""How a judge of 270 million parameters does. The store has answers of the base and of a trained adapter to the 80 Vicuna prompts (`harness answer`), and
-the base's own verdicts on them, served as an OpenAI-compatible judge (`harness judge`)."""
+"""How a judge of 270 million parameters does. The store has answers of the base and of a trained adapter to the 80
+Vicuna prompts (`harness answer`), and the base's own verdicts on them, served as an OpenAI-compatible judge (`harness
+judge`)."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """LoRA's forward and backward pass in a linear layer as one function, in place of peft's.
 
-peft's layer makes a float32 copy of its input and of its output for each adapter, keeps the former until the backward
-pass, and leaves sums and scaling to autograd; on a CPU that takes longer than half of the layer's own products. Here
-the input is kept as it came, and A and B are multiplied in its type (float32 for float16, whose gradients would
-vanish), as mixed precision has it; A, B and their gradients stay float32. The narrow products are written with the
-rank in front, [rank, positions], which a CPU multiplies several times as fast.
+peft's layer keeps a float32 copy of its input until the backward pass, and leaves sums and scaling to autograd; on a
+CPU that takes longer than half of the layer's own products. Here the input is kept as it came. A and B are multiplied in
+float32 as peft does, whatever the base's type: in bfloat16 the gradients of an adapter with a large B were 2.4 times as
+far from float32's. The narrow products are written with the rank in front, [rank, positions], which a CPU multiplies
+several times as fast.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _function() -> Any:
         ) -> Tensor:
             y = torch.nn.functional.linear(x, weight, bias)
             taken = x if thinned is None else thinned
-            exact = torch.float32 if y.dtype == torch.float16 else y.dtype
+            exact = torch.promote_types(y.dtype, torch.float32)
             low = a.to(exact) @ taken.reshape(-1, taken.shape[-1]).to(exact).t()  # [rank, positions]
             scaled = (b * scale).to(exact)
             out = y.view(-1, y.shape[-1])
