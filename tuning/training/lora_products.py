@@ -1,10 +1,10 @@
 """LoRA's forward and backward pass in a linear layer as one function, in place of peft's.
 
 peft's layer keeps a float32 copy of its input until the backward pass, and leaves sums and scaling to autograd; on a
-CPU that takes longer than half of the layer's own products. Here the input is kept as it came. A and B are multiplied in
-float32 as peft does, whatever the base's type: in bfloat16 the gradients of an adapter with a large B were 2.4 times as
-far from float32's. The narrow products are written with the rank in front, [rank, positions], which a CPU multiplies
-several times as fast.
+CPU that takes longer than half of the layer's own products. Here the input is kept as it came. A and B are multiplied
+in float32 as peft does, whatever the base's type: in bfloat16 the gradients of an adapter with a large B were 2.4
+times as far from float32's. The narrow products are written with the rank in front, [rank, positions], which a CPU
+multiplies several times as fast.
 """
 
 from __future__ import annotations
