@@ -15,35 +15,49 @@ RATES = {
     "longer_rate": "decided for the longer answer",
     "tie_rate": "ties",
 }
+ASKED = {"ours": "the prompts for judges", "few_shot_judge.jsonl": "two examples and the verdict's beginning"}
 INTRO = """## The base as a judge
 
-Gemma 3 270M, served by `vllm serve` on the same two cores, compared answers of {models} to the {prompts} Vicuna
-prompts, each pair in both orders: {verdicts} verdicts. A judge that reads answers turns few verdicts with the order and
-prefers no place; this one is shown as it is, and no ranking is made of it.
+Gemma 3 270M, served by `vllm serve` on the same two cores, compared answers of the base and of an adapter to the
+80 Vicuna prompts, each pair in both orders. A judge that reads answers turns few verdicts with the order and prefers no place. Asked as judges
+are, this one never writes a verdict; asked by two examples (bench/results/few_shot_judge.jsonl) it writes one, by the
+place. `harness judge` refuses to call the first a result, and `harness ranking` doubts the second. No model is ranked
+by it here.
 """
 
 
 def judging(db: str) -> dict[str, Any]:
     """Rates in percent with 95% intervals; each None where nothing shows it."""
     import judges.api
+    from judges.store import Store
 
     document = judges.api.rank(db=db).document
-    (quality,) = document["quality"]["judges"]
+    asked = {judge.id[:8]: judge.config["prompts"] for judge in Store(db).judges()}
     return {
-        "models": [model["name"] for model in document["models"]],
-        "prompts": document["prompts"]["n"],
-        "verdicts": quality["verdicts"],
-        "rates": {name: quality[name] for name in RATES},
+        "judges": [
+            {
+                "prompts": next(prompts for short, prompts in asked.items() if short in one["judge"]),
+                "verdicts": one["verdicts"],
+                "rates": {name: one[name] if one[name]["n"] else None for name in RATES},
+            }
+            for one in document["quality"]["judges"]
+        ],
     }
 
 
 def section(known: Mapping[str, Any]) -> str:
     """Of the page. `known` is docs/results/judge.json."""
-    intro = INTRO.format(models=" and ".join(known["models"]), prompts=known["prompts"], verdicts=known["verdicts"])
-    rows = [f"| {RATES[name]} | {_percent(rate)} | {rate['n']} |" for name, rate in known["rates"].items()]
-    return "\n".join([intro, "| what | % [95%] | of |", "| --- | --- | --- |", *rows, ""])
+    heads = ["asked by", "verdicts", *(f"{text}, % [95%]" for text in RATES.values())]
+    rows = [
+        [ASKED[one["prompts"]], str(one["verdicts"]), *(_percent(one["rates"][name]) for name in RATES)]
+        for one in known["judges"]
+    ]
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join([INTRO, *("| " + " | ".join(line) + " |" for line in lines), ""])
 
 
-def _percent(rate: Mapping[str, Any]) -> str:
+def _percent(rate: Mapping[str, Any] | None) -> str:
+    if rate is None:
+        return "nothing shows it"
     value, low, high = (100 * rate[end] for end in ("value", "low", "high"))
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]" if value == value else "nothing shows it"
+    return f"{value:.0f} [{low:.0f}, {high:.0f}]"

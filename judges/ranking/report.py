@@ -17,6 +17,8 @@ from judges.ranking.strength_intervals import Method
 from judges.ranking.style import STYLE, difference
 from judges.store.rows import ComparisonRow, JudgeRow
 
+TURNING, PLACE = 0.5, 0.75  # beyond them a judge is doubted
+
 
 def ranking_report(
     evidence: Evidence,
@@ -54,6 +56,9 @@ def ranking_report(
         notes.insert(
             0, f"Ranked by people alone; {verdicts} games of judges are there too (judges or both counts them)."
         )
+    measured = quality_report(evidence) if quality else None
+    if measured and used != "people":
+        notes += _doubts(measured["judges"])
     return {
         "source": used,
         "prompts": {"name": evidence.prompts, "n": ranking.prompts},
@@ -67,9 +72,30 @@ def ranking_report(
         ],
         "pairs": [asdict(pair) for pair in ranking.pairs],
         "style": [asdict(weight) for weight in ranking.style],
-        **({"quality": quality_report(evidence)} if quality else {}),
+        **({"quality": measured} if measured else {}),
         "notes": notes,
     }
+
+
+def _doubts(judges: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Why a judge's verdicts say little of the answers: more than half of them turn with the order, or three in four
+    decided ones are for one place; with 95% confidence."""
+    doubts = []
+    for one in judges:
+        flips, first = one["flip_rate"], one["first_rate"]
+        if flips["n"] and flips["low"] > TURNING:
+            doubts.append(
+                f"{one['judge']} gives another verdict on {flips['value']:.0%} of the pairs when the answers change "
+                "places: a ranking by it says little."
+            )
+        elif first["n"] and (first["low"] > PLACE or first["high"] < 1 - PLACE):
+            place = "first" if first["value"] > 0.5 else "second"
+            share = max(first["value"], 1 - first["value"])
+            doubts.append(
+                f"{one['judge']} decides for the answer shown {place} in {share:.0%} of its verdicts: a ranking by it "
+                "says little."
+            )
+    return doubts
 
 
 def _side(source: Source) -> str:

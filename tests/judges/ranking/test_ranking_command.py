@@ -219,6 +219,25 @@ def test_errors_and_undone_votes_make_no_games(tmp_path):
     assert "no games by judges to rank by: none of their 240 comparisons has a verdict" in " ".join(errors.split())
 
 
+@pytest.mark.parametrize(
+    ("verdict", "doubt"),
+    [
+        (lambda question, first, second: "first", "gives another verdict on 100% of the pairs"),
+        (
+            lambda question, first, second: "tie" if int(question[1:]) % 2 or first > second else "first",
+            "decides for the answer shown first in 100%",
+        ),
+        (better(0.9), ""),
+    ],
+)
+def test_a_judge_that_does_not_read_the_answers_is_doubted(tmp_path, verdict, doubt):
+    store = made(tmp_path / "s.duckdb")
+    record(store, "blind", "model", verdict)
+    notes = [note for note in json_of("ranking", "--db", store.path)["notes"] if "says little" in note]
+    assert len(notes) == bool(doubt)
+    assert all(doubt in note for note in notes)
+
+
 def test_nothing_to_rank(tmp_path):
     store = made(tmp_path / "s.duckdb", 2)
     code, _, errors = cli("ranking", "--db", store.path)
