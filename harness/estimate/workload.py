@@ -43,12 +43,13 @@ def of_requests(backend: TransformersLM, size: ModelSize, requests: Sequence[Req
     scored, generated = Workload(), Workload()
     for which in parts([i for i, r in enumerate(requests) if not isinstance(r, Generate)], requests):
         jobs = dict(zip(which, make_jobs([requests[i] for i in which], backend.encoder), strict=True))
-        _add(scored, plan(rows_of(jobs), backend.batch_tokens), size, shared)
+        batches = plan(rows_of(jobs), backend.pass_tokens, batch_tokens=backend.batch_tokens)
+        _add(scored, batches, size, shared)
     for which in parts([i for i, r in enumerate(requests) if isinstance(r, Generate)], requests):
         asked = {i: r for i in which if isinstance(r := requests[i], Generate)}
         encoded = encode_prompts(list(asked.values()), backend.encoder)
         rows = [Row(prompt.ids, 1, i) for i, prompt in zip(which, encoded, strict=True)]
-        batches = plan(rows, backend.batch_tokens, backend.rows_together)
+        batches = plan(rows, backend.pass_tokens, backend.rows_together)
         _add(generated, batches, size, shared)
         window = backend.info.window
         generated.lengths += [

@@ -55,13 +55,14 @@ class Batch:
         return [s.row for segments in self.passes for s in segments if s.row is not None]
 
 
-def plan(rows: Sequence[Row], pass_tokens: int, batch_rows: int | None = None) -> list[Batch]:
+def plan(rows: Sequence[Row], pass_tokens: int, batch_rows: int | None = None, *, batch_tokens: int = 0) -> list[Batch]:
     """Batches for these rows. A pass holds `pass_tokens` tokens or one longer segment. A batch is one
-    pass that answers something, or as many as hold `batch_rows` rows (rows that go on to generate)."""
+    pass that answers something, or more while they hold `batch_tokens` tokens together, or as many as hold
+    `batch_rows` rows (rows that go on to generate)."""
     segments = _segments(rows)
     batches: list[Batch] = []
     current: list[Segment] = []
-    size = leaves = 0
+    size = total = leaves = 0
     batch = Batch()
 
     def end_pass() -> None:
@@ -71,20 +72,21 @@ def plan(rows: Sequence[Row], pass_tokens: int, batch_rows: int | None = None) -
             current, size = [], 0
 
     def end_batch() -> None:
-        nonlocal batch, leaves
+        nonlocal batch, leaves, total
         end_pass()
         if batch.passes:
             batches.append(batch)
-        batch, leaves = Batch(), 0
+        batch, leaves, total = Batch(), 0, 0
 
     for segment in segments:
         if current and size + len(segment.ids) > pass_tokens:
-            if batch_rows is None and leaves:
+            if batch_rows is None and leaves and total + len(segment.ids) > batch_tokens:
                 end_batch()
             else:
                 end_pass()
         current.append(segment)
         size += len(segment.ids)
+        total += len(segment.ids)
         if segment.row is not None:
             leaves += 1
             if batch_rows is not None and leaves >= batch_rows:
