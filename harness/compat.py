@@ -9,15 +9,30 @@ if TYPE_CHECKING:
     import torch
 
 
-def flash_attention(
+def fused_attention(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float, causal: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """torch's for CPUs: (out, log-sum-exp), which its public functions do not give together. Each [batch, heads, n, d],
-    log-sum-exp [batch, heads, n]."""
+    """torch's of the tensors' device: (out, log-sum-exp), which its public functions do not give together. Each
+    [batch, heads, n, d], log-sum-exp [batch, heads, n] in float32. RuntimeError where a device has none for this type
+    or width."""
     import torch
 
-    op = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    return op(q, k, v, 0.0, causal, scale=scale)
+    aten = torch.ops.aten
+    if q.device.type == "cpu":
+        return aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, causal, scale=scale)
+    if q.dtype in (torch.float16, torch.bfloat16):
+        out, lse = aten._scaled_dot_product_flash_attention(q, k, v, 0.0, causal, False, scale=scale)[:2]
+    else:
+        out, lse = aten._scaled_dot_product_efficient_attention(q, k, v, None, True, 0.0, causal, scale=scale)[:2]
+    return out, lse[..., : q.shape[2]]  # kernels fill it up to whole blocks
+
+
+def onednn_linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    """torch.nn.functional.linear by oneDNN, without gradients; x [..., in], weight [out, in]. In float32 torch itself
+    takes MKL."""
+    import torch
+
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
 
 
 def load_lm_eval_yaml(path: Path, functions: bool = False) -> dict[str, Any]:

@@ -18,11 +18,11 @@ RATES = {
 ASKED = {"ours": "the prompts for judges", "few_shot_judge.jsonl": "two examples and the verdict's beginning"}
 INTRO = """## The base as a judge
 
-Gemma 3 270M, served by `vllm serve` on the same two cores, compared answers of the base and of an adapter to the
-80 Vicuna prompts, each pair in both orders. A judge that reads answers turns few verdicts with the order and prefers no place. Asked as judges
-are, this one never writes a verdict; asked by two examples (bench/results/few_shot_judge.jsonl) it writes one, by the
-place. `harness judge` refuses to call the first a result, and `harness ranking` doubts the second. No model is ranked
-by it here.
+Gemma 3 270M, served by `vllm serve` on the same two cores, compared answers of the base and of an adapter to the 80
+Vicuna prompts, each pair in both orders. A judge that reads answers turns few verdicts with the order and prefers no
+place. Asked as judges are, this one never writes a verdict; asked by two examples (bench/results/few_shot_judge.jsonl)
+it writes one, by the place. `harness judge` refuses to call the first a result, and `harness ranking` doubts the
+second. No model is ranked by it here.
 """
 
 

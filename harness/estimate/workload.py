@@ -41,7 +41,8 @@ def of_requests(backend: TransformersLM, size: ModelSize, requests: Sequence[Req
     scored, generated = Workload(), Workload()
     for which in parts([i for i, r in enumerate(requests) if not isinstance(r, Generate)], requests):
         jobs = dict(zip(which, make_jobs([requests[i] for i in which], backend.encoder), strict=True))
-        _add(scored, plan(rows_of(jobs), backend.batch_tokens), size, shared)
+        batches = plan(rows_of(jobs), backend.pass_tokens, batch_tokens=backend.batch_tokens)
+        _add(scored, batches, size, shared)
     for which in parts([i for i, r in enumerate(requests) if isinstance(r, Generate)], requests):
         asked = {i: r for i in which if isinstance(r := requests[i], Generate)}
         batches = backend.plan_texts(asked)[1]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench.gpu_short import __main__ as script
-from bench.gpu_short import operations, pieces, scoring, steps, study, training
+from bench.gpu_short import attention, operations, pieces, scoring, steps, study, training
 from bench.record import Record, step
 from data.sources import DataError
 
@@ -55,6 +55,17 @@ def test_a_piece_that_was_changed_is_refused_and_leaves_nothing(tmp_path: Path, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pieces", "rows"]
     with pytest.raises(DataError, match="cut makes it"):
         pieces.unpack(tmp_path / "elsewhere", tmp_path / "out")
+
+
+def test_attention_by_both_ways_gives_the_same() -> None:
+    """On a CPU the fused kernels are others than on a GPU, and the numbers the same."""
+    lines = list(attention.figures("cpu", 32, 1, 1))
+    assert [(line["dtype"], line["part"]) for line in lines] == [
+        (dtype, part) for dtype in operations.DTYPES for part in ("shared prompt", "own tokens")
+    ]
+    assert all(line["is_fused"] for line in lines)
+    for line in lines:
+        assert 0 < line["largest_difference"] < (1e-4 if line["dtype"] == "float32" else 0.05)
 
 
 def test_all_limits_leave_time_for_the_start_of_the_machine() -> None:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 GENERATE_ROWS = 256  # that generate together, at most
 KEPT_BYTES = {"cpu": 2**31}  # of keys and values of rows that generate together
+# on a CPU, weights times tokens of a batch, so that storing it costs little, and of one pass of it, so that what goes
+# from layer to layer stays near the cache
+BATCH_WORK, PASS_WORK = 6e10, 3.6e10
 Answers = list[tuple[int, Response]]
 
 
@@ -52,7 +55,8 @@ class TransformersLM:
         self.warnings: list[str] = []
         self.engine, warning = engine_of(model, checked)
         self.warnings += [warning] if warning else []
-        self.batch_tokens = batch_tokens or _budget(model)
+        self.batch_tokens = batch_tokens or _budget(model, BATCH_WORK)
+        self.pass_tokens = batch_tokens or _budget(model, PASS_WORK)
         self.rows_together = GENERATE_ROWS
         kept_bytes = KEPT_BYTES.get(model.device.type)
         self.kept_tokens = kept_bytes and kept_bytes // max(1, bytes_of_token(model))
@@ -164,7 +168,7 @@ class TransformersLM:
     # what both share
 
     def _plan(self, rows: list[Row], batch_rows: int | None = None, kept_tokens: int | None = None) -> list[Batch]:
-        batches = plan(rows, self.batch_tokens, batch_rows, kept_tokens)
+        batches = plan(rows, self.pass_tokens, batch_rows, kept_tokens, batch_tokens=self.batch_tokens)
         if isinstance(self.engine, PlainEngine):
             for row in rows:
                 row.reused = 0
@@ -243,12 +247,12 @@ def _cat_rows(logits: list[torch.Tensor]) -> torch.Tensor:
     return torch.cat([x for x in logits if x.numel()])
 
 
-def _budget(model: Any) -> int:
-    """Tokens a pass: large enough that storing it costs little, small enough to stay near the cache."""
+def _budget(model: Any, work: float) -> int:
+    """Tokens that are stored, or computed, at once."""
     if model.device.type != "cpu":
         return 16384
     weights = sum(p.numel() for n, p in model.named_parameters() if "embed" not in n and "lm_head" not in n)
-    return int(min(16384, max(1024, 6e10 / max(1, weights))))
+    return int(min(16384, max(1024, work / max(1, weights))))
 
 
 def _device_name(model: Any) -> str:

@@ -10,7 +10,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.backends.transformers.shared_attention import _attend_ancestor, attend_plain, merge
+from harness.backends.transformers.attention_kernels import attend_ancestor, attend_plain, merge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +92,7 @@ class Decode:
         out, lse = out.transpose(0, 1), lse.transpose(0, 1)
         for node, lo, hi, last in self.spans:
             nk, nv = node.memory[layer]
-            o, x = _attend_ancestor(q[:, lo:hi], nk, nv, scale, window, self.positions[lo:hi], last, node.start)
+            o, x = attend_ancestor(q[:, lo:hi], nk, nv, scale, window, self.positions[lo:hi], last, node.start)
             merge(out[:, lo:hi], lse[:, lo:hi], o, x)
         return out
 

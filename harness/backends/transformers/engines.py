@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from harness.backends.limits import depends_on_length
 from harness.backends.transformers.attention_hook import Active, Switch, UnsupportedError
 from harness.backends.transformers.decode_attention import Decode
+from harness.backends.transformers.linear_layers import faster_linear
 from harness.backends.transformers.prefix_tree import Row, Segment
 from harness.backends.transformers.self_check import (
     check_plain,
@@ -146,7 +147,7 @@ class SharedEngine:
     def _forward(self, state: Pass | Decode, ids: Any, positions: Any, keep: Any, learn: bool = False) -> torch.Tensor:
         import torch
 
-        with torch.inference_mode(), Active(state, self.windows, learn):
+        with torch.inference_mode(), Active(state, self.windows, learn), faster_linear(self.model, len(ids)):
             out = self.model(input_ids=ids[None], position_ids=positions[None], use_cache=False, logits_to_keep=keep)
         self.computed += len(ids)
         return out.logits[0].float()

@@ -58,15 +58,21 @@ class Batch:
 
 
 def plan(
-    rows: Sequence[Row], pass_tokens: int, batch_rows: int | None = None, kept_tokens: int | None = None
+    rows: Sequence[Row],
+    pass_tokens: int,
+    batch_rows: int | None = None,
+    kept_tokens: int | None = None,
+    *,
+    batch_tokens: int = 0,
 ) -> list[Batch]:
-    """Batches for these rows. A pass holds `pass_tokens` tokens or one longer segment. A batch is one
-    pass that answers something, or as many as hold `batch_rows` rows (rows that go on to generate). It has fewer, and
-    at least FEWEST, where their own tokens, those to come among them, would be more than `kept_tokens`."""
+    """Batches for these rows. A pass holds `pass_tokens` tokens or one longer segment. A batch is one pass that answers
+    something, or more while they hold `batch_tokens` tokens together, or as many as hold `batch_rows` rows (rows that
+    go on to generate). Of these it has fewer, and at least FEWEST, where their own tokens, those to come among them,
+    would be more than `kept_tokens`."""
     segments = _segments(rows)
     batches: list[Batch] = []
     current: list[Segment] = []
-    size = leaves = kept = 0
+    size = total = leaves = kept = 0
     batch = Batch()
 
     def end_pass() -> None:
@@ -76,20 +82,21 @@ def plan(
             current, size = [], 0
 
     def end_batch() -> None:
-        nonlocal batch, leaves, kept
+        nonlocal batch, leaves, kept, total
         end_pass()
         if batch.passes:
             batches.append(batch)
-        batch, leaves, kept = Batch(), 0, 0
+        batch, leaves, kept, total = Batch(), 0, 0, 0
 
     for segment in segments:
         if current and size + len(segment.ids) > pass_tokens:
-            if batch_rows is None and leaves:
+            if batch_rows is None and leaves and total + len(segment.ids) > batch_tokens:
                 end_batch()
             else:
                 end_pass()
         current.append(segment)
         size += len(segment.ids)
+        total += len(segment.ids)
         if segment.row is not None:
             leaves += 1
             kept += len(segment.ids) + segment.row.new

@@ -343,4 +343,5 @@ def test_a_stop_string_that_spans_tokens_ends_the_text(folders) -> None:
 
 def test_the_default_budget_is_a_function_of_the_model(folders) -> None:
     assert load(folders["llama"], batch_tokens=None).batch_tokens == 16384
-    assert backend._budget(load(folders["llama"]).model) == 16384
+    model = load(folders["llama"]).model
+    assert [backend._budget(model, work) for work in (backend.BATCH_WORK, backend.PASS_WORK)] == [16384, 16384]

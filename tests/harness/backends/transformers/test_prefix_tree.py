@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,11 +19,16 @@ def rows_of(drawn: list[tuple[list[int], list[int]]]) -> list[Row]:
     return [Row([*head, *tail], 1 + n % min(2, len(tail)), n) for n, (head, tail) in enumerate(drawn)]
 
 
-@given(drawn=tokens, budget=st.sampled_from([1, 64, 10_000]), together=st.sampled_from([None, 3]))
+@given(
+    drawn=tokens,
+    budget=st.sampled_from([1, 64, 10_000]),
+    together=st.sampled_from([None, 3]),
+    stored=st.sampled_from([0, 30, 500]),
+)
 @settings(max_examples=200, deadline=None)
-def test_every_row_stands_whole_and_once(drawn, budget, together) -> None:
+def test_every_row_stands_whole_and_once(drawn, budget, together, stored) -> None:
     rows = rows_of(drawn)
-    batches = plan(rows, budget, together)
+    batches = plan(rows, budget, together, batch_tokens=stored)
     seen, placed = set(), []
     for batch in batches:
         for segments in batch.passes:
@@ -46,6 +52,14 @@ def test_what_is_charged_to_rows_is_what_is_computed(drawn) -> None:
     rows = rows_of(drawn)
     computed = sum(len(s.ids) for b in plan(rows, 64) for p in b.passes for s in p)
     assert sum(len(r.ids) - r.reused for r in rows) == computed
+
+
+@pytest.mark.parametrize("most", [100, 300])
+def test_what_is_stored_together_is_a_batch_whatever_the_size_of_its_passes(most) -> None:
+    rows = [Row([n] * 50, 1, n) for n in range(30)]
+    batches = plan(rows, most, batch_tokens=300)
+    assert [len(batch.rows) for batch in batches] == [6] * 5
+    assert [len(batch.passes) for batch in batches] == [300 // most] * 5
 
 
 @given(drawn=tokens, seed=st.randoms(use_true_random=False))

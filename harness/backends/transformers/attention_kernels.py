@@ -1,0 +1,150 @@
+"""Products of attention that give their log-sum-exp too, so that parts of it can be merged.
+
+Where torch has a fused kernel for a device it is used, if it agrees there with the plain product; the plain product is
+right everywhere, and takes a mask.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from harness.compat import fused_attention
+
+if TYPE_CHECKING:
+    import torch
+
+FUSED_ROWS = 16  # queries of a key head that a fused kernel on a CPU pays for
+# how far a fused kernel may be from the plain product in float32, of numbers up to 5 or so
+AGREEMENT, AGREEMENT_HALF = 1e-4, 3e-2
+
+
+def attend_plain(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float, visible: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """q [..., n, d], k and v [..., m, d], visible [..., n, m] or None for all: (out [..., n, d], its
+    log-sum-exp [..., n] in float32). A row that sees nothing gives zeros and -inf."""
+    import torch
+
+    scores = torch.matmul(q, k.transpose(-1, -2)).float() * scale
+    if visible is not None:
+        scores = scores.masked_fill(~visible, float("-inf"))
+    lse = torch.logsumexp(scores, dim=-1)
+    weights = torch.exp(scores - lse.masked_fill(lse == float("-inf"), 0.0).unsqueeze(-1))
+    return torch.matmul(weights.to(v.dtype), v), lse
+
+
+def attend_all(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Every query sees every key. q [heads, n, d], k and v [kv_heads, m, d]."""
+    heads, n, d = q.shape
+    kv = k.shape[0]
+    group = heads // kv
+    # the heads of one key head go below each other, token by token: no copy of keys
+    folded = q.transpose(0, 1).reshape(n, kv, group, d).transpose(0, 1).reshape(kv, n * group, d)
+    if (q.device.type != "cpu" or n * group >= FUSED_ROWS) and is_fused(q.device.type, q.dtype, d):
+        out, lse = fused_attention(folded[None], k[None], v[None], scale, False)
+        out, lse = out[0], lse[0]
+    else:
+        out, lse = _in_parts(folded, k, v, scale)
+    out = out.reshape(kv, n, group, d).transpose(1, 2).reshape(heads, n, d)
+    return out, lse.reshape(kv, n, group).transpose(1, 2).reshape(heads, n)
+
+
+def _in_parts(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """attend_plain of some queries at a time: the scores of all would not fit."""
+    import torch
+
+    parts = [attend_plain(part, k, v, scale) for part in q.split(4096, dim=1)]
+    if len(parts) == 1:
+        return parts[0]
+    return torch.cat([out for out, _ in parts], dim=1), torch.cat([lse for _, lse in parts], dim=1)
+
+
+def attend_ancestor(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    scale: float,
+    window: int | None,
+    positions: torch.Tensor,
+    last: int,
+    start: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """As attend_all, as far back as the window reaches. `positions` [n] of the queries, `last` of these, `start` of the
+    keys, which all come before the queries."""
+    import torch
+
+    if window is None or last - start < window:
+        return attend_all(q, k, v, scale)
+    count = k.shape[1]
+    some = max(0, count + 1 - window)  # the first key that any query may see
+    every = last + 1 - window - start  # the first that all of them see
+    if every < count:
+        out, lse = attend_all(q, k[:, every:], v[:, every:], scale)
+    if some >= min(every, count):
+        return (out, lse) if every < count else (torch.zeros_like(q), q.new_full(q.shape[:2], float("-inf")).float())
+    band = slice(some, min(every, count))
+    keys = torch.arange(start + band.start, start + band.stop, device=q.device)
+    visible = positions[:, None] - keys[None, :] < window
+    repeat = q.shape[0] // k.shape[0]
+    partly, partly_lse = attend_plain(q, _repeated(k[:, band], repeat), _repeated(v[:, band], repeat), scale, visible)
+    if every >= count:
+        return partly, partly_lse
+    merge(out, lse, partly, partly_lse)
+    return out, lse
+
+
+def attend_self(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float, window: int | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Causal attention inside each segment. q [segments, heads, L, d], k and v [segments, kv_heads, L, d]."""
+    import torch
+
+    repeat = q.shape[1] // k.shape[1]
+    k, v = _repeated(k, repeat), _repeated(v, repeat)
+    length = q.shape[2]
+    if (window is None or length <= window) and is_fused(q.device.type, q.dtype, q.shape[-1]):
+        return fused_attention(q, k, v, scale, True)
+    at = torch.arange(length, device=q.device)
+    distance = at[:, None] - at[None, :]
+    visible = (distance >= 0) if window is None else (distance >= 0) & (distance < window)
+    return attend_plain(q, k, v, scale, visible)
+
+
+def _repeated(x: torch.Tensor, times: int) -> torch.Tensor:
+    """Each key head as often as query heads use it, [..., kv_heads x times, m, d]; a view where it can be one."""
+    return x if times == 1 else x.unsqueeze(-3).expand(*x.shape[:-2], times, *x.shape[-2:]).flatten(-4, -3)
+
+
+def merge(out: torch.Tensor, lse: torch.Tensor, more: torch.Tensor, more_lse: torch.Tensor) -> None:
+    """Merge attention over further keys into `out` [heads, n, d] and `lse` [heads, n], in place."""
+    import torch
+
+    share = torch.sigmoid(more_lse - lse)  # exp(more_lse) of exp(lse) + exp(more_lse)
+    out.lerp_(more, share.unsqueeze(-1).to(out.dtype))
+    torch.logaddexp(lse, more_lse, out=lse)
+
+
+@lru_cache
+def is_fused(device: str, dtype: torch.dtype, width: int) -> bool:
+    """Whether torch's fused attention of this kind of device takes this type and width of heads and agrees with the
+    plain product. Tried once, on a few numbers."""
+    if device not in ("cpu", "cuda"):
+        return False
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, 2, n, width, generator=generator).to(device, dtype) for n in (37, 53, 53))
+    causal = torch.ones(37, 37, dtype=torch.bool, device=device).tril()
+    scale = width**-0.5
+    allowed = AGREEMENT_HALF if dtype.itemsize == 2 else AGREEMENT
+    for keys, visible in ((53, None), (37, causal)):
+        k, v = k[:, :, :keys], v[:, :, :keys]
+        try:
+            fused = fused_attention(q, k, v, scale, visible is not None)
+        except (RuntimeError, NotImplementedError):  # a kernel that lacks this type or width
+            return False
+        plain = attend_plain(q.float(), k.float(), v.float(), scale, visible)
+        if not all((a - b).abs().max().item() <= allowed for a, b in zip(fused, plain, strict=True)):
+            return False
+    return True
