@@ -193,7 +193,7 @@ def test_a_part_may_be_looked_at_again_and_again() -> None:
 
 def test_of_a_part_the_p_is_below_a_twentieth_where_the_interval_has_no_zero() -> None:
     rng = np.random.default_rng(8)
-    told = 0
+    told_apart = 0
     for gap in (0.0, 0.1, 0.2, 0.3, -0.3):
         luck = rng.random(400)
         a, b = ((luck + 0.2 * rng.standard_normal((2, 400)) < chance).astype(float) for chance in (0.5, 0.5 + gap))
@@ -201,5 +201,5 @@ def test_of_a_part_the_p_is_below_a_twentieth_where_the_interval_has_no_zero() -
             interval, p = _read_in_part(a, b, read)
             assert (p < 0.05) == (not interval.low <= 0 <= interval.high)
             assert interval.low <= crossed_difference(a, b).interval.value <= interval.high
-            told += p < 0.05
-    assert 0 < told < 10
+            told_apart += p < 0.05
+    assert 0 < told_apart < 10

@@ -97,8 +97,8 @@ def test_bfloat16_is_about_as_far_from_float32_as_peft_is(base: Checkpoint, devi
     narrow = load_model(base, "bfloat16").requires_grad_(False)
     off = []
     for way in (lambda live: None, as_peft):
-        found = computed(narrow, hyper(16), base, way, deviation)[1]
-        off.append(float(torch.cat([(found[name] - exact[name]).flatten() for name in exact]).norm()))
+        gradients = computed(narrow, hyper(16), base, way, deviation)[1]
+        off.append(float(torch.cat([(gradients[name] - exact[name]).flatten() for name in exact]).norm()))
     assert off[0] < 1.3 * off[1]
 
 

@@ -27,10 +27,10 @@ def requests() -> list[Generate]:
     """Rows with a shared part and without, of many lengths, with stops, with other limits, and a sampled one."""
     rng = random.Random(5)
     shared = text(rng, 60) + "\n\n"
-    found = [Generate(Prompt(shared, text(rng, 3 + 7 * n)), (), TOKENS - n) for n in range(5)]
-    found.append(Generate(Prompt("", text(rng, 20)), ("e", "\n\n"), TOKENS))
-    found.append(Generate(Prompt("", text(rng, 8)), (), TOKENS // 3, Sampling(temperature=0.8, seed=3)))
-    return found
+    asked = [Generate(Prompt(shared, text(rng, 3 + 7 * n)), (), TOKENS - n) for n in range(5)]
+    asked.append(Generate(Prompt("", text(rng, 20)), ("e", "\n\n"), TOKENS))
+    asked.append(Generate(Prompt("", text(rng, 8)), (), TOKENS // 3, Sampling(temperature=0.8, seed=3)))
+    return asked
 
 
 @pytest.fixture(scope="module", params=ARCHS)
