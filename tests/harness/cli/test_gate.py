@@ -183,6 +183,9 @@ def test_a_part_of_the_items_is_enough_where_it_tells_the_verdict(store):
     compared = " ".join(cli("compare", "base", "part worse", "--db", store.path)[1].split())
     assert "decided after 300 of 1,000 items" in compared
     assert "undecided" not in compared
+    assert "The figures are those of all items, from both runs together" in compared
+    both_whole = " ".join(cli("compare", "base", "same", "--db", store.path)[1].split())
+    assert "from both runs together" not in both_whole
     assert "undecided after" in " ".join(cli("compare", "same", "part near", "--db", store.path)[1].split())
     code, out, errors = cli("gate", "--baseline", "base", "--candidate", "part worse", "--whole", "--db", store.path)
     assert (code, out) == (7, "")

@@ -13,13 +13,15 @@ from harness.errors import UsageError
 from harness.evaluation.sampling.compare_sampled import Drawn
 from harness.progress import SILENT
 from harness.stats.drawing import Place, drawn, units
+from tests.models import make_model
 from tests.tuning.pipeline.boards import board, configuration
 from tests.tuning.pipeline.test_session import FILE
-from tuning.pipeline import session
+from tuning.pipeline import race, session
 from tuning.pipeline.measured import Board
 from tuning.pipeline.report import race_sentences
 from tuning.pipeline.study_file import read
 from tuning.pipeline.verdict import verdict
+from tuning.pipeline.whole_study import WholeStudy
 from tuning.store import Store
 
 BAD, MIDDLE, GOOD = {"mmlu": 0.3}, {"mmlu": 0.6}, {"mmlu": 0.8}
@@ -107,6 +109,24 @@ def test_what_cannot_be_raced_is_refused_before_the_search(
     with pytest.raises(UsageError, match=sentence):
         session.run(read(path, {"db": str(tmp_path / "s.duckdb")}), SILENT)
     assert not (tmp_path / "s.duckdb").exists()
+
+
+@pytest.mark.parametrize("template", ["chat", "plain"])
+def test_a_base_that_is_asked_in_another_way_than_its_adapters_is_not_raced(template: str, tmp_path: Path) -> None:
+    """Rows in a file's chat template make adapters that chat, of a base that has no template."""
+    model = make_model(tmp_path / "bare")
+    (model / "chat_template.jinja").rename(tmp_path / "chat.jinja")
+    words = str(tmp_path / "chat.jinja") if template == "chat" else template
+    given = f"model = '{model}'\ntemplate = '{words}'\n"
+    path = tmp_path / "study.toml"
+    text = FILE.replace("worst = 0\n", "worst = 0\nrace = true\n").replace('model = "tiny"\n', given)
+    path.write_text(text, "utf-8")
+    study = WholeStudy(read(path, {"db": str(tmp_path / "s.duckdb")}))
+    if template == "plain":
+        race.check(study)
+        return
+    with pytest.raises(UsageError, match="the adapters are asked in a chat template, and the base has none"):
+        race.check(study)
 
 
 @pytest.mark.full
