@@ -114,7 +114,9 @@ def batch_tokens(tasks: str, rows: str) -> int:
 
 
 # a task of choices, one whose answers are scored beside the model, and another program's tasks
-@pytest.mark.parametrize("tasks", ["mmlu", "humaneval", LM_EVAL])
+@pytest.mark.parametrize(
+    "tasks", ["mmlu", *(pytest.param(tasks, marks=pytest.mark.full) for tasks in ("humaneval", LM_EVAL))]
+)
 def test_killed_twice(tasks, model, rows, tmp_path):
     kill_and_go_on(tmp_path, 2, words_for(tasks, model, rows, tmp_path), batch_tokens(tasks, rows) * 4, 4)
 

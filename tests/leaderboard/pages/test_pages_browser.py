@@ -111,6 +111,7 @@ def test_every_page_opens_on_a_store_with_one_thing(tmp_path, browser, kind):
     assert ("No comparisons yet" in texts["preference"]) == (kind == "a study")
 
 
+@pytest.mark.full
 def test_every_page_opens_on_the_demo_store_narrow_and_dark_too(demo, browser):
     run, other = (each.id for each in demo.runs())
     views = [state.link("run", run=run, view=view) for view in ("scores", "samples", "provenance")]

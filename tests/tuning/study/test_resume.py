@@ -31,6 +31,7 @@ def test_ten_kills_with_blocks(optimizer: str, tmp_path: Path) -> None:
     killed(optimizer, tmp_path, kills=10, budget=30, block=4)
 
 
+@pytest.mark.full
 def test_two_kills_of_packed_trials(tmp_path: Path) -> None:
     killed("random", tmp_path, kills=2, budget=9, block=3, packed=3)
 
