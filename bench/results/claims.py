@@ -46,7 +46,7 @@ def _nomad_against_tpe(known: Mapping[str, Any]) -> Claim:
     pairs = known["finalists"]["optimizers"] if known["finalists"] else []
     for one in pairs:
         if {one["one"].split()[0], one["rival"].split()[0]} == {"nomad", "nni-tpe"}:
-            signed = one if one["one"].startswith("nomad") else _turned(one)
+            signed = one if one["one"].startswith("nomad") else turned(one)
             return Claim(claim, _lower(signed), _nats(signed))
     if known["finalists"]:
         return Claim(claim, "undecided", "The best that one of the two has is a default: both were given the same.")
@@ -92,8 +92,9 @@ def _lower(one: Mapping[str, Any]) -> Word:
     return "confirmed" if one["high"] < 0 else "contradicted" if one["low"] > 0 else "undecided"
 
 
-def _turned(one: Mapping[str, Any]) -> dict[str, Any]:
-    ends = {"difference": -one["difference"], "low": -one["high"], "high": -one["low"]}
+def turned(one: Mapping[str, Any]) -> dict[str, Any]:
+    """The same comparison from the other side."""
+    ends = {"difference": 0.0 - one["difference"], "low": 0.0 - one["high"], "high": 0.0 - one["low"]}
     return {**one, **ends, "one": one["rival"], "rival": one["one"]}
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from judges.cli.ranking import percent
+
 # of `harness ranking --json`: what is asked of a judge, and what one that reads answers gives
 RATES = {
     "error_rate": "verdicts that are none",
@@ -38,7 +40,7 @@ def judging(db: str) -> dict[str, Any]:
             {
                 "prompts": next(prompts for short, prompts in asked.items() if short in one["judge"]),
                 "verdicts": one["verdicts"],
-                "rates": {name: one[name] if one[name]["n"] else None for name in RATES},
+                "rates": {name: one[name] if one[name]["n"] else {"n": 0} for name in RATES},
             }
             for one in document["quality"]["judges"]
         ],
@@ -49,15 +51,8 @@ def section(known: Mapping[str, Any]) -> str:
     """Of the page. `known` is docs/results/judge.json."""
     heads = ["asked by", "verdicts", *(f"{text}, % [95%]" for text in RATES.values())]
     rows = [
-        [ASKED[one["prompts"]], str(one["verdicts"]), *(_percent(one["rates"][name]) for name in RATES)]
+        [ASKED[one["prompts"]], str(one["verdicts"]), *(percent(one["rates"][name]) for name in RATES)]
         for one in known["judges"]
     ]
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join([INTRO, *("| " + " | ".join(line) + " |" for line in lines), ""])
-
-
-def _percent(rate: Mapping[str, Any] | None) -> str:
-    if rate is None:
-        return "nothing shows it"
-    value, low, high = (100 * rate[end] for end in ("value", "low", "high"))
-    return f"{value:.0f} [{low:.0f}, {high:.0f}]"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.results import judging
-from bench.results.claims import claims
+from bench.results.claims import claims, turned
 from bench.results.pictures import pictures
 
 HEAD = """# Results on a real model
@@ -87,8 +87,8 @@ def _finalists(finalists: Mapping[str, Any]) -> str:
         other = against.get(one["title"])
         difference = "(chosen)"
         if other:
-            above, low, high = (0.0 - other[end] for end in ("difference", "high", "low"))
-            difference = f"{above:+.4f} [{low:+.4f}, {high:+.4f}]"
+            above = turned(other)
+            difference = f"{above['difference']:+.4f} [{above['low']:+.4f}, {above['high']:+.4f}]"
         mean = f"{sum(losses) / len(losses):.4f}"
         rows.append((one["title"], "" if loss is None else f"{loss:.4f}", mean, f"{len(losses)}", difference))
     columns = ("configuration", "validation loss", "test loss", "trainings", "above the chosen one [95%]")

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bench.results.claims import turned
 from tuning.report.drawing import Chart, Dot, Point, curves, names_down, number, scatter, span, svg, values
 
 LOSS = "validation loss, nats a token"
@@ -41,8 +42,8 @@ def _finalists(known: Mapping[str, Any]) -> Chart | None:
     if not finalists or not finalists["against"]:
         return None
     rows = [
-        {"name": one["rival"], "at": at, "value": -one["difference"], "low": -one["high"], "high": -one["low"]}
-        for at, one in enumerate(sorted(finalists["against"], key=lambda one: -one["difference"]))
+        {"name": one["one"], "at": at, "value": one["difference"], "low": one["low"], "high": one["high"]}
+        for at, one in enumerate(sorted(map(turned, finalists["against"]), key=lambda one: one["difference"]))
     ]
     ends = [0.0, *(float(row[end]) for row in rows for end in ("low", "high"))]
     x = number("value", f"test loss above that of {finalists['chosen']}, nats a token", domain=span(ends), padding=0)
