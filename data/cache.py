@@ -81,7 +81,7 @@ def write(entry: Path, manifest: Manifest, content: Content, columns: Mapping[st
         raw = _parquet(columns, rows)
         sha = hashlib.sha256(raw).hexdigest()
         parts[split] = {"file": f"{split}-{sha[:16]}.parquet", "sha256": sha, "rows": len(rows), "bytes": len(raw)}
-        _put(entry / parts[split]["file"], raw)
+        put(entry / parts[split]["file"], raw)
     body = {
         "schema": SCHEMA_VERSION,
         "name": manifest.name,
@@ -92,7 +92,7 @@ def write(entry: Path, manifest: Manifest, content: Content, columns: Mapping[st
         "splits": parts,
         "prompts": manifest.prompts,
     }
-    _put(entry / "manifest.json", json.dumps({**body, "seal": _seal(body)}, indent=1).encode())
+    put(entry / "manifest.json", json.dumps({**body, "seal": _seal(body)}, indent=1).encode())
     _sweep(entry, {"manifest.json", *(part["file"] for part in parts.values())})
 
 
@@ -121,7 +121,8 @@ def _seal(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def _put(path: Path, raw: bytes) -> None:
+def put(path: Path, raw: bytes) -> None:
+    """The file is whole, or as it was. Raises OSError."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
     try:
         with os.fdopen(handle, "wb") as file:

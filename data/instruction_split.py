@@ -16,7 +16,7 @@ from typing import Literal
 
 from data.counts import counted
 from data.instructions import Instruction, asked_of
-from data.near_copies import first_of_rows
+from data.near_copies.remembered import first_of_rows
 from data.sources import DataError, near
 
 Way = Literal["disjoint", "paper"]

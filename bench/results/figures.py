@@ -29,6 +29,7 @@ def figures(file: StudyFile) -> dict[str, Any]:
     measured = sum(float(run.totals.get("seconds", {}).get("total", 0.0)) for run in study.store.runs())
     return {
         "study": file.name,
+        "seeds": file.finalists.seeds,
         "stages": [{"name": state.name, "done": state.done, "total": state.total} for state in states],
         "searches": [_search(study.store, row) for row in rows],
         "hours": {"training": trainings / 3600, "measuring": measured / 3600},
@@ -63,7 +64,6 @@ def _finalists(study: WholeStudy) -> dict[str, Any]:
         if finalist.study.id == searched.row.id and not is_default(finalist) and finalist.why.startswith("best")
     }
     return {
-        "seeds": seeds,
         "measured": [
             {
                 "title": title(one.finalist, searches),

@@ -25,8 +25,8 @@ from there.{published}
 {hours}
 
 **Trimmed to what two cores can do**: 600 train rows (the plan asked for 1,400), with 300 for validation and 300 for the
-test, rows cut at 256 tokens (an eighth is longer), one epoch, two new seeds a finalist in place of three and no worst
-trial among them, 200 to 400 items of each benchmark, 40 of each MMLU subject, 20 of each task that is generated.
+test, rows cut at 256 tokens (an eighth is longer), one epoch, {seeds} a finalist in place of three and no
+worst trial among them, 200 to 400 items of each benchmark, 40 of each MMLU subject, 20 of each task that is generated.
 Prompts with references in place of the 80 Vicuna prompts, since the reference judge needs them.
 """
 PUBLISHED = " How well the same base agrees with scores that others published: [published.md](published.md)."
@@ -42,7 +42,9 @@ def page(folder: Path) -> str:
     """`folder` is docs/results."""
     known: dict[str, Any] = json.loads((folder / "real.json").read_text(encoding="utf-8"))
     published = PUBLISHED if (folder / "published.json").exists() else ""
-    parts = [HEAD.format(at=known["at"], published=published, stages=_stages(known["stages"]), hours=_hours(known))]
+    seeds = "one new seed" if known["seeds"] == 1 else f"{known['seeds']} new seeds"
+    about = {"at": known["at"], "published": published, "stages": _stages(known["stages"]), "hours": _hours(known)}
+    parts = [HEAD.format(seeds=seeds, **about)]
     report = known["report"]
     if known["finalists"] is None:
         parts.append(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from data.near_copies import normalise
+from data.near_copies.first_of_each import normalise
 
 _WITHOUT_SPACES = (
     "\u0e00-\u0eff"  # Thai, Lao

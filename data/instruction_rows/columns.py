@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from data.instruction_rows.turns import PROSE, row_of
@@ -146,6 +146,7 @@ def meaning_of(name: object) -> str | None:
     return _MEANING_OF.get(folded(name))
 
 
+@lru_cache(maxsize=1024, typed=True)  # a set of rows has a few names, each asked for several times a row
 def folded(name: object) -> str:
     """ "Instruction ", "input-text" as names are compared."""
     return re.sub(r"[\s\-]+", "_", str(name).strip()).lower()

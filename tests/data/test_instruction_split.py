@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from data.instruction_rows.sources import load
 from data.instruction_split import PAPER_MIX, PAPER_SIZES, Sizes, Splits, leak, split
 from data.instructions import Instruction
-from data.near_copies import NEAR, first_of_each, first_of_rows
+from data.near_copies.first_of_each import NEAR, first_of_each, first_of_rows
 from data.sources import DataError
-from tests.data.shingles import jaccard, near, shingles
+from tests.data.near_copies.shingles import jaccard, near, shingles
 
 PARTS = ("train", "validation", "test")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from data.near_copies import NEAR, normalise
-from data.shingle_sets import N
+from data.near_copies.first_of_each import NEAR, normalise
+from data.near_copies.shingle_sets import N
 
 
 def shingles(text: str) -> frozenset[str]:

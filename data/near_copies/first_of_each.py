@@ -18,7 +18,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from data.shingle_sets import ShingleSets
+from data.near_copies.shingle_sets import ShingleSets
 
 NEAR = 0.8
 _OTHER = re.compile(r"[\W_]+")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.near_copies import normalise
-from data.shingle_sets import ShingleSets
-from tests.data.shingles import shingles
+from data.near_copies.first_of_each import normalise
+from data.near_copies.shingle_sets import ShingleSets
+from tests.data.near_copies.shingles import shingles
 
 texts = st.lists(st.one_of(st.text(alphabet="ab c", max_size=30), st.text(max_size=12)), max_size=8)
 
