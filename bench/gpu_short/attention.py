@@ -14,7 +14,7 @@ from unittest import mock
 
 from bench.gpu_short.operations import DTYPES, wait
 from harness.backends.transformers import attention_kernels
-from harness.backends.transformers.attention_kernels import attend_all, attend_self, is_fused
+from harness.backends.transformers.attention_kernels import Form, attend_all, attend_self, is_fused
 
 HEADS, KEY_HEADS, WIDTH = 32, 8, 128
 PROMPT, QUESTIONS, LENGTH = 1024, 64, 128  # tokens, questions, tokens of each
@@ -39,7 +39,7 @@ def figures(
         own = [random(questions, heads, LENGTH, WIDTH) for heads in (HEADS, KEY_HEADS, KEY_HEADS)]
         parts: dict[str, Callable[[], Any]] = {
             "shared prompt": partial(attend_all, q, k, v, scale),
-            "own tokens": partial(attend_self, own[0], own[1], own[2], scale, None),
+            "own tokens": partial(attend_self, own[0], own[1], own[2], Form(scale)),
         }
         for part, attend in parts.items():
             fused, seconds = _timed(attend, device, times)

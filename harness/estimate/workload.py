@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.backends.transformers.decode_attention import ROOM, like_lengths
-from harness.backends.transformers.engines import PlainEngine
 from harness.backends.transformers.jobs import make_jobs, parts, rows_of
+from harness.backends.transformers.plain_engine import PlainEngine
 from harness.backends.transformers.prefix_tree import Batch, plan
 from harness.types import Generate, Request
 
@@ -50,6 +50,8 @@ def of_requests(backend: TransformersLM, size: ModelSize, requests: Sequence[Req
         generated.lengths += [[max(1, row.new) for row in batch.rows] for batch in batches]
         if shared:
             generated.kept = max(generated.kept, *map(_kept, batches))
+        elif isinstance(backend.engine, PlainEngine) and backend.engine.keeps_cache:
+            generated.kept = max(generated.kept, *(sum(len(row.ids) for row in batch.rows) for batch in batches))
     return scored, generated
 
 

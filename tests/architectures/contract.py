@@ -30,7 +30,7 @@ from tuning.training.train import Trainer
 
 CLOSE = 1e-4  # of a log-probability, and of a loss in nats a token
 RATE = 0.02
-PLAIN = "shared prompts are computed again for each question with this model: "
+PLAIN = "shared prompts are computed again for each question with this model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,11 @@ def check_run(model: Path, tests: list[Path], distances: dict[str, float]) -> tu
     assert not [warning for response in responses for warning in response.warnings]
     reference = Reference(model)
     _keep(distances, "run", max(map(reference.distance, responses)))
-    reasons = [warning.removeprefix(PLAIN) for warning in warnings if warning.startswith(PLAIN)]
-    return ("plain", reasons[0]) if reasons else ("shared", "")
+    plainly = [warning.removeprefix(PLAIN) for warning in warnings if warning.startswith(PLAIN)]
+    if not plainly:
+        return "shared", ""
+    texts, _, reason = plainly[0].partition(": ")
+    return "plain" if texts else "cached", reason
 
 
 def measured(model: Path, tests: list[Path]) -> tuple[list[str], list[ResponseRow]]:

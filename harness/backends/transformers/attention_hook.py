@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.backends.transformers.attention_kernels import Form
+
 if TYPE_CHECKING:
     import torch
 
@@ -140,6 +142,8 @@ def _attention(
     scaling: float | None = None,
     sliding_window: int | None = None,
     is_causal: bool | None = None,
+    softcap: float | None = None,
+    s_aux: torch.Tensor | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
     unknown = sorted(n for n, v in kwargs.items() if n not in HARMLESS and v is not None and v is not False)
@@ -157,7 +161,7 @@ def _attention(
         import torch
 
         value = torch.nn.functional.pad(value, (0, query.shape[-1] - width))
-    out = _active.state.attend(layer, query[0], key[0], value[0], scale, window)
+    out = _active.state.attend(layer, query[0], key[0], value[0], Form(scale, window, softcap, s_aux))
     return out[..., :width].transpose(0, 1).contiguous().unsqueeze(0), None  # [1, T, heads, head_dim]
 
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.backends.limits import bytes_of_token, end_ids, window_of, window_warning
 from harness.backends.transformers.decoding import Output
-from harness.backends.transformers.engines import PlainEngine, SharedEngine, engine_of
+from harness.backends.transformers.engines import SharedEngine, engine_of
 from harness.backends.transformers.generation import generate
 from harness.backends.transformers.jobs import Job, Read, encode_prompts, make_jobs, parts, read, rows_of
+from harness.backends.transformers.plain_engine import PlainEngine
 from harness.backends.transformers.prefix_tree import Batch, Row, Segment, plan
 from harness.backends.transformers.self_check import is_out_of_memory
 from harness.errors import ModelError
@@ -145,7 +146,14 @@ class TransformersLM:
             Row(prompt.ids, 1, i, new=min(asked[i].max_tokens, self.info.window - len(prompt.ids)))
             for i, prompt in encoded.items()
         ]
-        return encoded, self._plan(rows, self.rows_together, self.kept_tokens)
+        return encoded, self._plan(rows, self._rows_of_texts(rows), self.kept_tokens)
+
+    def _rows_of_texts(self, rows: Sequence[Row]) -> int:
+        """How many generate together: whole prompts are in the plain engine's cache, of each row its own."""
+        if isinstance(self.engine, SharedEngine) or not self.engine.keeps_cache or not self.kept_tokens:
+            return self.rows_together
+        longest = max((len(row.ids) + row.new for row in rows), default=1)
+        return max(1, min(self.rows_together, self.kept_tokens // longest))
 
     def _generate(self, batch: Batch, asked: dict[int, Generate], opened: dict[int, str]) -> list[tuple[Row, Output]]:
         def run(passes: list[list[Segment]]) -> list[tuple[Row, Output]]:

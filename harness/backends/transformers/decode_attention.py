@@ -10,7 +10,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.backends.transformers.attention_kernels import attend_ancestor, attend_plain, merge
+from harness.backends.transformers.attention_kernels import Form, attend_ancestor, attend_plain, merge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,9 +77,7 @@ class Decode:
         self.rows = left
         self._groups = [group for group in self._groups if group.rows]
 
-    def attend(
-        self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float, window: int | None
-    ) -> torch.Tensor:
+    def attend(self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, form: Form) -> torch.Tensor:
         """q [heads, tokens, d], k and v [kv_heads, tokens, d] → out [heads, tokens, d]."""
         import torch
 
@@ -88,12 +86,13 @@ class Decode:
         lse = torch.empty((tokens, heads), dtype=torch.float32, device=q.device)
         for layout in self._layouts:
             layout.put(layer, k, v)
-            layout.attend(layer, q, out, lse, scale, window)
+            layout.attend(layer, q, out, lse, form)
         out, lse = out.transpose(0, 1), lse.transpose(0, 1)
         for node, lo, hi, last in self.spans:
             nk, nv = node.memory[layer]
-            o, x = attend_ancestor(q[:, lo:hi], nk, nv, scale, window, self.positions[lo:hi], last, node.start)
+            o, x = attend_ancestor(q[:, lo:hi], nk, nv, form, self.positions[lo:hi], last, node.start)
             merge(out[:, lo:hi], lse[:, lo:hi], o, x)
+        form.sink(out, lse)
         return out
 
 
@@ -181,9 +180,7 @@ class _Layout:
         for buffer, new in zip(self.group.buffers[layer], (k, v), strict=True):
             buffer[self.at_rows, :, self.places] = new.transpose(0, 1).index_select(0, self.packed)
 
-    def attend(
-        self, layer: int, q: torch.Tensor, out: torch.Tensor, lse: torch.Tensor, scale: float, window: int | None
-    ) -> None:
+    def attend(self, layer: int, q: torch.Tensor, out: torch.Tensor, lse: torch.Tensor, form: Form) -> None:
         """To the rows' own tokens. q [heads, tokens, d]; fills the group's part of out [tokens, heads, d] and lse
         [tokens, heads]."""
         keys, values = (buffer[: self.rows, :, : self.needed] for buffer in self.group.buffers[layer])
@@ -192,7 +189,7 @@ class _Layout:
         of_kv = heads // kv
         taken = q.transpose(0, 1).index_select(0, self.index).view(self.rows, self.most, kv, of_kv, d)
         queries = taken.permute(0, 2, 3, 1, 4).reshape(self.rows, kv, of_kv * self.most, d)
-        o, x = attend_plain(queries, keys, values, scale, self._seen(window, of_kv))
+        o, x = attend_plain(queries, keys, values, form.scale, self._seen(form.window, of_kv), form.cap)
         o = o.view(self.rows, kv, of_kv, self.most, d).permute(0, 3, 1, 2, 4).reshape(-1, heads, d)
         x = x.view(self.rows, kv, of_kv, self.most).permute(0, 3, 1, 2).reshape(-1, heads)
         if self.most > 1:

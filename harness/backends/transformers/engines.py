@@ -1,31 +1,29 @@
-"""Two ways to run a transformers model: over the prefix tree, and plainly.
+"""Two ways to run a transformers model: over the prefix tree, and plainly (plain_engine.py).
 
-Both take the plan's segments and give logits at the positions that rows read, then decode. The plain
-engine computes each row whole, with rows of equal length together and no padding: right for any
-architecture that transformers can run, and the measure that the other one is checked against
-(self_check.py).
+Both take the plan's segments and give logits at the positions that rows read, then decode. The plain engine is the
+measure that the other one is checked against (self_check.py).
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.backends.limits import depends_on_length
 from harness.backends.transformers.attention_hook import Active, Switch, UnsupportedError
 from harness.backends.transformers.decode_attention import Decode
 from harness.backends.transformers.linear_layers import faster_linear
+from harness.backends.transformers.plain_engine import PlainEngine
 from harness.backends.transformers.prefix_tree import Row, Segment
 from harness.backends.transformers.self_check import (
+    cache_agrees,
     check_plain,
     check_shared,
     check_short,
     first_line,
-    gap,
     is_out_of_memory,
-    tolerance,
 )
 from harness.backends.transformers.shared_attention import Pass
 
@@ -52,8 +50,10 @@ def engine_of(model: Any, checked: SharedEngine | None = None) -> tuple[SharedEn
     try:
         return SharedEngine(model, plain), ""
     except UnsupportedError as reason:
+        plain.keeps_cache = not _hangs_on_whole(model.config.get_text_config()) and cache_agrees(plain)
         plain.computed = 0
-        return plain, f"shared prompts are computed again for each question with this model: {reason}"
+        texts = "" if plain.keeps_cache else ", and a text is computed again for each of its tokens"
+        return plain, f"shared prompts are computed again for each question with this model{texts}: {reason}"
 
 
 class SharedEngine:
@@ -181,103 +181,6 @@ class Decoder:
         self.state.keep(rows)
 
 
-class PlainEngine:
-    """Each row computed whole. What questions are answered with only for models that SharedEngine refuses."""
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        self.computed = 0
-        self.together = 16  # rows of equal length in one forward pass
-        self._options: dict[str, Any] = {}
-        self._keeps_some = False  # whether logits can be asked for at the last positions only
-
-    def find_options(self, ids: list[int]) -> torch.Tensor:
-        """Try which of the options that save memory leave the logits of `ids` as they are; gives these."""
-        import torch
-
-        parameters = inspect.signature(self.model.forward).parameters
-        without = {"use_cache": False} if "use_cache" in parameters else {}
-        row = torch.tensor([ids], device=self.model.device)
-        try:
-            with torch.inference_mode():
-                usual = self.model(input_ids=row).logits[0].float()
-        except Exception as error:
-            if is_out_of_memory(error) or not without:
-                raise
-            self._options = without  # some fail at making their cache
-            return self.logits([ids], len(ids))[0]
-        reads = len(ids) // 2
-        for options, keeps_some in ((without, "logits_to_keep" in parameters), (without, False)):
-            self._options, self._keeps_some = options, keeps_some
-            try:
-                logits = self.logits([ids], reads)[0]
-                if logits.shape[0] == reads and not gap(logits, usual[-reads:]) > tolerance(self.model):
-                    return usual
-            except Exception as error:
-                if is_out_of_memory(error):
-                    raise
-        self._options, self._keeps_some = {}, False
-        return usual
-
-    def logits(self, rows: Sequence[list[int]], reads: int) -> torch.Tensor:
-        """Of rows of equal length, float32 [rows, reads, vocabulary], at each one's last `reads` positions."""
-        import torch
-
-        ids = torch.tensor(list(rows), device=self.model.device)
-        keep = {"logits_to_keep": reads} if self._keeps_some else {}
-        with torch.inference_mode():
-            out = self.model(input_ids=ids, **self._options, **keep)
-        self.computed += ids.numel()
-        return out.logits[:, -reads:].float()
-
-    def prefill(self, segments: list[Segment], keep_rows: bool) -> torch.Tensor:
-        import torch
-
-        rows = [s.row for s in segments if s.row is not None]
-        return torch.cat(self.read(rows)) if rows else torch.empty(0)
-
-    def read(self, rows: Sequence[Row]) -> list[torch.Tensor]:
-        """Of each row, float32 [its reads, vocabulary]; rows of equal length go together."""
-        by_row: dict[int, torch.Tensor] = {}
-        for group in _equal_lengths([len(r.ids) for r in rows], self.together):
-            logits = self.logits([rows[i].ids for i in group], max(rows[i].reads for i in group))
-            for place, i in enumerate(group):
-                by_row[i] = logits[place, logits.shape[1] - rows[i].reads :]
-        return [by_row[i] for i in range(len(rows))]
-
-    def decode(self, segments: list[Segment]) -> PlainDecoder:
-        return PlainDecoder(self, [list(s.row.ids) for s in segments if s.row is not None])
-
-
-class PlainDecoder:
-    """Computes rows anew at every token: slow, and right without knowing how a model keeps its state."""
-
-    def __init__(self, engine: PlainEngine, rows: list[list[int]]) -> None:
-        self.engine, self.rows = engine, rows
-
-    def step(self, tokens: list[int]) -> torch.Tensor:
-        import torch
-
-        for row, token in zip(self.rows, tokens, strict=True):
-            row.append(token)
-        by_row: dict[int, torch.Tensor] = {}
-        for group in _equal_lengths([len(r) for r in self.rows], self.engine.together):
-            by_row.update(zip(group, self.engine.logits([self.rows[i] for i in group], 1)[:, 0], strict=True))
-        return torch.stack([by_row[i] for i in range(len(self.rows))])
-
-    def keep(self, rows: list[int]) -> None:
-        self.rows = [self.rows[r] for r in rows]
-
-
-def _equal_lengths(lengths: list[int], most: int) -> Iterator[list[int]]:
-    by_length: dict[int, list[int]] = {}
-    for i, n in enumerate(lengths):
-        by_length.setdefault(n, []).append(i)
-    for group in by_length.values():
-        for at in range(0, len(group), most):
-            yield group[at : at + most]
-
-
 def unsupported(config: Any) -> str:
     """What a text configuration says that no check on short prompts would find; empty where there is nothing."""
     if depends_on_length(config):
@@ -287,6 +190,13 @@ def unsupported(config: Any) -> str:
     odd = set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
     if odd:
         return f"it has layers of {', '.join(sorted(odd))}"
-    if any(CHOOSING.search(name) and value for name, value in config.to_dict().items()):
-        return "its attention chooses which tokens it sees"
-    return ""
+    return "its attention chooses which tokens it sees" if _chooses(config) else ""
+
+
+def _chooses(config: Any) -> bool:
+    return any(CHOOSING.search(name) and value for name, value in config.to_dict().items())
+
+
+def _hangs_on_whole(config: Any) -> bool:
+    """Whether a token's state may be another when more tokens follow, so that no cache gives what whole passes do."""
+    return depends_on_length(config) or _chooses(config)

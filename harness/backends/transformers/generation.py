@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.backends.transformers.decoding import Output, choose
-from harness.backends.transformers.engines import Decoder, PlainDecoder, PlainEngine, SharedEngine
+from harness.backends.transformers.engines import Decoder, SharedEngine
 from harness.backends.transformers.guessing import Guesser, chosen
+from harness.backends.transformers.plain_engine import CachedDecoder, PlainDecoder, PlainEngine
 from harness.backends.transformers.self_check import tolerance
 from harness.models.rounding import MOST
 
@@ -93,12 +94,15 @@ def _guesses(rows: Sequence[_Going], step_tokens: int) -> list[list[int]]:
 
 
 def _step(
-    decoder: Decoder | PlainDecoder, rows: Sequence[_Going], guesses: Sequence[list[int]], allowed: float
+    decoder: Decoder | PlainDecoder | CachedDecoder,
+    rows: Sequence[_Going],
+    guesses: Sequence[list[int]],
+    allowed: float,
 ) -> list[list[int]]:
     """The next tokens of each row, of one forward pass."""
     outputs = [row.output for row in rows]
     last = [output.tokens[-1] for output in outputs]
-    if not any(guesses) or isinstance(decoder, PlainDecoder):
+    if not any(guesses) or not isinstance(decoder, Decoder):
         return [[token] for token in choose(decoder.step(last), outputs)]
     logits = decoder.feed([[token, *guess] for token, guess in zip(last, guesses, strict=True)])
     starts = list(itertools.accumulate((1 + len(guess) for guess in guesses), initial=0))

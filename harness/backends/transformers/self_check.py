@@ -35,13 +35,14 @@ EVERY_LEAF, FEW_LEAVES, EQUAL_LEAVES, LONG_LEAF = (0, 1, 2, 3), (0, 2), (0, 3), 
 
 
 class Plain(Protocol):
-    """Of engines.PlainEngine, what is checked."""
+    """Of plain_engine.PlainEngine, what is checked."""
 
     model: Any
     together: int
 
     def find_options(self, ids: list[int]) -> torch.Tensor: ...
     def logits(self, rows: Sequence[list[int]], reads: int) -> torch.Tensor: ...
+    def go_on(self, rows: Sequence[list[int]], cache: dict[str, Any]) -> tuple[torch.Tensor, dict[str, Any]]: ...
 
 
 class Decoder(Protocol):
@@ -141,6 +142,30 @@ def _check_plain(engine: Plain) -> None:
     engine.together = 1  # a row may hang on what runs beside it; or on later tokens, when it runs alone too
     if ahead := looks_ahead(model, alone[:half], engine.logits([other], length)[0][:half]):
         raise looking_ahead(model, getattr(model, "name_or_path", "") or "The model", ahead)
+
+
+def cache_agrees(engine: Plain) -> bool:
+    """Whether tokens that go on from the model's own cache have the logits of whole passes, beyond each limit that a
+    check of seconds reaches."""
+    import torch
+
+    model = engine.model
+    config = model.config.get_text_config()
+    window = window_of(config)
+    reached = [limit.tokens + BEYOND for limit in limits_of(config, window) if _affordable(model, limit)]
+    length = min(max([SHORT, *reached]), window - STEPS)
+    rows = [random_ids(model, length + STEPS, seed) for seed in range(min(2, engine.together))]
+    try:
+        logits, cache = engine.go_on([row[:length] for row in rows], {})
+        steps = [logits]
+        for at in range(length, length + STEPS):
+            logits, cache = engine.go_on([row[at : at + 1] for row in rows], cache)
+            steps.append(logits)
+        return gap(torch.stack(steps, 1), engine.logits(rows, STEPS + 1)) <= tolerance(model)
+    except Exception as error:  # models may do anything with a cache
+        if is_out_of_memory(error):
+            raise
+        return False
 
 
 def _name(model: Any) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.backends.transformers.attention_kernels import attend_ancestor, attend_self, merge
+from harness.backends.transformers.attention_kernels import Form, attend_ancestor, attend_self, merge
 
 if TYPE_CHECKING:
     import torch
@@ -80,9 +80,7 @@ class Pass:
             out.append(_Group(len(g), *(torch.tensor(part, device=device) for part in parts)))
         return out
 
-    def attend(
-        self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float, window: int | None
-    ) -> torch.Tensor:
+    def attend(self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, form: Form) -> torch.Tensor:
         """q [heads, T, d], k and v [kv_heads, T, d] → out [heads, T, d]."""
         import torch
 
@@ -96,12 +94,12 @@ class Pass:
         lse = torch.empty((tokens, heads), dtype=torch.float32, device=q.device).transpose(0, 1)
         for group in self.groups:
             if isinstance(group, _Group):
-                o, x = attend_self(group.padded(q), group.padded(k), group.padded(v), scale, window)
+                o, x = attend_self(group.padded(q), group.padded(k), group.padded(v), form)
                 out.transpose(0, 1).index_copy_(0, group.packed, group.unpadded(o))
                 lse.transpose(0, 1).index_copy_(0, group.packed, group.unpadded(x))
             else:
                 a, b = group
-                o, x = attend_self(q[None, :, a:b], k[None, :, a:b], v[None, :, a:b], scale, window)
+                o, x = attend_self(q[None, :, a:b], k[None, :, a:b], v[None, :, a:b], form)
                 out[:, a:b], lse[:, a:b] = o[0], x[0]
         for node, lo, hi, last in self.spans:
             if id(node) in self.bounds:
@@ -109,8 +107,9 @@ class Pass:
                 nk, nv = k[:, a:b], v[:, a:b]
             else:
                 nk, nv = node.memory[layer]
-            o, x = attend_ancestor(q[:, lo:hi], nk, nv, scale, window, self.positions[lo:hi], last, node.start)
+            o, x = attend_ancestor(q[:, lo:hi], nk, nv, form, self.positions[lo:hi], last, node.start)
             merge(out[:, lo:hi], lse[:, lo:hi], o, x)
+        form.sink(out, lse)
         return out
 
 

@@ -1,8 +1,9 @@
 """Every causal architecture of transformers, made small: right on each path it takes, or refused before work.
 
-A row of the table for each: the path it takes by itself, its largest distance from a lone forward pass without
-padding in choices' log-probabilities (over the prefix tree, where it goes there, and plainly), and why it does not
-share or is refused. Prompts are longer than every window, and share prefixes of several lengths.
+A row of the table for each: the path it takes by itself (cached: plain, and texts go on from the model's own cache),
+its largest distance from a lone forward pass without padding in choices' log-probabilities (over the prefix tree, where
+it goes there, and plainly), and why it does not share or is refused. Prompts are longer than every window, and share
+prefixes of several lengths.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Any
 
 import pytest
 
-from harness.backends.transformers import backend
+from harness.backends.transformers import engines
 from harness.backends.transformers.attention_hook import UnsupportedError
 from harness.backends.transformers.backend import TransformersLM
 from harness.backends.transformers.engines import SharedEngine
+from harness.backends.transformers.plain_engine import PlainEngine
 from harness.errors import ModelError
 from harness.types import Choice, Generate, Prompt, Request, Response
 from tests.harness.backends.transformers import architectures
@@ -30,12 +32,12 @@ NEW_TOKENS = 4
 SHARING = frozenset(
     """
     afmoe apertus arcee aria_text axk1 biogpt bitnet cohere cohere2 cohere2_moe ctrl cwm dbrx deepseek_v3 dots1 emu3
-    ernie4_5 ernie4_5_moe exaone4 exaone_moe flex_olmo fuyu gemma gemma3 gemma3_text gemma3n_text gemma4 gemma4_text
-    gemma4_unified_text glm glm4 glm4_moe glm4_moe_lite got_ocr2 gpt-sw3 gpt2 gpt_bigcode gpt_neox granite
-    granitemoe granitemoeshared helium hunyuan_v1_dense hunyuan_v1_moe hy_v3 hyperclovax jais2 jetmoe laguna llama
-    longcat_flash mellum minicpm3 minimax_m2 ministral ministral3 mistral mixtral modernbert-decoder moshi nanochat
-    nemotron olmo olmo2 olmo3 olmoe opt persimmon phi phi3 phi4_multimodal phimoe qwen2 qwen2_moe qwen3 qwen3_moe
-    seed_oss smollm3 solar_open stablelm starcoder2 youtu
+    ernie4_5 ernie4_5_moe exaone4 exaone_moe flex_olmo fuyu gemma gemma2 gemma3 gemma3_text gemma3n_text gemma4
+    gemma4_text gemma4_unified_text glm glm4 glm4_moe glm4_moe_lite got_ocr2 gpt-sw3 gpt2 gpt_bigcode gpt_neox gpt_oss
+    granite granite_swa granitemoe granitemoeshared helium hunyuan_v1_dense hunyuan_v1_moe hy_v3 hyperclovax jais2
+    jetmoe laguna llama longcat_flash mellum mimo_v2_flash minicpm3 minimax_m2 ministral ministral3 mistral mixtral
+    modernbert-decoder moshi nanochat nemotron olmo olmo2 olmo3 olmoe opt persimmon phi phi3 phi4_multimodal phimoe
+    qwen2 qwen2_moe qwen3 qwen3_moe seed_oss smollm3 solar_open stablelm starcoder2 vaultgemma youtu
     """.split()  # noqa: SIM905
 )
 
@@ -138,12 +140,14 @@ def row_of(model_type: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, float
             def refuse(*args: Any) -> None:
                 raise UnsupportedError("asked for by the test")
 
-            patch.setattr(backend, "SharedEngine", refuse)
+            patch.setattr(engines, "SharedEngine", refuse)
             plain_lm = TransformersLM(copy.deepcopy(untouched), tokenizer, batch_tokens=512)
+        assert isinstance(plain_lm.engine, PlainEngine)
         return "shared", shared, worst(untouched, tokenizer, asked, measured(plain_lm, asked)), ""
     plain = worst(untouched, tokenizer, asked, measured(lm, asked))
     assert "computed again" in lm.warnings[0]
-    return "plain", nan, plain, lm.warnings[0].partition("with this model: ")[2]
+    path = "cached" if lm.engine.keeps_cache else "plain"
+    return path, nan, plain, lm.warnings[0].partition(": ")[2]
 
 
 @pytest.mark.full
@@ -158,7 +162,7 @@ def test_an_architecture_is_right_or_refused(model_type: str, monkeypatch, recor
     record_property("table", f"{model_type:26}{path:10}{shared:9.1e}{plain:9.1e}{took:6.1f} s  {reason[:150]}")
     if path == "shared":
         assert shared <= ALLOWED
-    if path in ("shared", "plain"):
+    if path in ("shared", "cached", "plain"):
         assert plain <= ALLOWED
     assert path == "shared" or model_type not in SHARING, reason
     if path == "refused":

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.backends.transformers import attention_kernels
-from harness.backends.transformers.attention_kernels import attend_ancestor, attend_plain, attend_self, is_fused, merge
+from harness.backends.transformers.attention_kernels import Form, attend_ancestor, attend_plain, is_fused, merge
 from harness.backends.transformers.prefix_tree import Segment
 from harness.backends.transformers.shared_attention import Pass
 from harness.compat import fused_attention
@@ -32,18 +32,19 @@ def numbers(*shape: int) -> list[Any]:
 @pytest.mark.parametrize("heads", [(4, 4), (4, 2), (4, 1)])
 @pytest.mark.parametrize("count", [3, 90])
 @pytest.mark.parametrize("window", [None, 200, 60, 40, 20, 5])
-def test_an_ancestor_is_seen_as_far_back_as_the_window_reaches(heads, count, window) -> None:
+@pytest.mark.parametrize("cap", [None, 1.5])
+def test_an_ancestor_is_seen_as_far_back_as_the_window_reaches(heads, count, window, cap) -> None:
     """The queries stand at two distances behind the keys, as those of two branches do."""
     import torch
 
     start, keys = 7, 50
     q, k, v = numbers(4, count, WIDTH)[0], *numbers(heads[1], keys, WIDTH)[1:]
     positions = start + keys + torch.arange(count) % 30
-    got = attend_ancestor(q, k, v, SCALE, window, positions, int(positions.max()), start)
+    got = attend_ancestor(q, k, v, Form(SCALE, window, cap), positions, int(positions.max()), start)
     distance = positions[:, None] - (start + torch.arange(keys))[None, :]
     visible = distance < (window or 10**6)
     repeat = 4 // heads[1]
-    wanted = attend_plain(q, k.repeat_interleave(repeat, 0), v.repeat_interleave(repeat, 0), SCALE, visible)
+    wanted = attend_plain(q, k.repeat_interleave(repeat, 0), v.repeat_interleave(repeat, 0), SCALE, visible, cap)
     for ours, plain in zip(got, wanted, strict=True):
         torch.testing.assert_close(ours, plain, atol=1e-5, rtol=1e-5)
 
@@ -62,11 +63,31 @@ def test_merged_parts_are_the_whole() -> None:
     assert torch.equal(out, before)
 
 
-@pytest.mark.parametrize("fused", [True, False])
-@pytest.mark.parametrize("window", [None, 30])
-def test_packed_segments_attend_as_whole_rows_do(monkeypatch, fused: bool, window: int | None) -> None:
+def whole_row(q: Any, k: Any, v: Any, form: Form) -> Any:
+    """Causal attention of one row [heads, n, d], by softmax over scores and sinks."""
     import torch
 
+    scores = q @ k.repeat_interleave(len(q) // len(k), 0).transpose(1, 2) * form.scale
+    if form.cap is not None:
+        scores = form.cap * torch.tanh(scores / form.cap)
+    at = torch.arange(q.shape[1])
+    distance = at[:, None] - at[None, :]
+    scores = scores.masked_fill((distance < 0) | (distance >= (form.window or 10**6)), float("-inf"))
+    sinks = torch.full((len(q),), float("-inf")) if form.sinks is None else form.sinks
+    weights = torch.cat([scores, sinks[:, None, None].expand(-1, q.shape[1], 1)], -1).softmax(-1)[..., :-1]
+    return weights @ v.repeat_interleave(len(q) // len(v), 0)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("window", [None, 30])
+@pytest.mark.parametrize("cap", [None, 1.5])
+@pytest.mark.parametrize("has_sinks", [False, True])
+def test_packed_segments_attend_as_whole_rows_do(
+    monkeypatch, fused: bool, window: int | None, cap: float | None, has_sinks: bool
+) -> None:
+    import torch
+
+    form = Form(SCALE, window, cap, torch.tensor([-1.0, 0.5, 2.0, 9.0]) if has_sinks else None)
     if not fused:
         monkeypatch.setattr(attention_kernels, "is_fused", lambda *of: False)
     trunk = Segment([1] * 40, 0, None, None)
@@ -74,12 +95,11 @@ def test_packed_segments_attend_as_whole_rows_do(monkeypatch, fused: bool, windo
     segments = [trunk, *(Segment([2] * n, 40, trunk, None) for n in lengths)]
     q, k, v = numbers(4, sum(len(s.ids) for s in segments), WIDTH)
     k, v = k[:2], v[:2]
-    got = Pass(segments, "cpu").attend(0, q, k, v, SCALE, window)
+    got = Pass(segments, "cpu").attend(0, q, k, v, form)
     at = 40
     for n in lengths:
         row = [*range(40), *range(at, at + n)]
-        monkeypatch.setattr(attention_kernels, "is_fused", lambda *of: False)
-        wanted = attend_self(q[None, :, row], k[None, :, row], v[None, :, row], SCALE, window)[0][0]
+        wanted = whole_row(q[:, row], k[:, row], v[:, row], form)
         torch.testing.assert_close(got[:, row], wanted, atol=1e-5, rtol=1e-5)
         at += n
 

@@ -12,6 +12,7 @@ import pytest
 
 from harness.backends.transformers import backend, engines
 from harness.backends.transformers.backend import TransformersLM
+from harness.backends.transformers.plain_engine import PlainEngine
 from harness.errors import ModelError
 from harness.types import Choice, Generate, Loglikelihood, Prompt, Request, Response, Rolling, Sampling
 from tests.models import make_model
@@ -327,7 +328,7 @@ def test_the_check_at_load_finds_attention_that_is_not_ours(folders, monkeypatch
     monkeypatch.setattr(shared_attention, "merge", lambda *a: None)
     lm = load(folders["llama"])
     assert "differ from plain ones" in lm.warnings[0]
-    assert isinstance(lm.engine, engines.PlainEngine)
+    assert isinstance(lm.engine, PlainEngine)
 
 
 def test_a_stop_string_that_spans_tokens_ends_the_text(folders) -> None:

@@ -93,9 +93,9 @@ def test_a_wait_in_a_layer_is_found(
 ) -> None:
     attend = attention_kernels.attend_plain
 
-    def waiting(q: Any, *others: Any) -> Any:
+    def waiting(q: Any, *others: Any, **named: Any) -> Any:
         wait(q)
-        return attend(q, *others)
+        return attend(q, *others, **named)
 
     monkeypatch.setattr(attention_kernels, "attend_plain", waiting)
     with pytest.raises(RuntimeError, match="meta"):
@@ -118,7 +118,7 @@ def test_of_a_pass_everything_is_read_at_once(backend: TransformersLM, monkeypat
             return usual(tensor, *args)
 
         monkeypatch.setattr(torch.Tensor, name, counted)
-    forward = backend.engine._forward  # type: ignore[union-attr]
+    forward = backend.engine._forward
 
     def passed(*of: Any, **named: Any) -> Any:
         passes.append(1)
