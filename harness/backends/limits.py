@@ -62,11 +62,17 @@ def bytes_of_token(model: Any) -> int:
     """Of the keys and values of one token in all layers of a loaded model, as its configuration says; 0 where it does
     not say."""
     config = model.config.get_text_config()
+    count = getattr(config, "num_hidden_layers", None) or 0
+    differ = getattr(config, "is_heterogeneous", False)  # Gemma 4: its layers' heads are not of one width
+    layers = [config.per_layer_config[n] if differ else config for n in range(count)]
+    return int(2 * sum(map(_key_width, layers)) * model.dtype.itemsize)
+
+
+def _key_width(config: Any) -> int:
+    """Numbers of a token's keys in a layer."""
     heads = getattr(config, "num_attention_heads", None) or 1
     of_keys = getattr(config, "num_key_value_heads", None) or heads
-    head = getattr(config, "head_dim", None) or (getattr(config, "hidden_size", None) or 0) // heads
-    layers = getattr(config, "num_hidden_layers", None) or 0
-    return int(2 * layers * of_keys * head * model.dtype.itemsize)
+    return of_keys * (getattr(config, "head_dim", None) or (getattr(config, "hidden_size", None) or 0) // heads)
 
 
 def _unused(config: Any) -> int:

@@ -75,6 +75,22 @@ ARCHITECTURES = (
         "sentencepiece",
     ),
     Architecture("Gemma 3", "gemma3_text", {**_USUAL, **_GEMMA}, "sentencepiece"),
+    Architecture(
+        "Gemma 4",
+        "gemma4_text",
+        {
+            **_USUAL,
+            **_GEMMA,
+            "layer_types": ["sliding_attention", "sliding_attention", "full_attention"],
+            "global_head_dim": 24,
+            "num_global_key_value_heads": 1,
+            "hidden_size_per_layer_input": 8,
+            "vocab_size_per_layer_input": 2 * VOCABULARY,
+            "num_kv_shared_layers": 0,
+            "final_logit_softcapping": 3.0,
+        },
+        "sentencepiece",
+    ),
     Architecture("Phi-3", "phi3", {**_USUAL, "num_key_value_heads": 4}, "sentencepiece"),
     Architecture(
         "Phi-3 (longrope)",
@@ -127,6 +143,28 @@ ARCHITECTURES = (
     ),
     Architecture("Mixtral", "mixtral", {**_USUAL, **_EXPERTS}, "sentencepiece"),
     Architecture("Qwen3-MoE", "qwen3_moe", {**_USUAL, **_EXPERTS, "head_dim": 16, "moe_intermediate_size": 24}),
+    Architecture(
+        "gpt-oss",
+        "gpt_oss",
+        {**_USUAL, **_EXPERTS, "head_dim": 16, "sliding_window": WINDOW},
+    ),
+    Architecture("GLM-4", "glm4", {**_USUAL, "head_dim": 16}),
+    Architecture("Command R7B", "cohere2", {**_USUAL, "sliding_window": WINDOW, "logit_scale": 0.25}),
+    Architecture(
+        "Qwen3.5",
+        "qwen3_5_text",
+        {
+            **_USUAL,
+            "layer_types": ["linear_attention", "full_attention"],
+            "head_dim": 16,
+            "linear_key_head_dim": 8,
+            "linear_value_head_dim": 8,
+            "linear_num_key_heads": 2,
+            "linear_num_value_heads": 4,
+            "tie_word_embeddings": True,
+        },
+    ),
+    Architecture("LFM2", "lfm2", {**_USUAL, "layer_types": ["conv", "full_attention"]}),
     Architecture("Mamba", "mamba", {"hidden_size": HIDDEN, "state_size": 4, "num_hidden_layers": 2}),
 )
 
