@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from harness.evaluation.task_result import TaskResult
     from harness.results import RunRow
+    from judges.ranking.evidence import Source
     from leaderboard.ranking.board import Board, Column, Row
     from leaderboard.ranking.board_table import View
     from leaderboard.ranking.preferences import Preferences
@@ -220,19 +221,26 @@ def _study(store: Store, row: StudyRow) -> tuple[str, Markup]:
 
 # preference
 
+_SIDES: tuple[Source, ...] = ("people", "judges")
+
 
 def _preference(store: Store) -> tuple[str, Markup]:
     from judges.ranking.evidence import gather
     from judges.ranking.report import quality_report, ranking_report
     from leaderboard.ranking import preference_view as view
 
-    parts = []
+    parts: list[Markup] = []
     for prompts in store.compared_prompts():
         evidence = gather(store, prompts["digest"])
-        for source in ("people", "judges"):
-            if not evidence.of(source):
+        sources: list[Source] = [source for source in _SIDES if evidence.of(source)]
+        if len(sources) == len(_SIDES):
+            sources.append("people+judges")
+        for source in sources:
+            try:
+                report = ranking_report(evidence, source)
+            except UsageError as error:  # too few votes to correct judges by
+                parts.append(macros("shared").remark(str(error)))
                 continue
-            report = ranking_report(evidence, source)
             parts.append(
                 macros("site").ranking(
                     view.heading(report),

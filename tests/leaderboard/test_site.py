@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness.errors import HarnessError, StoreError
+from judges.ranking.evidence import WHOSE
 from leaderboard import site
 from tests.harness.cli.test_gate import answers, measured
 from tests.harness.runs import json_of
@@ -94,14 +95,30 @@ def test_what_prompts_differ_in_is_noted_beside_the_comparison(tmp_path):
     assert "The prompts differ by --add-bos" in text_of(tmp_path / "out" / "compare.html")
 
 
-def test_people_and_judges_are_ranked_apart(made):
+def test_people_and_judges_are_ranked_apart_and_judges_corrected_by_people(made):
     store, folder = made
-    text = text_of(folder / "preference.html")
-    for source in ("people", "judges"):
+    rankings = text_of(folder / "preference.html").split("Ranked ")[1:]
+    assert len(rankings) == 3
+    for source, text in zip(("people", "judges", "people+judges"), rankings, strict=True):
         report = json_of("ranking", "--by", source, "--db", store.path)
-        assert f"Ranked by {source}: {report['games']} games" in text
+        assert text.startswith(f"by {WHOSE[source]}: {report['games']} games")
+        for note in report["notes"]:
+            assert note in text
         for model in report["models"]:
             assert f"{model['name']} {model['strength']:+.2f} [{model['low']:+.2f}, {model['high']:+.2f}]" in text
+
+
+def test_too_few_votes_to_correct_judges_by_are_said(tmp_path):
+    store = judged(tmp_path / "s.duckdb")
+    with store.write() as connection:  # a vote is left
+        connection.execute(
+            "DELETE FROM comparisons WHERE judge IN (SELECT id FROM judges WHERE kind = 'person') AND id <> "
+            "(SELECT min(c.id) FROM comparisons c JOIN judges j ON j.id = c.judge WHERE j.kind = 'person')"
+        )
+    site.write(store, tmp_path / "out")
+    text = text_of(tmp_path / "out" / "preference.html")
+    assert "Ranked by judges:" in text
+    assert "too few to correct judges by" in text
 
 
 def test_an_empty_store_has_a_site_and_a_missing_one_does_not(tmp_path):
