@@ -52,7 +52,9 @@ def shared_batch(rows: Sequence[Tokens], device: str) -> tuple[Batch, list[Segme
     positions: list[int] = []
     segments: list[Segment] = []
     by_prefix: dict[tuple[int, ...], tuple[int, int]] = {(): (0, 0)}  # its segment, and where it begins
-    at, targets, row = [], [], []
+    at: list[int] = []
+    targets: list[int] = []
+    row: list[int] = []
     padding = 0
     for block in blocks:
         length = len(block.prefix)
@@ -76,8 +78,10 @@ def shared_batch(rows: Sequence[Tokens], device: str) -> tuple[Batch, list[Segme
     made = Batch(
         torch.tensor([ids], device=device),
         torch.tensor([positions], device=device),
-        *(torch.tensor(numbers, device=device) for numbers in (at, targets, row)),
-        sum(len(row.ids) for row in rows),
+        torch.tensor(at, device=device),
+        torch.tensor(targets, device=device),
+        torch.tensor(row, device=device),
+        sum(len(tokens.ids) for tokens in rows),
         padding,
     )
     return made, segments
