@@ -58,7 +58,18 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "Next: open site/index.html"
 
-bench: setup
+# TRL is one of the peers of training; it stands in front of our packages in an environment of its own.
+TRL := .venv-trl
+TRL_READY := $(TRL)/.ready
+
+$(TRL_READY): $(READY)
+	@[ -x $(TRL)/bin/python ] || $(PYTHON) -m venv $(TRL)
+	@$(BIN)/python -c "import sysconfig; print(sysconfig.get_paths()['purelib'])" \
+		> "$$($(TRL)/bin/python -c "import sysconfig; print(sysconfig.get_paths()['purelib'])")/beside.pth"
+	$(TRL)/bin/python -m pip install -q trl==1.16.0
+	@touch $@
+
+bench: setup $(TRL_READY)
 	$(BIN)/python -m bench
 
 real: setup

@@ -14,7 +14,7 @@ from typing import Any
 
 from bench import common, real_model, roofline
 
-MODULES = ("roofline", "startup", "store", "sandbox", "board", "mmlu", "bbh", "adapters")
+MODULES = ("roofline", "startup", "store", "sandbox", "board", "mmlu", "bbh", "adapters", "training.peers")
 PAGE = common.ROOT / "docs" / "benchmarks.md"
 WHAT = {
     "startup": ("command to first stored answer", "`import torch, transformers` and loading the model"),
@@ -36,6 +36,11 @@ WHAT = {
         for page in ("leaderboard", "run", "compare", "studies", "study", "preference")
     },
     "adapters": ("eight adapters of one base in one `harness run`", "eight `harness run`"),
+    **{
+        f"training {model} {peer}": (f"LoRA training, {name}", beside)
+        for model, name in (("small", "rank 8 on all linear layers"), ("gemma", "the same on Gemma 3 270M"))
+        for peer, beside in (("trainer", "peft with transformers' Trainer"), ("trl", "TRL's SFTTrainer with packing"))
+    },
     "vllm mmlu": ("MMLU on vLLM, two subjects", "lm-eval `vllm`"),
 }
 VLLM = common.ROOT / ".venv-vllm" / "bin" / "python"  # where `make test-vllm` has made it

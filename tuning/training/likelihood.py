@@ -18,12 +18,15 @@ from harness.prompting.row_tokens import Tokens
 from tuning.training import output_loss
 from tuning.training.encoded import ALIKE, Batch, batch, by_length
 from tuning.training.memory import in_halves, out_of_memory
+from tuning.training.prefix_attention import PrefixSharing, sharing_of
+from tuning.training.shared_prefixes import passes, shared_batch
 from tuning.types import Likelihood
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 ROWS_COMPARED = 4
+ROWS_SEARCHED = 64  # for those that begin alike
 TARGETS_COMPARED = 16
 _IN_BLOCKS: MutableMapping[Any, bool] = WeakKeyDictionary()  # by output embedding, once it was tried
 
@@ -116,10 +119,12 @@ def likelihood(
     micro_batch: int = 16,
     packed: bool = False,
     on_rows: Callable[[int, int], None] = lambda done, tokens: None,
+    sharing: PrefixSharing | None = None,
 ) -> tuple[Likelihood, int, int]:
-    """Of the responses under `model` (in evaluation mode), with tokens that went through it and padding.
+    """Of the responses under `model` (in evaluation mode), with the rows' tokens and padding.
 
-    `micro_batch` rows at a time, fewer where memory does not suffice; sums are in double precision.
+    `micro_batch` rows at a time, fewer where memory does not suffice; sums are in double precision. With `sharing` of
+    this model rows go through it that way.
     A row without a response token counts (0, 0). `on_rows` is told how many others are done, and their tokens."""
     import torch
 
@@ -127,11 +132,20 @@ def likelihood(
     device, done, tokens, padding = str(model.device), 0, 0, 0
 
     def run(at: Sequence[int]) -> tuple[Tensor, Batch]:
-        made = batch([rows[index] for index in at], packed, device)
+        given = [rows[index] for index in at]
         with torch.inference_mode():
-            return response_nll(model, made).double(), made
+            if sharing is None:
+                made = batch(given, packed, device)
+                return response_nll(model, made).double(), made
+            made, segments = shared_batch(given, device)
+            with sharing.over(segments):
+                return response_nll(model, made).double(), made
 
-    for chunk in by_length(rows, micro_batch, 0.0 if packed else alike(model)):
+    if sharing is None:
+        chunks = by_length(rows, micro_batch, 0.0 if packed else alike(model))
+    else:
+        chunks = passes(rows, micro_batch)
+    for chunk in chunks:
         for at, (losses, made) in in_halves(chunk, run):
             nats[at] = torch.zeros(len(at), dtype=torch.float64).index_add(0, made.row.cpu(), losses.cpu())
             tokens += made.tokens
@@ -149,6 +163,28 @@ def packs(model: Any, rows: Sequence[Tokens]) -> bool:
 
     few = sorted((row for row in rows if row.responses), key=lambda row: len(row.ids))[:ROWS_COMPARED]
     with _evaluating(model):
-        alone, packed = (likelihood(model, few, size, size > 1)[0].rows for size in (1, ROWS_COMPARED))
-    allowed = 1e-4 if model.dtype in (torch.float32, torch.float64) else 5e-2
-    return all(abs(a - b) <= allowed * tokens for (a, tokens), (b, _) in zip(alone, packed, strict=True))
+        alone, packed = (likelihood(model, few, size, size > 1)[0] for size in (1, ROWS_COMPARED))
+    return _alike_in_rows(alone, packed, 1e-4 if model.dtype in (torch.float32, torch.float64) else 5e-2)
+
+
+def shares(model: Any, rows: Sequence[Tokens]) -> PrefixSharing | None:
+    """How rows share their prefixes in this base, where they have the likelihood so that they have alone; asked of a
+    few that begin alike."""
+    sharing = sharing_of(model)
+    if sharing is None:
+        return None
+    some = rows[:ROWS_SEARCHED]
+    chosen = [some[at] for at in next(iter(passes(some, ROWS_COMPARED)), [])]
+    with _evaluating(model):
+        try:
+            alone, shared = (likelihood(model, chosen, 1)[0], likelihood(model, chosen, sharing=sharing)[0])
+        except Exception as error:  # a model may do anything with attention that is not its own
+            if out_of_memory(error):
+                raise
+            return None
+    return sharing if _alike_in_rows(alone, shared, 1e-4) else None
+
+
+def _alike_in_rows(a: Likelihood, b: Likelihood, allowed: float) -> bool:
+    """Up to `allowed` nats a token."""
+    return all(abs(x - y) <= allowed * tokens for (x, tokens), (y, _) in zip(a.rows, b.rows, strict=True))

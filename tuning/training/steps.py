@@ -13,6 +13,8 @@ from tuning.training.encoded import batch, by_length
 from tuning.training.likelihood import alike, response_nll
 from tuning.training.memory import fits, too_much
 from tuning.training.packed import Stack
+from tuning.training.prefix_attention import PrefixSharing
+from tuning.training.shared_prefixes import passes, shared_batch
 from tuning.training.training_schedule import TrainingSchedule
 from tuning.types import Phase, Step, TrialError
 
@@ -29,6 +31,7 @@ class Steps:
     packed_rows: bool
     workers: PartialState | None = None
     on_phase: Callable[[Phase], None] = lambda phase: None
+    sharing: PrefixSharing | None = None  # of the base, where its rows share their prefixes
 
     def run(
         self,
@@ -92,14 +95,23 @@ class Steps:
             own = min(own, -(-len(groups[0]) // self.workers.num_processes))
         # packed trials go through together, so their micro-batches are cut by number alone
         share = 0.0 if len(groups) > 1 or self.packed_rows else alike(model)
-        chunks = list(zip(*(by_length(group, own, share) for group in groups), strict=True))
+        if self.sharing is None:
+            chunks = list(zip(*(by_length(group, own, share) for group in groups), strict=True))
+        else:
+            chunks = [(part,) for part in passes(groups[0], own)]
         if self.workers is not None:
             chunks = chunks[self.workers.process_index :: self.workers.num_processes]
         processes = 1 if self.workers is None else self.workers.num_processes
         for number, chunk in enumerate(chunks, 1):
             parts = [[group[at] for at in part] for group, part in zip(groups, chunk, strict=True)]
-            made = batch([row for part in parts for row in part], self.packed_rows and len(groups) == 1, device)
-            nats = response_nll(model, made)
+            together = [row for part in parts for row in part]
+            if self.sharing is None:
+                made = batch(together, self.packed_rows and len(groups) == 1, device)
+                nats = response_nll(model, made)
+            else:
+                made, segments = shared_batch(together, device)
+                with self.sharing.over(segments):
+                    nats = response_nll(model, made)
             of = made.row // len(parts[0])
             losses = (
                 torch.zeros(len(groups), 1, device=device, dtype=nats.dtype).index_add(0, of, nats[:, None]) / responses
@@ -109,7 +121,7 @@ class Steps:
             for k, part in enumerate(parts):
                 own_tokens = sum(len(row.ids) for row in part)
                 tokens[k] += own_tokens
-                padding[k] += made.ids.numel() / len(groups) - own_tokens
+                padding[k] += (made.tokens + made.padding) / len(groups) - own_tokens
             passed(number / len(chunks), [processes * count for count in tokens])
         return torch.stack([total, *torch.tensor([tokens, padding], dtype=torch.float64, device=device)], 1)
 
@@ -124,7 +136,7 @@ class Steps:
         return not bool(reduce(lacking, "sum").item())
 
     def _added(self, sums: Tensor | None, adapters: One | Stack) -> list[list[float]]:
-        """What `gradients` found, and its gradients, added up over the processes."""
+        """What `gradients` computed, and its gradients, added up over the processes."""
         import torch
 
         assert sums is not None  # `_agreed` saw to it

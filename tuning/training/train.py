@@ -23,10 +23,11 @@ from harness.models.checkpoint import Checkpoint, resolve
 from harness.prompting.row_tokens import Tokens
 from tuning.training import short_attention
 from tuning.training.adapters import One, adapted, detach, lora_config, write
-from tuning.training.likelihood import likelihood, packs
+from tuning.training.likelihood import likelihood, packs, shares
 from tuning.training.packed import Stack, packable
 from tuning.training.part_rows import PartRows
 from tuning.training.placement import check_trains
+from tuning.training.prefix_attention import PrefixSharing
 from tuning.training.steps import Steps
 from tuning.training.train_settings import TrainSettings
 from tuning.training.training_schedule import TrainingSchedule
@@ -147,7 +148,8 @@ class Trainer:
 
         import torch
 
-        self.__dict__.pop("model", None)
+        for name in ("model", "_sharing"):
+            self.__dict__.pop(name, None)
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -166,9 +168,22 @@ class Trainer:
         """Whether rows go through this base one after the other: where that was asked for and changes nothing."""
         return self.settings.packed_rows and packs(self.model, self.rows.part("train") or self.rows.part("validation"))
 
-    def _steps(self, places: Sequence[int] = (0,)) -> Steps:
+    @cached_property
+    def _sharing(self) -> PrefixSharing | None:
+        """Where rows share their prefixes in this base: the same numbers up to rounding, sooner."""
+        part = self.rows.part("train") or self.rows.part("validation")
+        return None if self._packed_rows else shares(self.model, part)
+
+    def _shared(self, hypers: Sequence[Hyperparameters]) -> PrefixSharing | None:
+        """In training. Dropout draws its numbers for each row; activations that are computed again are so outside of
+        their pass."""
+        sharing = self._sharing
+        is_plain = len(hypers) == 1 and not hypers[0].dropout and not self.settings.gradient_checkpointing
+        return sharing if is_plain else None
+
+    def _steps(self, places: Sequence[int] = (0,), sharing: PrefixSharing | None = None) -> Steps:
         tell = lambda phase: self.on_phase(replace(phase, place=places[phase.place]))  # noqa: E731
-        return Steps(self.settings.micro_batch, self._packed_rows, self._workers, tell)
+        return Steps(self.settings.micro_batch, self._packed_rows, self._workers, tell, sharing)
 
     def _likelihood(
         self, model: Any, rows: Sequence[Tokens], part: Part, place: int | None = None
@@ -176,7 +191,7 @@ class Trainer:
         total = sum(row.responses > 0 for row in rows)
         tell = lambda done, tokens: self.on_phase(Phase(part, done, total, tokens, place))  # noqa: E731
         tell(0, 0)
-        return likelihood(model, rows, self.settings.micro_batch, self._packed_rows, tell)
+        return likelihood(model, rows, self.settings.micro_batch, self._packed_rows, tell, self._sharing)
 
     def _train(
         self,
@@ -201,7 +216,7 @@ class Trainer:
             schedules = [
                 TrainingSchedule(hyper, seed, len(rows), guess) for hyper, seed in zip(hypers, seeds, strict=True)
             ]
-            steps = self._steps(places)  # before adapters are on: it may ask the bare base
+            steps = self._steps(places, self._shared(hypers))  # before adapters are on: it may ask the bare base
             self.on_phase(Phase("attaching the adapter"))
             with self._carried(hypers, seeds) as (model, adapters):
                 for k, schedule in enumerate(schedules):
