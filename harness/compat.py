@@ -28,11 +28,18 @@ def fused_attention(
 
 
 def onednn_linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    """torch.nn.functional.linear by oneDNN, without gradients; x [..., in], weight [out, in]. In float32 torch itself
-    takes MKL."""
+    """torch.nn.functional.linear by oneDNN, without gradients; x [..., in], weight [out, in] as it is or of
+    `onednn_order`. In float32 torch itself takes MKL."""
     import torch
 
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+
+
+def onednn_order(weight: torch.Tensor) -> torch.Tensor:
+    """A copy of weight [out, in] in the order in which oneDNN's products read it, opaque to anything else."""
+    import torch
+
+    return torch.ops.mkldnn._reorder_linear_weight(weight)
 
 
 def load_lm_eval_yaml(path: Path, functions: bool = False) -> dict[str, Any]:

@@ -174,7 +174,7 @@ class _Layout:
         self.sees = sees_up_to.view(self.rows, self.most)
         # [tokens] packed tokens; where they stand in `index`; rows and places in the buffers
         self.packed, self.real, self.at_rows, self.places = torch.tensor([packed, real, at_rows, places], device=device)
-        self._visible: dict[tuple[int | None, int], torch.Tensor] = {}
+        self._visible: dict[tuple[int | None, int, int], torch.Tensor] = {}
 
     def put(self, layer: int, k: torch.Tensor, v: torch.Tensor) -> None:
         for buffer, new in zip(self.group.buffers[layer], (k, v), strict=True):
@@ -183,13 +183,16 @@ class _Layout:
     def attend(self, layer: int, q: torch.Tensor, out: torch.Tensor, lse: torch.Tensor, form: Form) -> None:
         """To the rows' own tokens. q [heads, tokens, d]; fills the group's part of out [tokens, heads, d] and lse
         [tokens, heads]."""
-        keys, values = (buffer[: self.rows, :, : self.needed] for buffer in self.group.buffers[layer])
+        # by rows and key heads in one dimension: with two of them, matmul copies what it is given a part of
+        keys, values = (
+            buffer.flatten(0, 1)[: self.rows * buffer.shape[1], : self.needed] for buffer in self.group.buffers[layer]
+        )
         heads, _, d = q.shape
-        kv = keys.shape[1]
+        kv = len(keys) // self.rows
         of_kv = heads // kv
         taken = q.transpose(0, 1).index_select(0, self.index).view(self.rows, self.most, kv, of_kv, d)
-        queries = taken.permute(0, 2, 3, 1, 4).reshape(self.rows, kv, of_kv * self.most, d)
-        o, x = attend_plain(queries, keys, values, form.scale, self._seen(form.window, of_kv), form.cap)
+        queries = taken.permute(0, 2, 3, 1, 4).reshape(self.rows * kv, of_kv * self.most, d)
+        o, x = attend_plain(queries, keys, values, form.scale, self._seen(form.window, kv, of_kv), form.cap)
         o = o.view(self.rows, kv, of_kv, self.most, d).permute(0, 3, 1, 2, 4).reshape(-1, heads, d)
         x = x.view(self.rows, kv, of_kv, self.most).permute(0, 3, 1, 2).reshape(-1, heads)
         if self.most > 1:
@@ -197,16 +200,16 @@ class _Layout:
         out.index_copy_(0, self.packed, o)
         lse.index_copy_(0, self.packed, x)
 
-    def _seen(self, window: int | None, of_kv: int) -> torch.Tensor:
-        """[rows, 1, heads of a key head x most, needed] which places a token sees."""
+    def _seen(self, window: int | None, kv: int, of_kv: int) -> torch.Tensor:
+        """[rows x key heads, heads of a key head x most, needed] which places a token sees."""
         import torch
 
-        visible = self._visible.get((window, of_kv))
+        visible = self._visible.get((window, kv, of_kv))
         if visible is None:
             distance = self.sees[:, :, None] - torch.arange(self.needed, device=self.sees.device)
             visible = distance >= 0 if window is None else (distance >= 0) & (distance < window)
-            visible = visible[:, None].expand(-1, of_kv, -1, -1).reshape(self.rows, 1, -1, self.needed)
-            self._visible[window, of_kv] = visible
+            visible = visible[:, None, None].expand(-1, kv, of_kv, -1, -1).reshape(self.rows * kv, -1, self.needed)
+            self._visible[window, kv, of_kv] = visible
         return visible
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.backends.limits import depends_on_length
 from harness.backends.transformers.attention_hook import Active, Switch, UnsupportedError
 from harness.backends.transformers.decode_attention import Decode
-from harness.backends.transformers.linear_layers import faster_linear
+from harness.backends.transformers.linear_layers import LinearLayers
 from harness.backends.transformers.plain_engine import PlainEngine
 from harness.backends.transformers.prefix_tree import Row, Segment
 from harness.backends.transformers.self_check import (
@@ -72,6 +72,7 @@ class SharedEngine:
         self.computed = 0  # positions that went through the model
         self.windows: dict[int, int | None] = {}  # of each layer: how many tokens it sees, None for all
         self._plain = plain
+        self._linear = LinearLayers(model)
         self._layers: int | None = getattr(config, "num_hidden_layers", None)
         self._switch = Switch(model)
         try:
@@ -87,11 +88,13 @@ class SharedEngine:
         """Leave the model with its usual attention, and hold it no more."""
         self._switch.to_usual()
         self.model = self._plain.model = None
+        del self._linear
 
     def begin_again(self, model: Any) -> None:
         """Go on after `end` with the same model, its weights being others. UnsupportedError where the short check
         fails."""
         self.model = self._plain.model = model
+        self._linear = LinearLayers(model)
         self.computed = 0
         self._switch.to_ours()
         try:
@@ -147,7 +150,7 @@ class SharedEngine:
     def _forward(self, state: Pass | Decode, ids: Any, positions: Any, keep: Any, learn: bool = False) -> torch.Tensor:
         import torch
 
-        with torch.inference_mode(), Active(state, self.windows, learn), faster_linear(self.model, len(ids)):
+        with torch.inference_mode(), Active(state, self.windows, learn), self._linear.faster():
             out = self.model(input_ids=ids[None], position_ids=positions[None], use_cache=False, logits_to_keep=keep)
         self.computed += len(ids)
         return out.logits[0].float()

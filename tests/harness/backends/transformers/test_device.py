@@ -8,13 +8,13 @@ once at the beginning of a pass whether positions start anew in it; that is not 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.backends.transformers import attention_kernels, engines
+from harness.backends.transformers import attention_kernels
 from harness.backends.transformers.attention_hook import NAME
 from harness.backends.transformers.backend import TransformersLM
 from harness.backends.transformers.prefix_tree import Row, Segment
@@ -125,8 +125,6 @@ def test_of_a_pass_everything_is_read_at_once(backend: TransformersLM, monkeypat
         return forward(*of, **named)
 
     monkeypatch.setattr(backend.engine, "_forward", passed)
-    # on a CPU only, and what goes through it is counted twice
-    monkeypatch.setattr(engines, "faster_linear", lambda *of: nullcontext())
     for requests in asks:
         seen.clear()
         passes.clear()
