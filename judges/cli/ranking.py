@@ -14,6 +14,7 @@ from judges.cli.options import More, words
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 _WHO, _HOW = "Whose games", "How"
 
@@ -117,14 +118,14 @@ FIGURES = {
 
 
 def _print_quality(console: Console, quality: Mapping[str, Any]) -> None:
-    from harness.cli.tables import plain, table
+    from harness.cli.tables import fits, plain, table
 
-    shown = table("judge quality, % [95%]", ("judge", "verdicts", *FIGURES.values()), right=("verdicts",))
     rows = [*quality["judges"], *([{**quality["people"], "judge": "people"}] if quality["people"] else [])]
-    for row in rows:
-        figures = [percent(row[key]) for key in FIGURES]
-        shown.add_row(*map(plain, (row["judge"], row["verdicts"], *figures)))
-    console.print(shown)
+    lines = [("judge", "verdicts", *FIGURES.values())]
+    lines += [(row["judge"], f"{row['verdicts']}", *(percent(row[key]) for key in FIGURES)) for row in rows]
+    title = "judge quality, % [95%]"
+    wide = _of_lines(title, lines)
+    console.print(wide if fits(console, wide) else _of_lines(title, list(zip(*lines, strict=True))))
     agreed: list[tuple[str, Mapping[str, Any]]] = [
         *((f"{row['judge']} with people", row) for row in quality["judges_with_people"]),
         *((f"{row['a']} with {row['b']}", row) for row in quality["between_judges"]),
@@ -140,6 +141,16 @@ def _print_quality(console: Console, quality: Mapping[str, Any]) -> None:
         if alpha["n"]:
             figure = with_interval(alpha["value"], alpha["low"], alpha["high"], "{:.2f}")
             console.print(plain(f"Krippendorff's alpha of {who}: {figure} on {alpha['n']} pairs"))
+
+
+def _of_lines(title: str, lines: Sequence[Sequence[str]]) -> Table:
+    """The first line has the heads, and each line's first cell is what it is of."""
+    from harness.cli.tables import plain, table
+
+    shown = table(title, lines[0])
+    for line in lines[1:]:
+        shown.add_row(*map(plain, line))
+    return shown
 
 
 def percent(estimate: Mapping[str, Any]) -> str:

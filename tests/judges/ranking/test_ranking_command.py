@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.errors import UsageError
+from judges.cli.ranking import FIGURES
 from judges.judging.pairs import contest
 from judges.people import raters
 from judges.ranking import rating
@@ -199,6 +200,15 @@ def test_printed(tmp_path):
     assert code == 0, errors
     for piece in ("good", "win rate", "[bold]judge", "judge quality", "style: length", "held equal"):
         assert piece in out
+
+
+def test_judges_stand_beside_each_other_where_their_figures_do_not_fit_in_a_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    store = made(tmp_path / "s.duckdb")
+    for name in ("a judge with a long name", "another judge with one"):
+        record(store, name, "model", better(0.9))
+    lines = [line.split("  ")[0].strip() for line in cli("ranking", "--db", store.path)[1].splitlines()]
+    assert [line for line in lines if line in FIGURES.values()] == list(FIGURES.values())
 
 
 def test_a_winner_of_everything_is_null_in_json_and_said(tmp_path):
