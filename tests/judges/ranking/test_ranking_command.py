@@ -202,12 +202,12 @@ def test_printed(tmp_path):
         assert piece in out
 
 
-def test_judges_stand_beside_each_other_where_their_figures_do_not_fit_in_a_line(tmp_path, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
+def test_judges_stand_beside_each_other_where_their_figures_do_not_fit_in_a_line(tmp_path):
     store = made(tmp_path / "s.duckdb")
     for name in ("a judge with a long name", "another judge with one"):
         record(store, name, "model", better(0.9))
-    lines = [line.split("  ")[0].strip() for line in cli("ranking", "--db", store.path)[1].splitlines()]
+    out = cli("ranking", "--db", store.path, width=80)[1]
+    lines = [line.strip().split("  ")[0] for line in out.splitlines()]
     assert [line for line in lines if line in FIGURES.values()] == list(FIGURES.values())
 
 
