@@ -20,6 +20,7 @@ from bench import common
 
 TASKS = "mmlu:anatomy,bbh:navigate"
 ASKED = ("--limit", "20", "--max-new-tokens", "32")
+ENGINE = {"vllm": ("--gpu-memory", "0.2")}  # on a CPU, of the main memory: vLLM's own default takes all but 8%
 ENOUGH = 0.5  # of the time of the single runs
 ROUNDING = 1e-5  # of a log-probability
 
@@ -87,6 +88,7 @@ def _make(folder: Path, seed: int) -> None:
 def measured(db: Path, backend: str, *models: str) -> tuple[float, float, dict[str, Any]]:
     """Seconds of the clock and of the processor of a whole process, and its document."""
     command = [sys.executable, "-P", "-m", "harness", "run", *models, "--tasks", TASKS, *ASKED]
+    command += ENGINE.get(backend, ())
     command += [
         "--data",
         str(common.DATA),

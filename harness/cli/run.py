@@ -38,10 +38,10 @@ def run(
     from harness.progress import shown
 
     every = _options(given, adapters)
-    if plan:
-        _plan(_one(every, "--plan"), json)
-        return
     is_one = len(every) == 1 and adapters is None
+    if plan:
+        _plan(every, is_one, json)
+        return
     with shown() as progress:
         by_place = {0: measure(every[0], progress)} if is_one else dict(run_several(every, progress))
     results = [by_place[place] for place in range(len(every))]
@@ -87,14 +87,6 @@ def _named(every: Sequence[RunOptions], name: str) -> list[RunOptions]:
     return [options.replace(name=own) for options, own in zip(every, names, strict=True)]
 
 
-def _one(every: Sequence[RunOptions], flag: str) -> RunOptions:
-    from harness.errors import UsageError
-
-    if len(every) > 1:
-        raise UsageError(f"{flag} is for one model, and these are {len(every)}. Give them one by one.")
-    return every[0]
-
-
 def _print_json(results: Sequence[Result], db: str, is_one: bool) -> None:
     from harness.evaluation.report import run_document
     from harness.results import Store
@@ -103,17 +95,17 @@ def _print_json(results: Sequence[Result], db: str, is_one: bool) -> None:
     print_json(documents[0] if is_one else {"runs": documents})
 
 
-def _plan(options: RunOptions, json: bool) -> None:
-    from harness.estimate.estimating import estimate
-    from harness.estimate.report import print_estimate
+def _plan(every: Sequence[RunOptions], is_one: bool, json: bool) -> None:
+    from harness.estimate.estimating import estimate, estimate_several
+    from harness.estimate.report import print_estimate, print_several
 
-    document = estimate(options)
+    document = estimate(every[0]) if is_one else estimate_several(every)
     if json:
         print_json(document)
         return
     from rich.console import Console
 
-    print_estimate(Console(), document)
+    (print_estimate if is_one else print_several)(Console(), document)
 
 
 def _print(result: Result, options: RunOptions) -> None:

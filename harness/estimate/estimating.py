@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,10 @@ from harness.estimate import measure
 from harness.estimate.contention import Contention, sentence, widened
 from harness.estimate.ranges import NOTHING, Range
 from harness.evaluation.grading import grading_of
-from harness.evaluation.planning import Plan, make_plan
-from harness.evaluation.run import make_backend
+from harness.evaluation.planning import Plan, make_plans
+from harness.evaluation.run import shown_name
 from harness.evaluation.sampling.stopping import rules_of
+from harness.evaluation.several import Engine, Kind, groups_of, is_finished, known_run
 from harness.results import Store
 from harness.types import Rolling
 
@@ -46,40 +47,108 @@ class Parts:
     notes: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    parts: Parts
+    peak: int  # bytes of memory; 0 where they cannot be told
+    spent: float  # seconds
+
+
 def estimate(options: RunOptions, objects: Sequence[Task] = ()) -> dict[str, Any]:
     """The document that `harness run --plan --json` prints; kept in the store where there is something to do."""
-    began, contention = time.perf_counter(), Contention()
-    plan = make_plan(options, objects)
-    store = Store(options.db)
-    known = None if options.fresh else store.find(plan.identity)
-    if known is not None and not known.goes_on:
-        return {**_head(plan, known, store), "seconds": NOTHING.to_dict(), "measured_seconds": 0.0}
-    rules_of(plan, store)  # refuses what the run would refuse
-    peak_memory.reset(plan.device)
-    backend, _ = make_backend(plan, known)
-    loading = time.perf_counter() - began
+    ((document,),) = estimate_groups([options], objects)
+    return document
+
+
+def estimate_several(several: Sequence[RunOptions]) -> dict[str, Any]:
+    """The document of several models: `groups` of runs that are computed on one engine, with what each group takes, and
+    what all take. Groups are computed one after another, so memory is that of the largest."""
+    groups = [{**_sum(runs), "runs": runs} for runs in estimate_groups(several)]
+    return {"kind": "runs", **_sum(groups), "groups": groups}
+
+
+def _sum(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Of runs or groups; those that were finished before take nothing."""
+    due = [part for part in parts if part["seconds"] != NOTHING.to_dict()]
+    computed = [part["tokens"]["computed"] for part in due]
+    return {
+        "seconds": Range.sum(part["seconds"] for part in due).to_dict(),
+        "tokens": {
+            "asked": sum(part["tokens"]["asked"] for part in due),
+            "computed": sum(computed) if all(computed) else 0,  # 0: it is not known
+            "generated": Range.sum(part["tokens"]["generated"] for part in due).to_dict(),
+        },
+        "memory_bytes": max((part["memory_bytes"] for part in due), default=0),
+        "disk_bytes": sum(part["disk_bytes"] for part in due),
+        "measured_seconds": round(sum(part["measured_seconds"] for part in due), 1),
+        "notes": list(dict.fromkeys(note for part in due for note in part["notes"])),
+    }
+
+
+def estimate_groups(several: Sequence[RunOptions], objects: Sequence[Task] = ()) -> list[list[dict[str, Any]]]:
+    """The document of each model's run, by the groups that are computed on one engine, in the order of their runs."""
+    began = time.perf_counter()
+    plans = make_plans(several, objects)
+    store = Store(plans[0].options.db)
+    for plan in plans:
+        if not is_finished(plan):
+            rules_of(plan, store)  # refuses what the run would refuse
+    groups = []
+    for kind, places in groups_of(plans):
+        groups.append(_group(kind, [plans[place] for place in places], store, began))
+        began = time.perf_counter()
+    return groups
+
+
+def _group(kind: Kind, plans: Sequence[Plan], store: Store, began: float) -> list[dict[str, Any]]:
+    """`began`: when its loading did. What the first model that asks given questions takes is measured, and taken for
+    the others that ask them; so is how long the second takes to be loaded behind the first."""
+    contention = Contention()
+    engine = Engine(kind, [plan.checkpoint for plan in plans if not is_finished(plan)])
+    measured: dict[int, Measured] = {}  # by the questions
+    loadings: list[float] = []  # seconds
+    documents = []
+    peak_memory.reset(plans[0].device)
     try:
-        with tempfile.TemporaryDirectory(prefix="harness-plan-") as folder:
-            sampler = measure.Sampler(plan, backend, Path(folder))
-            parts = _measured(plan, backend, sampler)
+        for plan in plans:
+            if is_finished(plan):
+                nothing = {"seconds": NOTHING.to_dict(), "measured_seconds": 0.0}
+                documents.append({**_head(plan, known_run(plan), store), **nothing})
+                continue
+            is_new = id(plan.tasks) not in measured
+            if is_new or len(loadings) < 2:
+                backend, _ = engine.load(plan)
+                loadings.append(time.perf_counter() - began)
+                if is_new:
+                    measured[id(plan.tasks)] = _measured(plan, backend)
+                began = time.perf_counter()
+            documents.append(_document(plan, store, measured[id(plan.tasks)], loadings[-1], is_new, contention))
     finally:
-        backend.close()
+        engine.close()
+    return documents
+
+
+def _document(
+    plan: Plan, store: Store, measured: Measured, loading: float, is_new: bool, contention: Contention
+) -> dict[str, Any]:
+    """`is_new`: it was measured for this run."""
+    parts = measured.parts
     slowdown = contention.slowdown if plan.device == "cpu" else 1.0
-    seconds = widened(Range.of(loading, UNEVEN_LOADING) + parts.model + parts.scoring + parts.store, slowdown) + CLOSING
-    peak = peak_memory.peak(plan.device)
+    of_loading = Range.of(loading, UNEVEN_LOADING)
+    seconds = widened(of_loading + parts.model + parts.scoring + parts.store, slowdown) + CLOSING
     document = {
-        **_head(plan, known, store),
+        **_head(plan, known_run(plan), store),
         "seconds": seconds.to_dict(),
         "parts": {
-            "loading": Range.of(loading, UNEVEN_LOADING).to_dict(),
+            "loading": of_loading.to_dict(),
             "model": parts.model.to_dict(),
             "scoring": parts.scoring.to_dict(),
             "store": parts.store.to_dict(),
         },
         "tokens": {"asked": parts.asked, "computed": parts.computed, "generated": parts.generated.to_dict()},
-        "memory_bytes": peak + parts.more_memory if peak else 0,
+        "memory_bytes": measured.peak + parts.more_memory if measured.peak else 0,
         "disk_bytes": _disk(plan, parts.generated),
-        "measured_seconds": round(sampler.spent, 1),
+        "measured_seconds": round(measured.spent, 1) if is_new else 0.0,
         "notes": [*parts.notes, *sentence(slowdown)],
     }
     store.keep_estimate(plan.identity, document)
@@ -95,6 +164,7 @@ def _head(plan: Plan, known: RunRow | None, store: Store) -> dict[str, Any]:
         "finished": known is not None and not known.goes_on,
         "until": plan.options.until,
         "model": plan.options.model,
+        "name": shown_name(plan.options),
         "device": plan.device,
         "dtype": plan.dtype,
         "tasks": [
@@ -116,7 +186,14 @@ def _text(request: Any) -> Any:
     return request.text if isinstance(request, Rolling) else request.prompt
 
 
-def _measured(plan: Plan, backend: Backend, sampler: measure.Sampler) -> Parts:
+def _measured(plan: Plan, backend: Backend) -> Measured:
+    with tempfile.TemporaryDirectory(prefix="harness-plan-") as folder:
+        sampler = measure.Sampler(plan, backend, Path(folder))
+        parts = _parts(plan, backend, sampler)
+    return Measured(parts, peak_memory.peak(plan.device), sampler.spent)
+
+
+def _parts(plan: Plan, backend: Backend, sampler: measure.Sampler) -> Parts:
     from harness.backends.transformers.backend import TransformersLM
 
     parts = Parts()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 
@@ -20,6 +20,10 @@ class Range:
     @staticmethod
     def read(written: Mapping[str, float]) -> Range:
         return Range(written["low"], written["expected"], written["high"])
+
+    @staticmethod
+    def sum(written: Iterable[Mapping[str, float]]) -> Range:
+        return sum(map(Range.read, written), NOTHING)
 
     def __add__(self, other: Range) -> Range:
         return Range(self.low + other.low, self.expected + other.expected, self.high + other.high)

@@ -39,11 +39,11 @@ def run_several(
     session = Session()
     with session.clock("planning"), progress.step("reading the tasks"):
         plans = make_plans(several, objects)
-    groups = _groups(plans)
+    groups = groups_of(plans)
     ordered = [place for _, group in groups for place in group]
     for kind, group in groups:
         graded = [place for place in group if any(grading_of(task.task) is not None for task in plans[place].tasks)]
-        engine = _Engine(kind, [plans[place].checkpoint for place in group if not _is_finished(plans[place])])
+        engine = Engine(kind, [plans[place].checkpoint for place in group if not is_finished(plans[place])])
         try:
             for place in group:
                 first = session if place == ordered[0] else None
@@ -77,7 +77,7 @@ def _turn(plans: Sequence[Plan], place: int, ordered: Sequence[int], progress: P
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class Kind:
     """What models must have in common to be computed on one engine."""
 
     backend: str
@@ -89,14 +89,15 @@ class _Kind:
     alone: int | None  # the place of a model that shares its engine with none
 
 
-class _Engine:
+class Engine:
     """What the runs of a group are computed with. `models`: all that it will be asked for."""
 
-    def __init__(self, kind: _Kind, models: Sequence[Checkpoint]) -> None:
+    def __init__(self, kind: Kind, models: Sequence[Checkpoint]) -> None:
         self._kind, self._models = kind, models
         self._backend: Backend | None = None
 
     def load(self, plan: Plan) -> tuple[Backend, list[str]]:
+        """The backend of a plan of the group, and its warnings; the one before it answers no more."""
         model = replace(plan.model, others=tuple(one for one in self._models if one is not plan.checkpoint))
         before, self._backend = self._backend, None
         if isinstance(before, Switching):
@@ -117,11 +118,11 @@ class _Engine:
             self._backend = None
 
 
-def _groups(plans: Sequence[Plan]) -> list[tuple[_Kind, list[int]]]:
+def groups_of(plans: Sequence[Plan]) -> list[tuple[Kind, list[int]]]:
     """The places of plans that go on one engine, in the order of the first of each; whole models before adapters: their
     weights are then as they were loaded. Several adapters are served live, unless the settings have them merged,
     however many of them are finished."""
-    groups: dict[_Kind, list[int]] = {}
+    groups: dict[Kind, list[int]] = {}
     for place, plan in enumerate(plans):
         kind = _kind(plan, place)
         shared = replace(kind, settings=kind.settings.replace(lora="live")) if kind.settings.lora == AUTO else kind
@@ -135,11 +136,11 @@ def _groups(plans: Sequence[Plan]) -> list[tuple[_Kind, list[int]]]:
     ]
 
 
-def _kind(plan: Plan, place: int) -> _Kind:
-    known = _known(plan)
+def _kind(plan: Plan, place: int) -> Kind:
+    known = known_run(plan)
     begun = None if known is None or not known.goes_on else known
     settings = backends.settings_to_go_on(plan.settings, begun)
-    return _Kind(
+    return Kind(
         backends.choose(backends.to_go_on(plan.options.backend, begun), plan.model),
         settings,
         (plan.checkpoint.base or plan.checkpoint).digest,
@@ -150,10 +151,12 @@ def _kind(plan: Plan, place: int) -> _Kind:
     )
 
 
-def _is_finished(plan: Plan) -> bool:
-    known = _known(plan)
+def is_finished(plan: Plan) -> bool:
+    """Whether its run answers from the store."""
+    known = known_run(plan)
     return known is not None and not known.goes_on
 
 
-def _known(plan: Plan) -> RunRow | None:
+def known_run(plan: Plan) -> RunRow | None:
+    """What is stored of it, finished or not; None where it begins anew."""
     return None if plan.options.fresh else Store(plan.options.db).find(plan.identity)

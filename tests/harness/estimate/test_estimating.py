@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import backends
 from harness.estimate.estimating import estimate
 from harness.estimate.measure import sample_of
 from harness.evaluation.planning import make_plan
@@ -67,9 +68,7 @@ def test_what_a_run_refuses_its_plan_refuses(wrong: tuple[object, ...], model: P
 def test_a_backend_of_another_kind_is_asked_some_questions(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.estimate import estimating
-
-    monkeypatch.setattr(estimating, "make_backend", lambda plan, known: (Scripted(), []))
+    monkeypatch.setattr(backends, "make", lambda *needed: (Scripted(), []))
     options = RunOptions(model=str(model), data="sample", tasks="mmlu", db=str(tmp_path / "s.duckdb"))
     document = estimate(options)
     assert document["seconds"]["low"] < document["seconds"]["expected"] < document["seconds"]["high"]
