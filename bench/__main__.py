@@ -37,8 +37,7 @@ WHAT = {
     },
     "adapters": ("eight adapters of one base in one `harness run`", "eight `harness run`"),
     **{
-        f"training {model} {peer}": (f"LoRA training, {name}", beside)
-        for model, name in (("small", "rank 8 on all linear layers"), ("gemma", "the same on Gemma 3 270M"))
+        f"training small {peer}": ("LoRA training, rank 8 on all linear layers", beside)
         for peer, beside in (("trainer", "peft with transformers' Trainer"), ("trl", "TRL's SFTTrainer with packing"))
     },
     "vllm mmlu": ("MMLU on vLLM, two subjects", "lm-eval `vllm`"),

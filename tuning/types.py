@@ -120,7 +120,7 @@ class Likelihood:
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """Tokens that went through the model. Padding is counted apart."""
+    """Tokens of the rows that went through the model, a shared prefix's for each row. Padding is counted apart."""
 
     forward: int = 0
     backward: int = 0

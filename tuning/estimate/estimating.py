@@ -100,7 +100,8 @@ def _measured(
     def per_rank(targets: tuple[str, ...]) -> int:
         return _numbers(trainer, replace(study.defaults, rank=1, target_modules=targets))
 
-    costs = Costs(ModelSize.of(trainer.model), per_rank, train, validation, settings.micro_batch, study.seed)
+    size, shares = ModelSize.of(trainer.model), trainer.shares_prefixes
+    costs = Costs(size, per_rank, train, validation, settings.micro_batch, study.seed, shares)
     futures = list(drawn(study, trials))
     groups = {group for trainings in futures for group, _ in trainings}
     by_size = sorted(groups, key=lambda group: (sum(per_rank(h.target_modules) * h.rank for h in group), len(group)))

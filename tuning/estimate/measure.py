@@ -89,7 +89,13 @@ class TrainingSampler:
         trainer.splits, trainer.rows = part, PartRows(trainer.checkpoint, part, trainer.settings)
         tokens = trainer.rows.part("train")
         own = Costs(
-            self._costs.size, self._costs.per_rank, tokens, trainer.rows.part("validation"), self._micro, self._seed
+            self._costs.size,
+            self._costs.per_rank,
+            tokens,
+            trainer.rows.part("validation"),
+            self._micro,
+            self._seed,
+            trainer.shares_prefixes,
         )
         ends: list[float] = []
         began = time.perf_counter()

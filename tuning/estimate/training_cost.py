@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.prompting.row_tokens import Tokens
 from tuning.training.encoded import ALIKE, by_length
+from tuning.training.shared_prefixes import passes, tokens_of
 from tuning.training.training_schedule import batches
 from tuning.types import Hyperparameters
 
@@ -42,7 +43,9 @@ class Costs:
         validation: Sequence[Tokens],
         micro_batch: int,
         seed: int,
+        shares: bool = False,  # rows share their prefixes, where a trial has no dropout and in validation
     ) -> None:
+        self._shares = shares
         self.size, self.per_rank = size, per_rank
         self._train, self._validation = train, validation
         self._micro, self._seed = micro_batch, seed
@@ -68,8 +71,10 @@ class Costs:
         )
 
     def steps_of(self, hyper: Hyperparameters, rows: int, together: int = 1) -> tuple[float, float, float, int]:
-        """Passes, operations of a forward pass over the base, tokens (padding too), and steps."""
-        key = (hyper.batch, hyper.epochs, rows, together)
+        """Passes, operations of a forward pass over the base, tokens (padding too; a shared prefix's once), and
+        steps."""
+        shares = self._shares_in(hyper, together)
+        key = (hyper.batch, hyper.epochs, rows, together, shares)
         if key not in self._counted:
             part = [row for row in self._train[:rows] if row.responses]
             schedule = batches(len(part), hyper.batch, hyper.epochs, random.Random(self._seed))
@@ -79,9 +84,9 @@ class Costs:
             chunks = [
                 [part[step[at]] for at in chunk]
                 for step in sampled
-                for chunk in by_length([part[at] for at in step], own, 0.0 if together > 1 else ALIKE)
+                for chunk in _passes([part[at] for at in step], own, shares, 0.0 if together > 1 else ALIKE)
             ]
-            counted = [self.pass_of(chunk) for chunk in chunks]
+            counted = [self.pass_of(chunk, shares) for chunk in chunks]
             self._counted[key] = (
                 scale * len(chunks),
                 scale * sum(operations for operations, _ in counted),
@@ -90,21 +95,22 @@ class Costs:
             )
         return self._counted[key]
 
-    def pass_of(self, rows: Sequence[Tokens]) -> tuple[float, int]:
+    def pass_of(self, rows: Sequence[Tokens], shares: bool = False) -> tuple[float, int]:
         """Operations of a forward pass, and tokens."""
         width = max(len(row.ids) for row in rows)
-        tokens = width * len(rows)
+        tokens = tokens_of(rows) if shares else width * len(rows)
         return self.size.forward(tokens, tokens * width / 2, sum(row.responses for row in rows)), tokens
 
     def worst(self, hypers: Sequence[Hyperparameters]) -> list[int]:
         """The rows of the largest pass of any of these trainings, by their places."""
         places = [at for at, row in enumerate(self._train) if row.responses]
         most, largest = 0.0, places[:1]
-        for batch, epochs in {(hyper.batch, hyper.epochs) for hyper in hypers}:
+        ways = {(hyper.batch, hyper.epochs, self._shares_in(hyper, 1)) for hyper in hypers}
+        for batch, epochs, shares in sorted(ways):
             for step in batches(len(places), batch, epochs, random.Random(self._seed)):
                 own = [places[at] for at in step]
-                for chunk in by_length([self._train[at] for at in own], self._micro):
-                    operations, _ = self.pass_of([self._train[own[at]] for at in chunk])
+                for chunk in _passes([self._train[at] for at in own], self._micro, shares):
+                    operations, _ = self.pass_of([self._train[own[at]] for at in chunk], shares)
                     if operations > most:
                         most, largest = operations, [own[at] for at in chunk]
         return largest
@@ -112,6 +118,14 @@ class Costs:
     def _validation_of(self, rows: int) -> tuple[float, float]:
         if rows not in self._validated:
             part = self._validation[:rows]
-            counted = [self.pass_of([part[at] for at in chunk]) for chunk in by_length(part, self._micro)]
+            chunks = _passes(part, self._micro, self._shares)
+            counted = [self.pass_of([part[at] for at in chunk], self._shares) for chunk in chunks]
             self._validated[rows] = (sum(o for o, _ in counted), sum(t for _, t in counted))
         return self._validated[rows]
+
+    def _shares_in(self, hyper: Hyperparameters, together: int) -> bool:
+        return self._shares and together == 1 and not hyper.dropout
+
+
+def _passes(rows: Sequence[Tokens], most: int, shares: bool, alike: float = ALIKE) -> list[list[int]]:
+    return passes(rows, most) if shares else by_length(rows, most, alike)

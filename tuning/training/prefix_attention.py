@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from harness.backends.transformers.attention_hook import Active, Switch, UnsupportedError
+from harness.backends.transformers.attention_kernels import Form
 from harness.backends.transformers.engines import unsupported
 from harness.prompting.row_tokens import Tokens
 from tuning.training.memory import out_of_memory
@@ -30,10 +31,13 @@ class PrefixAttention:
         self.segments = segments
         self._masks: dict[tuple[int, int, int, int | None], Tensor] = {}
 
-    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scale: float, window: int | None) -> Tensor:
-        """q [heads, tokens, width], k and v [heads of keys, tokens, width] → as q."""
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, form: Form) -> Tensor:
+        """q [heads, tokens, width], k and v [heads of keys, tokens, width] → as q. UnsupportedError for capped scores
+        and sinks, which torch's kernel does not have."""
         import torch
 
+        if form.cap is not None or form.sinks is not None:
+            raise UnsupportedError("its attention caps scores or has sinks")
         sizes = [segment.count * segment.width for segment in self.segments]
         parts = [x.split(sizes, 1) for x in (q, k, v)]
         heads, group = len(k), len(q) // len(k)
@@ -51,8 +55,10 @@ class PrefixAttention:
                 )
             # the heads of one key head go below each other: no key is copied
             folded = own_q.view(heads, group, count, width, -1).permute(2, 0, 1, 3, 4).flatten(2, 3)
-            mask = self._mask(width, before, group, window, q)
-            out = torch.nn.functional.scaled_dot_product_attention(folded, keys, values, attn_mask=mask, scale=scale)
+            mask = self._mask(width, before, group, form.window, q)
+            out = torch.nn.functional.scaled_dot_product_attention(
+                folded, keys, values, attn_mask=mask, scale=form.scale
+            )
             outs.append(out.view(count, heads, group, width, -1).permute(0, 3, 1, 2, 4).reshape(count * width, -1))
         return torch.cat(outs).view(q.shape[1], len(q), -1).transpose(0, 1)
 

@@ -43,6 +43,13 @@ def passes(rows: Sequence[Tokens], most: int) -> list[list[int]]:
     return [[at for block in blocks for at in block.rows] for blocks in _cut(rows, most, TOKENS)]
 
 
+def tokens_of(rows: Sequence[Tokens]) -> int:
+    """What one pass of all these rows computes, padding too."""
+    (blocks,) = _cut(rows, len(rows), math.inf)
+    own = sum(block.width * len(block.rows) for block in blocks)
+    return own + sum(len(prefix) for prefix in {block.prefix for block in blocks})
+
+
 def shared_batch(rows: Sequence[Tokens], device: str) -> tuple[Batch, list[Segment]]:
     """One pass of all these rows, each with a response, and what attends to what in it."""
     import torch

@@ -168,6 +168,11 @@ class Trainer:
         """Whether rows go through this base one after the other: where that was asked for and changes nothing."""
         return self.settings.packed_rows and packs(self.model, self.rows.part("train") or self.rows.part("validation"))
 
+    @property
+    def shares_prefixes(self) -> bool:
+        """Whether rows of a trial without dropout go through the base with what they begin with computed once."""
+        return self._sharing is not None and not self.settings.gradient_checkpointing
+
     @cached_property
     def _sharing(self) -> PrefixSharing | None:
         """Where rows share their prefixes in this base: the same numbers up to rounding, sooner."""
@@ -177,9 +182,8 @@ class Trainer:
     def _shared(self, hypers: Sequence[Hyperparameters]) -> PrefixSharing | None:
         """In training. Dropout draws its numbers for each row; activations that are computed again are so outside of
         their pass."""
-        sharing = self._sharing
-        is_plain = len(hypers) == 1 and not hypers[0].dropout and not self.settings.gradient_checkpointing
-        return sharing if is_plain else None
+        shares = self.shares_prefixes and len(hypers) == 1 and not hypers[0].dropout
+        return self._sharing if shares else None
 
     def _steps(self, places: Sequence[int] = (0,), sharing: PrefixSharing | None = None) -> Steps:
         tell = lambda phase: self.on_phase(replace(phase, place=places[phase.place]))  # noqa: E731

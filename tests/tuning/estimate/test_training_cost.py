@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.estimate.model_size import ModelSize
+from harness.prompting.row_tokens import Tokens
 from tests.tuning.models import hyper, small_base, small_splits
 from tuning.estimate.measure import Measurement
 from tuning.estimate.training_cost import Costs
+from tuning.training import shared_prefixes, steps
 from tuning.training.train import Trainer
 from tuning.training.train_settings import TrainSettings
 
@@ -24,18 +28,36 @@ def trainer(tmp_path_factory: pytest.TempPathFactory) -> Trainer:
 
 def costs_of(trainer: Trainer) -> Costs:
     parts = trainer.rows.part("train"), trainer.rows.part("validation")
-    return Costs(ModelSize.of(trainer.model), lambda _: 100, *parts, 4, SEED)
+    return Costs(ModelSize.of(trainer.model), lambda _: 100, *parts, 4, SEED, trainer.shares_prefixes)
 
 
 def test_tokens_and_steps_are_those_of_the_training(trainer: Trainer, tmp_path: Path) -> None:
-    costs, wanted = costs_of(trainer), hyper(epochs=1.5)
+    """Of padded rows, as trials with dropout have them."""
+    costs, wanted = costs_of(trainer), hyper(epochs=1.5, dropout=0.1)
     trained = trainer.train(wanted, 0.5, SEED, tmp_path / "a")
     rows = len(trainer.splits.subset(0.5).train)
-    _, _, tokens, steps = costs.steps_of(wanted, rows)
-    assert steps == trained.steps
+    _, _, tokens, count = costs.steps_of(wanted, rows)
+    assert count == trained.steps
     forward_padding = tokens - trained.compute.forward
     assert 0 <= forward_padding <= trained.compute.padding
     assert trained.peak_bytes > 0
+
+
+def test_a_shared_prefix_is_counted_once(trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    costs, wanted = costs_of(trainer), hyper(epochs=1.5)
+    computed: list[int] = []
+    usual = shared_prefixes.shared_batch
+
+    def shared_batch(rows: Sequence[Tokens], device: str) -> Any:
+        made = usual(rows, device)
+        computed.append(made[0].ids.numel())
+        return made
+
+    monkeypatch.setattr(steps, "shared_batch", shared_batch)
+    trained = trainer.train(wanted, 0.5, SEED, tmp_path / "a")
+    counted_passes, _, tokens, _ = costs.steps_of(wanted, len(trainer.splits.subset(0.5).train))
+    assert (counted_passes, tokens) == (len(computed), sum(computed))
+    assert tokens < trained.compute.forward
 
 
 def test_a_long_training_is_counted_in_part(trainer: Trainer) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from harness.backends.transformers.attention_hook import UnsupportedError
+from harness.backends.transformers.attention_kernels import Form
 from harness.models.checkpoint import Checkpoint, resolve
 from harness.models.loading import load_model, load_tokenizer
 from harness.prompting.row_tokens import Tokens, encode
@@ -111,12 +113,12 @@ def test_attention_that_sees_something_else_is_not_taken(
     model, rows = load_model(base), rows_of(base)
     usual = prefix_attention.PrefixAttention.attend
 
-    def attend(self: Any, layer: int, q: Any, k: Any, v: Any, scale: float, window: int | None) -> Any:
+    def attend(self: Any, layer: int, q: Any, k: Any, v: Any, form: Form) -> Any:
         if change == "no window":
-            return usual(self, layer, q, k, v, scale, None)
+            return usual(self, layer, q, k, v, Form(form.scale))
         together = prefix_attention.PrefixAttention([shared_prefixes.Segment(1, q.shape[1])])
         apart = prefix_attention.PrefixAttention([shared_prefixes.Segment(s.count, s.width) for s in self.segments])
-        return usual(together if change == "rows see each other" else apart, layer, q, k, v, scale, window)
+        return usual(together if change == "rows see each other" else apart, layer, q, k, v, form)
 
     assert shares(model, rows) is not None
     monkeypatch.setattr(prefix_attention.PrefixAttention, "attend", attend)
@@ -134,6 +136,17 @@ def test_attention_that_sees_something_else_is_not_taken(
 def test_models_that_draw_or_look_at_lengths_are_not_taken(arch: str, changes: dict[str, Any], tmp_path: Path) -> None:
     base = resolve(str(make_model(tmp_path / "model", arch, **changes)))
     assert shares(load_model(base), rows_of(base)) is None
+
+
+@pytest.mark.parametrize("other", ["cap", "sinks"])
+def test_capped_scores_and_sinks_are_not_computed(other: str) -> None:
+    import torch
+
+    q = torch.randn(2, 3, 4)
+    attention = prefix_attention.PrefixAttention([shared_prefixes.Segment(1, 3)])
+    assert attention.attend(0, q, q, q, Form(0.5)).shape == q.shape
+    with pytest.raises(UnsupportedError, match="caps scores or has sinks"):
+        attention.attend(0, q, q, q, Form(0.5, **{other: torch.ones(2)}))
 
 
 def test_a_trial_ends_as_one_of_padded_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
