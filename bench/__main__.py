@@ -7,6 +7,7 @@ import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -45,30 +46,48 @@ WHAT = {
 VLLM = common.ROOT / ".venv-vllm" / "bin" / "python"  # where `make test-vllm` has made it
 
 
+LINES = common.WORK / "lines.jsonl"  # of the last `make bench`, as they came
+
+
 def main() -> None:
-    lines = []
     wanted = [(sys.executable, name) for name in MODULES]
     if real_model.OUT.exists():
         wanted.append((sys.executable, "humaneval"))
     if VLLM.exists():
         wanted.append((str(VLLM), "vllm_mmlu"))
-    for python, name in wanted:
-        output = subprocess.run(
-            [python, "-m", f"bench.{name}"],
-            cwd=common.ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        ).stdout
-        sys.stdout.write(output)
-        sys.stdout.flush()
-        lines += [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-    PAGE.write_text(page(lines), encoding="utf-8")
+    LINES.parent.mkdir(exist_ok=True)
+    LINES.write_text("", encoding="utf-8")
+    failed = []
+    for number, (python, name) in enumerate(wanted, 1):
+        sys.stderr.write(f"{datetime.now():%H:%M:%S} {number} of {len(wanted)}: {name}\n")
+        if not measured([python, "-m", f"bench.{name}"]):
+            failed.append(name)
+    lines = [json.loads(line) for line in LINES.read_text(encoding="utf-8").splitlines()]
+    PAGE.write_text(page(lines, failed), encoding="utf-8")
+    if failed:
+        raise SystemExit(f"Without a figure, for they failed: {', '.join(failed)}. The others are in {PAGE}.")
 
 
-def page(lines: list[dict[str, Any]]) -> str:
+def measured(command: Sequence[str]) -> bool:
+    """Run it and append its figures to LINES when they come; whether it ended well."""
+    with (
+        subprocess.Popen(command, cwd=common.ROOT, stdout=subprocess.PIPE, text=True) as process,
+        LINES.open("a", encoding="utf-8") as kept,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            if line.startswith("{"):
+                kept.write(line)
+                kept.flush()
+    return process.returncode == 0
+
+
+def page(lines: list[dict[str, Any]], failed: Sequence[str] = ()) -> str:
+    """The page. `failed`: modules that ended before they had given all their figures."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "lm_eval", "duckdb"))
-    peaks = next(line for line in lines if line["bench"] == "roofline")
+    peaks = next((line for line in lines if line["bench"] == "roofline"), None)
     rows = [
         "# Measured speed",
         "",
@@ -77,8 +96,8 @@ def page(lines: list[dict[str, Any]]) -> str:
         "Whole processes, the two in turn, medians; what is measured, and on what, stands in `bench/`. The machine",
         "is a shared one: ratios mean more than seconds.",
         "",
-        _peaks(peaks),
-        "",
+        *([] if peaks is None else [_peaks(peaks), ""]),
+        *([f"Not all of these could be measured: {', '.join(failed)}.", ""] if failed else []),
         "| ours | beside | ours, s | beside, s | ratio | wanted | holds | bound |",
         "|---|---|---|---|---|---|---|---|",
     ]
@@ -88,7 +107,7 @@ def page(lines: list[dict[str, Any]]) -> str:
         ours, peer = WHAT[line["bench"]]
         wanted = f"at least {line['at_least']:.3g}" if "at_least" in line else f"at most {line['at_most']:.3g}"
         times = [f"{statistics.median(line[who]):.3g}" for who in ("ours", "peer")]
-        share = roofline.share(line, peaks, statistics.median(line["ours"]))
+        share = None if peaks is None else roofline.share(line, peaks, statistics.median(line["ours"]))
         bound = "" if share is None else f"{share:.0%}"
         cells = [ours, peer, *times, f"{line['ratio']:.3g}", wanted, "yes" if line["holds"] else "**no**", bound]
         rows.append(f"| {' | '.join(cells)} |")
@@ -96,7 +115,8 @@ def page(lines: list[dict[str, Any]]) -> str:
         "",
         "A ratio with “at least” is how many times quicker ours is; with “at most”, how many times longer it takes.",
         "The bound is the share of our seconds that the machine would take at its peak for what cannot be left out",
-        "(`bench/roofline.py`): 100% is the limit.",
+        "(`bench/roofline.py`): 100% is the limit. `cpu` in the lines below: processor seconds of whole processes,",
+        "which other work on the machine changes less than the clock's.",
     ]
     rows += ["", "```json", *(json.dumps(line) for line in lines), "```", ""]
     return "\n".join(rows)

@@ -10,7 +10,6 @@ their adapter live too. `bytes` is the most memory that a single run, and the ru
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import warnings
 from pathlib import Path
@@ -101,14 +100,9 @@ def measured(db: Path, backend: str, *models: str) -> tuple[float, float, dict[s
         "--fresh",
         "--json",
     ]
-    before = _cpu()
+    before = common.cpu_seconds()
     seconds, output = common.timed(command)
-    return seconds, _cpu() - before, json.loads(output)
-
-
-def _cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return seconds, common.cpu_seconds() - before, json.loads(output)
 
 
 def peak(runs: list[dict[str, Any]]) -> int:

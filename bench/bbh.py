@@ -25,6 +25,7 @@ def main(rounds: int = 1) -> None:
 def measure(new_tokens: int, rounds: int) -> None:
     runs: list[dict[str, Any]] = []
     samples: dict[str, Any] = {}
+    cpu: dict[str, list[float]] = {}
 
     def mine() -> float:
         limits = ("--limit", str(ITEMS), "--max-new-tokens", str(new_tokens))
@@ -37,7 +38,7 @@ def measure(new_tokens: int, rounds: int) -> None:
         samples.update(peer_samples)
         return seconds
 
-    ours, peers = common.in_turn(rounds, mine, theirs)
+    ours, peers = common.in_turn(rounds, mine, theirs, cpu)
     run = runs[-1]
     tokens = run["tokens"]
     distinct = common.distinct_of(DB, run["run"], "bbh")
@@ -53,6 +54,7 @@ def measure(new_tokens: int, rounds: int) -> None:
         generated=tokens["generated"],
         **texts(run["run"], samples),
         seconds=run["seconds"],
+        cpu=cpu,
     )
 
 

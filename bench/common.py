@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -111,13 +112,30 @@ def peer(benchmark: str, names: Sequence[str], *options: str, of: Path | None = 
     return seconds, json.loads(out.read_text(encoding="utf-8"))
 
 
-def in_turn(rounds: int, mine: Callable[[], float], theirs: Callable[[], float]) -> tuple[list[float], list[float]]:
-    """Seconds of both, alternating, ours first and last: what a shared machine does meanwhile hits both."""
-    ours, peers = [mine()], []
+def in_turn(
+    rounds: int, mine: Callable[[], float], theirs: Callable[[], float], cpu: dict[str, list[float]] | None = None
+) -> tuple[list[float], list[float]]:
+    """Seconds of both, alternating, ours first and last: what a shared machine does meanwhile hits both. `cpu` takes
+    the processor seconds of the processes that `ours` and the `peer` waited for."""
+
+    def measured(who: str, side: Callable[[], float]) -> float:
+        before = cpu_seconds()
+        seconds = side()
+        if cpu is not None:
+            cpu.setdefault(who, []).append(cpu_seconds() - before)
+        return seconds
+
+    ours, peers = [measured("ours", mine)], []
     for _ in range(rounds):
-        peers.append(theirs())
-        ours.append(mine())
+        peers.append(measured("peer", theirs))
+        ours.append(measured("ours", mine))
     return ours, peers
+
+
+def cpu_seconds() -> float:
+    """Processor seconds of all processes that this one has waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def tell(bench: str, *, at_least: float | None = None, at_most: float | None = None, **figures: Any) -> None:

@@ -19,6 +19,7 @@ def main(rounds: int = 1) -> None:
     folder = real_model.gemma()
     runs: list[dict[str, Any]] = []
     samples: dict[str, Any] = {}
+    cpu: dict[str, list[float]] = {}
 
     def mine() -> float:
         limits = ("--limit", str(ITEMS), "--max-new-tokens", str(NEW_TOKENS), "--dtype", "float32")
@@ -33,7 +34,7 @@ def main(rounds: int = 1) -> None:
         samples.update(peer_samples)
         return seconds
 
-    ours, peers = common.in_turn(rounds, mine, theirs)
+    ours, peers = common.in_turn(rounds, mine, theirs, cpu)
     run = runs[-1]
     common.tell(
         "humaneval",
@@ -43,6 +44,7 @@ def main(rounds: int = 1) -> None:
         **{name: run["tokens"][name] for name in ("asked", "computed", "generated")},
         **texts(run["run"], samples["humaneval"]),
         seconds=run["seconds"],
+        cpu=cpu,
     )
 
 

@@ -27,12 +27,11 @@ def main(rounds: int = 1) -> None:
     common.model()
     runs: list[dict[str, Any]] = []
     samples: dict[str, Any] = {}
-    plain: list[float] = []
+    cpu: dict[str, list[float]] = {}
 
     def mine() -> float:
         seconds, run = common.ours(",".join(f"mmlu:{s}" for s in SUBJECTS), DB)
         runs.append(run)
-        plain.append(common.plain_forward())
         return seconds
 
     def theirs() -> float:
@@ -40,7 +39,9 @@ def main(rounds: int = 1) -> None:
         samples.update(peer_samples)
         return seconds
 
-    ours, peers = common.in_turn(rounds, mine, theirs)
+    plain = [common.plain_forward()]
+    ours, peers = common.in_turn(rounds, mine, theirs, cpu)
+    plain.append(common.plain_forward())
     run = runs[-1]
     tokens = run["tokens"]
     distinct = common.distinct_of(DB, run["run"], "mmlu")
@@ -56,6 +57,7 @@ def main(rounds: int = 1) -> None:
         **letters(run["run"], samples),
         **roofline.least(common.model(), DB, run["run"], "mmlu"),
         seconds=run["seconds"],
+        cpu=cpu,
     )
     model_time("model time", runs, plain, DB, common.model())
     if real_model.OUT.exists():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,6 +30,24 @@ def test_the_page_has_peaks_and_shares() -> None:
     assert [row.split(" | ")[-1] for row in rows] == ["40% |", " |"]
     assert "on 2 threads, it computed 2 in float32" in page
     assert "copied 1 · 10⁹ bytes a second" in page
+
+
+def test_what_failed_is_named_and_the_other_figures_stay(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two modules, of which the first fails after its first line."""
+    monkeypatch.setattr(script, "LINES", tmp_path / "lines.jsonl")
+    line = json.dumps({**LINE, "bench": "store"})
+    fails = f"print({line!r}, flush=True); raise SystemExit(3)"
+    assert not script.measured([sys.executable, "-c", fails])
+    assert script.measured([sys.executable, "-c", f"print('words'); print({json.dumps(LINE)!r})"])
+    lines = [json.loads(line) for line in script.LINES.read_text().splitlines()]
+    assert [line["bench"] for line in lines] == ["store", "mmlu"]
+    page = script.page(lines, ["store"])
+    assert "could be measured: store." in page
+    assert "| MMLU" in page
+    assert "| 50,000" in page
+    assert "words" in capsys.readouterr().out
 
 
 def test_what_begins_alike_is_counted_once() -> None:
