@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness import tasks
 from harness.errors import UsageError
-from harness.evaluation.sampling.race import Entrant, refuse_whole
+from harness.evaluation.sampling.race import Entrant, refuse_mixed_chats, refuse_whole
 from tuning.objectives import objectives
 from tuning.pipeline.whole_study import WholeStudy, base_chats
 from tuning.study.finalist_race import refuse_flattered
@@ -25,11 +25,7 @@ def check(study: WholeStudy) -> None:
     try:
         for asked, other in zip(of_base, of_adapters, strict=True):
             _check(study, asked)
-            if asked.chat != other.chat:
-                raise UsageError(
-                    "the adapters are asked in a chat template, and the base has none. A race asks all in the same way."
-                    " Measure them without a race."
-                )
+            refuse_mixed_chats([("the base", asked.chat), ("the adapters", other.chat)])
     except UsageError as error:
         raise UsageError(f"{study.file.path} [finalists] race: {error}") from error
 

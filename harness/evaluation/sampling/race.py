@@ -96,11 +96,7 @@ def race(
     Raises UsageError before a model is loaded where there is nothing to race, or a task has to be read whole."""
     if len(entrants) < 2:
         raise UsageError("A race needs at least two models, and there is one. Measure it without a race.")
-    if len({options.chat for entrant in entrants for options in entrant.runs}) > 1:
-        raise UsageError(
-            "A race asks all models in the same way, and some of these are asked in a chat template and others are "
-            "not. Measure them without a race."
-        )
+    refuse_mixed_chats((entrant.name, options.chat) for entrant in entrants for options in entrant.runs)
     first = entrants[0].runs[0]
     with progress.step("reading the tasks"):
         plan = make_plan(first, objects)
@@ -149,6 +145,19 @@ def refuse_whole(task: Task) -> None:
     """UsageError for a task that has to be read whole."""
     if reason := why_whole(task):
         raise UsageError(f"{task.name} cannot be raced: {reason} Measure it without a race.")
+
+
+def refuse_mixed_chats(asked: Iterable[tuple[str, bool]]) -> None:
+    """`asked`: each model's name, and whether it is asked in a chat template. UsageError where some are and others are
+    not."""
+    names: dict[bool, dict[str, None]] = {True: {}, False: {}}
+    for name, chat in asked:
+        names[chat][name] = None
+    if all(names.values()):
+        raise UsageError(
+            f"A race asks all models in the same way, and {', '.join(names[True])}: in a chat template; "
+            f"{', '.join(names[False])}: without one. Measure them without a race."
+        )
 
 
 def stopped_by_race(run: RunRow) -> bool:

@@ -175,7 +175,7 @@ def test_what_cannot_be_raced_is_refused(tmp_path):
     with pytest.raises(UsageError, match="at least two models"):
         Raced(tmp_path / "s.duckdb", {"best": 0.8}).race()
     mixed = [Entrant(str(chat), (Options(model="tiny", tasks="mmlu", chat=chat),)) for chat in (False, True)]
-    with pytest.raises(UsageError, match="in a chat template and others are not"):
+    with pytest.raises(UsageError, match="True: in a chat template; False: without one"):
         race(mixed)
     with pytest.raises(UsageError, match="no mean of values from 0 to 1"):
         Raced(tmp_path / "s.duckdb", SKILLS, Losses({"all": 120})).race()
