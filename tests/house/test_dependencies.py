@@ -21,7 +21,8 @@ NOT_INSTALLED = {
     "trackio": "trackio",
     "vllm": "vllm",
 }  # extras that `make` leaves out: by import name
-BY_HAND = {"gguf"}  # bench.real_model asks for it in a sentence
+# bench.real_model asks for the one in a sentence; the other stands in an environment of its own (Makefile)
+BY_HAND = {"gguf", "trl"}
 
 
 def imports(folders: Iterable[str]) -> dict[str, str]:
