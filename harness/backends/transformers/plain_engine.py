@@ -68,11 +68,15 @@ class PlainEngine:
         """Of rows of equal length that go on from `cache` ({} at their beginning), float32 [rows, vocabulary] at each
         one's end, and the cache with them in it. KeyError where the model gives none that it takes again."""
         out = self._forward(rows, 1, use_cache=True, **cache)
-        parameters = inspect.signature(self.model.forward).parameters
-        name = next((name for name in CACHES if name in parameters and getattr(out, name, None) is not None), None)
-        if name is None:
-            raise KeyError("no cache")
+        name = next(iter(cache), "") or self._name_of_cache(out)
         return out.logits[:, -1].float(), {name: getattr(out, name)}
+
+    def _name_of_cache(self, out: Any) -> str:
+        parameters = inspect.signature(self.model.forward).parameters
+        for name in CACHES:
+            if name in parameters and getattr(out, name, None) is not None:
+                return name
+        raise KeyError("no cache")
 
     def _forward(self, rows: Sequence[list[int]], reads: int, **options: Any) -> Any:
         import torch
