@@ -42,6 +42,13 @@ def onednn_order(weight: torch.Tensor) -> torch.Tensor:
     return torch.ops.mkldnn._reorder_linear_weight(weight)
 
 
+def computes_bfloat16() -> bool:
+    """Whether the processor itself has products in bfloat16; elsewhere they are slower than in float32."""
+    import torch
+
+    return torch.cpu._is_avx512_bf16_supported() and torch.backends.mkldnn.is_available()
+
+
 def load_lm_eval_yaml(path: Path, functions: bool = False) -> dict[str, Any]:
     """An lm-eval task's YAML file as lm-eval reads it, its functions imported or left as names. Any exception of
     PyYAML, OSError, or lm-eval's own for a file that includes one that is not there."""

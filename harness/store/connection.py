@@ -107,12 +107,13 @@ class StoreConnection:
             yield connection
 
     @contextmanager
-    def lease(self, word: str) -> Iterator[None]:
-        """Compute a run alone. `word` is its id; StoreError naming the holder when another has it."""
+    def lease(self, word: str, resource: str = "") -> Iterator[None]:
+        """Compute a run alone, or another `resource`. `word` is its id; StoreError naming the holder when another has
+        it."""
         if not word.isalnum():
             raise ValueError(f"a lease's word is letters and digits, not {word!r}")
         home = self._home()
-        with leased(home.with_name(f"{home.name}.run-{word}.lock"), f"Run {word}"):
+        with leased(home.with_name(f"{home.name}.run-{word}.lock"), resource or f"Run {word}"):
             yield
 
     def _home(self) -> Path:

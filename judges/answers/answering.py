@@ -80,7 +80,7 @@ def answer(
     store = Store(options.db)
     known = _known(store, plan)
     if known is None or known.status == "running":
-        with store.lease(plan.identity[:16]):
+        with store.lease(plan.identity[:16], f"Answering by {plan.options.name or plan.options.model}"):
             known = _known(store, plan)  # another process may have finished it meanwhile
             if known is None or known.status == "running":
                 return _answer(store, plan, known, progress, make)

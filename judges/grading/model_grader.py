@@ -69,7 +69,7 @@ class ModelGrader:
         def named(rows: Sequence[GradeRow]) -> list[tuple[int, Grade]]:
             return [(place, Grade(row.grade, row.text, row.error)) for row in rows for place in places[row.request]]
 
-        with store.lease(self.id[:16]):
+        with store.lease(self.id[:16], f"Grading by {self.name}"):
             config = {**self.identity, **self._asking.recorded}
             store.save_judge(JudgeRow(self.id, "model", self.name, datetime.now(UTC), self.name, config))
             jobs = [Job(asked[some[0]], requests[some[0]].scale) for some in places.values()]

@@ -52,7 +52,7 @@ class Jury:
 
         options = self.options
         share = share_of(options.pairs, options.votes)
-        with self.store.lease(spec.id()[:16]):
+        with self.store.lease(spec.id()[:16], f"Judging by {spec.model}"):
             choice = None if share is None else Choice(self.store, self.contest, spec.row(options.base_url), share)
             planned = partial(model_judge.plan, self.store, spec=spec, rates=self.rates)
             plan = planned(self.contest if choice is None else choice.expected())

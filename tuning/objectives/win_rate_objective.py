@@ -93,7 +93,7 @@ class WinRate:
         if installed.has(self.judge):
             return installed.judge(store, compared, self.judge, None, progress)
         spec = model_judge.Spec(self.judge, judging_prompts.ours(), None, 0.0, JUDGING)
-        with store.lease(spec.id()[:16]):
+        with store.lease(spec.id()[:16], f"Judging by {self.judge}"):
             return session.judge(
                 store, model_judge.plan(store, compared, spec, None), Remote(base_url=judge_url), None, None, progress
             )

@@ -227,7 +227,7 @@ class Studies(StoreConnection):
         StoreError, and all stay, when one of them is being searched."""
         with ExitStack() as stack:
             for study_id in study_ids:
-                stack.enter_context(self.lease(study_id))
+                stack.enter_context(self.lease(study_id, f"The study {study_id[:12]}"))
             connection = stack.enter_context(self.write())
             for study_id in study_ids:
                 _study(connection, study_id)

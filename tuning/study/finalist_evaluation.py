@@ -98,7 +98,7 @@ def train_finalists(
     where, device = surroundings(options, study.template), study.settings(options).device
     if options.ray is None:
         require_device(device)
-    with store.lease(row.id):
+    with store.lease(row.id, f"The study {row.name}"):
         pool = make_pool(setup(made, options), options, device)
         try:
             finalists.train(

@@ -87,7 +87,7 @@ def run(
             require_device(made.study.settings(options).device)
         check_loads(made.checkpoint)
     row = known or _row(made, options, command)
-    with store.lease(row.id):
+    with store.lease(row.id, f"The study {row.name}"):
         if known is not None:
             row = store.resolve_study(row.id)
             if is_answered(store, row, options):

@@ -125,14 +125,17 @@ def special_tokens(tokenizer: Any) -> dict[int, str]:
     return {token: added.content for token, added in tokenizer.added_tokens_decoder.items() if added.special}
 
 
-def choose(logits: torch.Tensor, outputs: Sequence[Output]) -> list[int]:
-    """The next token of each row. logits [rows, vocabulary], float32. Temperature 0 takes the first
-    maximum; otherwise the nucleus of probability top_p (Holtzman et al. 2020), by the row's own draw. Rows whose
-    logits are not numbers are marked as broken (the maximum of such a row is NaN or infinite)."""
+def choose(logits: torch.Tensor, outputs: Sequence[Output], columns: torch.Tensor | None = None) -> list[int]:
+    """The next token of each row. logits [rows, vocabulary], float32, or, where all rows are greedy, of the tokens
+    `columns` alone, of the same shape. Temperature 0 takes the first maximum; otherwise the nucleus of probability
+    top_p (Holtzman et al. 2020), by the row's own draw. Rows whose logits are not numbers are marked as broken (the
+    maximum of such a row is NaN or infinite)."""
     import torch
 
     best = logits.argmax(dim=-1)
     sound = logits.gather(1, best[:, None])[:, 0].isfinite()
+    if columns is not None:
+        best = columns.gather(1, best[:, None])[:, 0]
     tokens, is_sound = torch.stack([best, sound.to(best.dtype)]).tolist()  # both at once: the device is waited for
     for output, finite in zip(outputs, is_sound, strict=True):
         output.broken = not finite

@@ -9,11 +9,13 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from harness.backends.limits import depends_on_length
 from harness.backends.transformers.attention_hook import Active, Switch, UnsupportedError
 from harness.backends.transformers.decode_attention import Decode
+from harness.backends.transformers.greedy_head import GreedyHead, can_have_one
 from harness.backends.transformers.linear_layers import LinearLayers
 from harness.backends.transformers.plain_engine import PlainEngine
 from harness.backends.transformers.prefix_tree import Row, Segment
@@ -24,6 +26,7 @@ from harness.backends.transformers.self_check import (
     check_short,
     first_line,
     is_out_of_memory,
+    tolerance,
 )
 from harness.backends.transformers.shared_attention import Pass
 
@@ -73,6 +76,7 @@ class SharedEngine:
         self.windows: dict[int, int | None] = {}  # of each layer: how many tokens it sees, None for all
         self._plain = plain
         self._linear = LinearLayers(model)
+        self.greedy_head = GreedyHead(model) if can_have_one(model) else None
         self._layers: int | None = getattr(config, "num_hidden_layers", None)
         self._switch = Switch(model)
         try:
@@ -88,6 +92,7 @@ class SharedEngine:
         """Leave the model with its usual attention, and hold it no more."""
         self._switch.to_usual()
         self.model = self._plain.model = None
+        self.greedy_head = None
         del self._linear
 
     def begin_again(self, model: Any) -> None:
@@ -95,6 +100,7 @@ class SharedEngine:
         fails."""
         self.model = self._plain.model = model
         self._linear = LinearLayers(model)
+        self.greedy_head = GreedyHead(model) if can_have_one(model) else None
         self.computed = 0
         self._switch.to_ours()
         try:
@@ -147,10 +153,19 @@ class SharedEngine:
         finally:
             self._switch.to_ours()
 
-    def _forward(self, state: Pass | Decode, ids: Any, positions: Any, keep: Any, learn: bool = False) -> torch.Tensor:
+    def _forward(
+        self,
+        state: Pass | Decode,
+        ids: Any,
+        positions: Any,
+        keep: Any,
+        learn: bool = False,
+        head: GreedyHead | None = None,
+    ) -> torch.Tensor:
         import torch
 
-        with torch.inference_mode(), Active(state, self.windows, learn), self._linear.faster():
+        last = nullcontext() if head is None else head.instead()
+        with torch.inference_mode(), Active(state, self.windows, learn), self._linear.faster(), last:
             out = self.model(input_ids=ids[None], position_ids=positions[None], use_cache=False, logits_to_keep=keep)
         self.computed += len(ids)
         return out.logits[0].float()
@@ -170,12 +185,31 @@ class Decoder:
 
     def feed(self, tokens: list[list[int]]) -> torch.Tensor:
         """Feed one token a row or more; returns float32 logits [tokens, vocabulary]. `advance` says how many stay."""
+        return self._feed(tokens, None)
+
+    def _feed(self, tokens: list[list[int]], head: GreedyHead | None) -> torch.Tensor:
         import torch
 
         self.state.feed(tokens)
         ids = self.state.ids
         keep = torch.arange(len(ids), device=ids.device)
-        return self.engine._forward(self.state, ids, self.state.positions, keep)
+        return self.engine._forward(self.state, ids, self.state.positions, keep, head=head)
+
+    def feed_greedy(self, tokens: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """As `feed`, where only the two likeliest tokens are asked for: logits [tokens, columns], and which token each
+        column is of, [tokens, columns], or None where they are the whole vocabulary."""
+        head = self.engine.greedy_head
+        if head is None:
+            return self.feed(tokens), None
+        logits = self._feed(tokens, head)
+        if head.checked or head.tokens is None:
+            return logits, head.tokens
+        whole = self.feed(tokens)
+        if head.agrees(logits, whole, tolerance(self.engine.model)):
+            head.checked = True
+        else:
+            self.engine.greedy_head = None
+        return whole, None
 
     def advance(self, counts: list[int]) -> None:
         self.state.advance(counts)

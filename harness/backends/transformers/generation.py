@@ -102,19 +102,30 @@ def _step(
     """The next tokens of each row, of one forward pass."""
     outputs = [row.output for row in rows]
     last = [output.tokens[-1] for output in outputs]
-    if not any(guesses) or not isinstance(decoder, Decoder):
+    if not isinstance(decoder, Decoder):
         return [[token] for token in choose(decoder.step(last), outputs)]
-    logits = decoder.feed([[token, *guess] for token, guess in zip(last, guesses, strict=True)])
+    feed = [[token, *guess] for token, guess in zip(last, guesses, strict=True)]
+    columns = None  # which token each column of the logits is of; None: the vocabulary
+    if all(output.sampling.temperature == 0 for output in outputs):
+        logits, columns = decoder.feed_greedy(feed)
+    else:
+        logits = decoder.feed(feed)
+    if not any(guesses):
+        decoder.advance([1] * len(rows))
+        return [[token] for token in choose(logits, outputs, columns)]
     starts = list(itertools.accumulate((1 + len(guess) for guess in guesses), initial=0))
     tokens: list[list[int]] = [[] for _ in rows]
     plain = [n for n, guess in enumerate(guesses) if not guess]
     if plain:
-        choices = choose(logits[[starts[n] for n in plain]], [outputs[n] for n in plain])
+        at = [starts[n] for n in plain]
+        choices = choose(logits[at], [outputs[n] for n in plain], None if columns is None else columns[at])
         for n, token in zip(plain, choices, strict=True):
             tokens[n] = [token]
     guessed = [n for n, guess in enumerate(guesses) if guess]
     places = [place for n in guessed for place in range(starts[n], starts[n + 1])]
-    for n, kept in zip(guessed, chosen(logits[places], [guesses[n] for n in guessed], allowed), strict=True):
+    of_guesses = None if columns is None else columns[places]
+    held = chosen(logits[places], [guesses[n] for n in guessed], allowed, of_guesses)
+    for n, kept in zip(guessed, held, strict=True):
         tokens[n], rows[n].alone = kept.tokens, kept.doubtful
         guesser = rows[n].guesser
         assert guesser is not None

@@ -61,14 +61,18 @@ class Kept:
     doubtful: bool  # whether that one is missing: rounding might decide it, or logits are no numbers
 
 
-def chosen(logits: torch.Tensor, guesses: Sequence[Sequence[int]], tolerance: float) -> list[Kept]:
+def chosen(
+    logits: torch.Tensor, guesses: Sequence[Sequence[int]], tolerance: float, columns: torch.Tensor | None = None
+) -> list[Kept]:
     """What the model chooses, of each row as far as its guess holds. logits [tokens of the guesses, and one more a row,
-    vocabulary], float32; `tolerance` of logits, relative to a place's largest."""
+    vocabulary], float32, or of the tokens `columns` alone, of the same shape; `tolerance` of logits, relative to a
+    place's largest."""
     import torch
 
-    best, tokens = logits.max(dim=-1)
-    second = logits.scatter(1, tokens[:, None], float("-inf")).amax(dim=-1)
+    best, column = logits.max(dim=-1)
+    second = logits.scatter(1, column[:, None], float("-inf")).amax(dim=-1)
     largest = logits.abs().amax(dim=-1).clamp(min=1.0)
+    tokens = column if columns is None else columns.gather(1, column[:, None])[:, 0]
     is_sure = best.isfinite() & (best - second > 2 * tolerance * largest)
     choices, sure = torch.stack([tokens, is_sure.to(tokens.dtype)]).tolist()  # both at once: the device is waited for
     kept, at = [], 0

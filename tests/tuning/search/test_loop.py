@@ -182,7 +182,8 @@ def test_a_budget_below_the_start_points_is_refused(tmp_path: Path) -> None:
 
 def test_one_session_at_a_time(tmp_path: Path) -> None:
     found = run(tmp_path, budget=5)
-    with found.ledger.store.lease(found.row.id), pytest.raises(StoreError, match="is held by"):
+    held = f"The study {found.row.name} is held by"
+    with found.ledger.store.lease(found.row.id), pytest.raises(StoreError, match=held):
         run(tmp_path, budget=6)
 
 
