@@ -1,4 +1,5 @@
-"""`make bench`: every measurement in turn, and docs/benchmarks.md from their JSON lines."""
+"""`make bench`: every measurement in turn, and docs/benchmarks.md from their JSON lines. One that was stopped goes on
+with the modules that had not ended; one that failed tries those that did again."""
 
 from __future__ import annotations
 
@@ -46,41 +47,71 @@ WHAT = {
 VLLM = common.ROOT / ".venv-vllm" / "bin" / "python"  # where `make test-vllm` has made it
 
 
-LINES = common.WORK / "lines.jsonl"  # of the last `make bench`, as they came
+LINES = common.WORK / "lines.jsonl"  # as they come, with their module; until the page has all of them
 
 
 def main() -> None:
-    wanted = [(sys.executable, name) for name in MODULES]
+    wanted = dict.fromkeys(MODULES, sys.executable)
     if real_model.OUT.exists():
-        wanted.append((sys.executable, "humaneval"))
+        wanted["humaneval"] = sys.executable
     if VLLM.exists():
-        wanted.append((str(VLLM), "vllm_mmlu"))
+        wanted["vllm_mmlu"] = str(VLLM)
     LINES.parent.mkdir(exist_ok=True)
-    LINES.write_text("", encoding="utf-8")
+    ended = keep_ended()
     failed = []
-    for number, (python, name) in enumerate(wanted, 1):
-        sys.stderr.write(f"{datetime.now():%H:%M:%S} {number} of {len(wanted)}: {name}\n")
-        if not measured([python, "-m", f"bench.{name}"]):
+    for number, (name, python) in enumerate(wanted.items(), 1):
+        known = ", known from before" if name in ended else ""
+        sys.stderr.write(f"{datetime.now():%H:%M:%S} {number} of {len(wanted)}: {name}{known}\n")
+        if not known and not measured(name, [python, "-m", f"bench.{name}"]):
             failed.append(name)
-    lines = [json.loads(line) for line in LINES.read_text(encoding="utf-8").splitlines()]
-    PAGE.write_text(page(lines, failed), encoding="utf-8")
+    PAGE.write_text(page([line for _, line in read_lines() if "bench" in line], failed), encoding="utf-8")
     if failed:
-        raise SystemExit(f"Without a figure, for they failed: {', '.join(failed)}. The others are in {PAGE}.")
+        raise SystemExit(
+            f"Without a figure, for they failed: {', '.join(failed)}. The others are in {PAGE}; `make bench` again "
+            "tries these."
+        )
+    LINES.unlink()
 
 
-def measured(command: Sequence[str]) -> bool:
+def read_lines() -> list[tuple[str, dict[str, Any]]]:
+    """(module, line) of each; the last line of a module that has ended is empty."""
+    if not LINES.exists():
+        return []
+    texts = LINES.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = (json.loads(text) for text in texts if text.endswith("\n"))  # the last one may be cut
+    return [(line["module"], line["line"]) for line in kept]
+
+
+def keep_ended() -> set[str]:
+    """The modules that ended when this was begun; what others have left is thrown away."""
+    lines = read_lines()
+    ended = {module for module, line in lines if not line}
+    with LINES.open("w", encoding="utf-8") as file:
+        for module, line in lines:
+            if module in ended:
+                file.write(json.dumps({"module": module, "line": line}) + "\n")
+    return ended
+
+
+def measured(name: str, command: Sequence[str]) -> bool:
     """Run it and append its figures to LINES when they come; whether it ended well."""
+
+    def keep(line: dict[str, Any]) -> None:
+        file.write(json.dumps({"module": name, "line": line}) + "\n")
+        file.flush()
+
     with (
         subprocess.Popen(command, cwd=common.ROOT, stdout=subprocess.PIPE, text=True) as process,
-        LINES.open("a", encoding="utf-8") as kept,
+        LINES.open("a", encoding="utf-8") as file,
     ):
         assert process.stdout is not None
         for line in process.stdout:
             sys.stdout.write(line)
             sys.stdout.flush()
             if line.startswith("{"):
-                kept.write(line)
-                kept.flush()
+                keep(json.loads(line))
+        if process.wait() == 0:
+            keep({})
     return process.returncode == 0
 
 

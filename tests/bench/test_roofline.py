@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bench import __main__ as script
-from bench import common, roofline
+from bench import common, real_model, roofline
 from tests.models import make_model
 
 PEAKS = {"bench": "roofline", "threads": 2, "operations_per_second": {"float32": 2e9}, "bytes_per_second": 1e9}
@@ -32,22 +32,53 @@ def test_the_page_has_peaks_and_shares() -> None:
     assert "copied 1 · 10⁹ bytes a second" in page
 
 
-def test_what_failed_is_named_and_the_other_figures_stay(
+def test_what_failed_is_named_and_tried_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two modules, of which the first fails after its first line."""
+    """Two modules, of which the first fails after its first line, then none does."""
     monkeypatch.setattr(script, "LINES", tmp_path / "lines.jsonl")
+    monkeypatch.setattr(script, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(script, "MODULES", ("store", "mmlu"))
+    monkeypatch.setattr(real_model, "OUT", tmp_path / "none")
+    monkeypatch.setattr(script, "VLLM", tmp_path / "none")
     line = json.dumps({**LINE, "bench": "store"})
-    fails = f"print({line!r}, flush=True); raise SystemExit(3)"
-    assert not script.measured([sys.executable, "-c", fails])
-    assert script.measured([sys.executable, "-c", f"print('words'); print({json.dumps(LINE)!r})"])
-    lines = [json.loads(line) for line in script.LINES.read_text().splitlines()]
-    assert [line["bench"] for line in lines] == ["store", "mmlu"]
-    page = script.page(lines, ["store"])
+    programs = {
+        "store": f"print({line!r}, flush=True); raise SystemExit(3)",
+        "mmlu": f"print('words'); print({json.dumps(LINE)!r})",
+    }
+    measured, begun = script.measured, []
+
+    def small(name: str, command: list[str]) -> bool:
+        begun.append(name)
+        return measured(name, [command[0], "-c", programs[name]])
+
+    monkeypatch.setattr(script, "measured", small)
+    with pytest.raises(SystemExit, match="they failed: store"):
+        script.main()
+    page = script.PAGE.read_text()
     assert "could be measured: store." in page
     assert "| MMLU" in page
     assert "| 50,000" in page
     assert "words" in capsys.readouterr().out
+
+    programs["store"] = f"print({line!r})"
+    script.main()
+    assert begun == ["store", "mmlu", "store"]
+    page = script.PAGE.read_text()
+    assert "could be measured" not in page
+    assert page.count("| MMLU") == page.count("| 50,000") == 1
+    assert not script.LINES.exists()
+
+
+def test_what_was_stopped_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A module ended, the next was in the middle of its figures, and the last line is cut."""
+    monkeypatch.setattr(script, "LINES", tmp_path / "lines.jsonl")
+    assert script.keep_ended() == set()
+    assert script.measured("store", [sys.executable, "-c", f"print({json.dumps(LINE)!r})"])
+    whole = script.LINES.read_text()
+    script.LINES.write_text(whole + json.dumps({"module": "mmlu", "line": LINE}) + '\n{"module": "mm')
+    assert script.keep_ended() == {"store"}
+    assert script.LINES.read_text() == whole
 
 
 def test_what_begins_alike_is_counted_once() -> None:
