@@ -1,13 +1,16 @@
-"""Races of real runs against the same runs read whole: `python -m bench.race`, after `python -m bench.early`.
+"""Races of real runs against the same runs read whole: `python -m bench.race`, after `python -m bench.early`, or
+`python -m bench.race STUDY.toml STORE`.
 
-The stored values of that bench's eight models on MMLU and BBH are raced in random orders. What is measured: the share
-of the answers that a race reads, and how often its winner set (the highest, and whoever `harness compare` cannot tell
-from it) is that of the eight whole runs. One JSON line a task."""
+The stored values of that bench's eight models on MMLU and BBH, or of a study's finalists on its benchmarks, are raced
+in random orders. What is measured: the share of the answers that a race reads, and how often its winner set (the
+highest, and whoever `harness compare` cannot tell from it) is that of the whole runs. One JSON line a task."""
 
 from __future__ import annotations
 
 import statistics
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -27,18 +30,37 @@ def main() -> None:
     store = Store(db)
     runs = [measure(model, db) for model in ("tiny", *sorted(map(str, HOME.glob("model-*"))))]
     for task in ("mmlu", "bbh"):
-        whole = [results(store, store.resolve(run), [task])[0] for run in runs]
-        wanted = winners(whole, range(len(whole)))
-        outcomes = [raced(whole, seed) for seed in range(ORDERS)]
-        common.say(
-            bench=f"race {task}",
-            models=len(whole),
-            items=len(by_item(whole[0])),
-            winners=len(wanted),
-            orders=ORDERS,
-            same_winners=sum(winners(whole, still_in) == wanted for still_in, _ in outcomes),
-            share_read=statistics.mean(share for _, share in outcomes),
-        )
+        tell(task, [results(store, store.resolve(run), [task])[0] for run in runs])
+
+
+def of_study(path: str, db: str) -> None:
+    """Each model of the study that has been measured on a task, the base among them."""
+    from tuning.pipeline.study_file import read
+    from tuning.pipeline.whole_study import WholeStudy
+
+    study = WholeStudy(read(Path(path), {"db": db}))
+    finished = study.finished_runs()
+    by_task: dict[tuple[str, str, int], list[TaskResult]] = {}
+    for model in study.models():
+        for run in (finished[tag] for tag, _ in study.runs(model) if tag in finished):
+            for result in results(study.store, run):
+                by_task.setdefault((result.task, result.protocol, result.shots), []).append(result)
+    for (task, _, _), whole in by_task.items():
+        tell(task, whole)
+
+
+def tell(task: str, whole: Sequence[TaskResult]) -> None:
+    wanted = winners(whole, range(len(whole)))
+    outcomes = [raced(whole, seed) for seed in range(ORDERS)]
+    common.say(
+        bench=f"race {task}",
+        models=len(whole),
+        items=len(by_item(whole[0])),
+        winners=len(wanted),
+        orders=ORDERS,
+        same_winners=sum(winners(whole, still_in) == wanted for still_in, _ in outcomes),
+        share_read=statistics.mean(share for _, share in outcomes),
+    )
 
 
 def raced(whole: Sequence[TaskResult], seed: int) -> tuple[list[int], float]:
@@ -68,4 +90,7 @@ def winners(whole: Sequence[TaskResult], among: Sequence[int]) -> set[int]:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:]:
+        of_study(*sys.argv[1:])
+    else:
+        main()
