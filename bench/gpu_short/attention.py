@@ -13,8 +13,8 @@ from typing import Any
 from unittest import mock
 
 from bench.gpu_short.operations import DTYPES, wait
-from harness.backends.transformers import attention_kernels
-from harness.backends.transformers.attention_kernels import Form, attend_all, attend_self, is_fused
+from harness.backends.transformers.attention import kernels
+from harness.backends.transformers.attention.kernels import Form, attend_all, attend_self, is_fused
 
 HEADS, KEY_HEADS, WIDTH = 32, 8, 128
 PROMPT, QUESTIONS, LENGTH = 1024, 64, 128  # tokens, questions, tokens of each
@@ -43,7 +43,7 @@ def figures(
         }
         for part, attend in parts.items():
             fused, seconds = _timed(attend, device, times)
-            with mock.patch.object(attention_kernels, "is_fused", return_value=False):
+            with mock.patch.object(kernels, "is_fused", return_value=False):
                 plain, plain_seconds = _timed(attend, device, times)
             keys = prompt if part == "shared prompt" else (LENGTH + 1) / 2
             yield {

@@ -244,7 +244,7 @@ def _in_this_process(plan: Plan, lm: Any, sampler: measure.Sampler, parts: Parts
 def _kept_bytes(lm: Any, load: Workload, measured: int, tokens: Range) -> int:
     """Keys and values of the largest batch beyond those of the measured rows, which were fewer and shorter."""
     from harness.backends.limits import bytes_of_token
-    from harness.backends.transformers.decode_attention import ROOM
+    from harness.backends.transformers.attention.decode import ROOM
 
     most = max(map(len, load.lengths))
     answer = tokens.expected / sum(map(len, load.lengths))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.backends.transformers.decode_attention import ROOM, like_lengths
+from harness.backends.transformers.attention.decode import ROOM, like_lengths
 from harness.backends.transformers.jobs import make_jobs, parts, rows_of
 from harness.backends.transformers.plain_engine import PlainEngine
 from harness.backends.transformers.prefix_tree import Batch, plan
@@ -56,7 +56,7 @@ def of_requests(backend: TransformersLM, size: ModelSize, requests: Sequence[Req
 
 
 def _kept(batch: Batch) -> int:
-    """The rows' own prompts, and the buffers (decode_attention.Decode) that these are copied to."""
+    """The rows' own prompts, and the buffers (attention/decode.py) that these are copied to."""
     own = [len(segment.ids) for segments in batch.passes for segment in segments if segment.row is not None]
     return sum(own) + sum(len(which) * (max(own[n] for n in which) + ROOM) for which in like_lengths(own))
 

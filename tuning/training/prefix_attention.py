@@ -1,6 +1,6 @@
 """Attention of the passes of shared_prefixes.py: nothing sees another row, and each row sees its prefix.
 
-The models' attention comes here through the backend's hook (harness/backends/transformers/attention_hook.py), as its
+The models' attention comes here through the backend's hook (harness/backends/transformers/attention/hook.py), as its
 shared prompts do; here gradients go back through it. What each layer sees is learned from the model's own masks.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from harness.backends.transformers.attention_hook import Active, Switch, UnsupportedError
-from harness.backends.transformers.attention_kernels import Form
+from harness.backends.transformers.attention.hook import Active, Switch, UnsupportedError
+from harness.backends.transformers.attention.kernels import Form
 from harness.backends.transformers.engines import unsupported
 from harness.prompting.row_tokens import Tokens
 from tuning.training.memory import out_of_memory

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from harness.backends.transformers.attention_hook import HARMLESS
+from harness.backends.transformers.attention.hook import HARMLESS
 
 if TYPE_CHECKING:
     from torch import Tensor

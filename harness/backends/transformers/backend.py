@@ -1,6 +1,6 @@
 """Backend `transformers`: any causal language model that transformers runs.
 
-What prompts share is computed once (see prefix_tree.py and shared_attention.py). A batch is a
+What prompts share is computed once (see prefix_tree.py and attention/shared.py). A batch is a
 function of the requests and the token budget; an out-of-memory error halves what is computed at once.
 """
 

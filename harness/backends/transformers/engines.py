@@ -13,8 +13,9 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from harness.backends.limits import depends_on_length
-from harness.backends.transformers.attention_hook import Active, Switch, UnsupportedError
-from harness.backends.transformers.decode_attention import Decode
+from harness.backends.transformers.attention.decode import Decode
+from harness.backends.transformers.attention.hook import Active, Switch, UnsupportedError
+from harness.backends.transformers.attention.shared import Pass
 from harness.backends.transformers.greedy_head import GreedyHead, can_have_one
 from harness.backends.transformers.linear_layers import LinearLayers
 from harness.backends.transformers.plain_engine import PlainEngine
@@ -28,7 +29,6 @@ from harness.backends.transformers.self_check import (
     is_out_of_memory,
     tolerance,
 )
-from harness.backends.transformers.shared_attention import Pass
 
 if TYPE_CHECKING:
     import torch

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.backends.limits import window_of
-from harness.backends.transformers.attention_hook import UnsupportedError
+from harness.backends.transformers.attention.hook import UnsupportedError
 from harness.backends.transformers.prefix_tree import Row, Segment
 from harness.backends.transformers.window_limits import Limit, limits_of, reduced
 from harness.errors import ModelError

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness.backends.transformers.attention_hook import UnsupportedError
-from harness.backends.transformers.attention_kernels import Form
+from harness.backends.transformers.attention.hook import UnsupportedError
+from harness.backends.transformers.attention.kernels import Form
 from harness.models.checkpoint import Checkpoint, resolve
 from harness.models.loading import load_model, load_tokenizer
 from harness.prompting.row_tokens import Tokens, encode

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from harness.backends.transformers import engines
-from harness.backends.transformers.attention_hook import UnsupportedError
+from harness.backends.transformers.attention.hook import UnsupportedError
 from harness.backends.transformers.backend import TransformersLM
 from harness.backends.transformers.engines import SharedEngine
 from harness.backends.transformers.plain_engine import PlainEngine

@@ -246,7 +246,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(folders, monkeypatch) -> Non
 
 def test_out_of_memory_after_going_on_leaves_no_half_computed_ancestor(folders, monkeypatch) -> None:
     """The second batch computes the first one's shared segment again, and breaks off in the second layer."""
-    from harness.backends.transformers.shared_attention import Pass
+    from harness.backends.transformers.attention.shared import Pass
 
     shared = _text(random.Random(5), 60) + "\n\n"
     requests: list[Request] = [
@@ -323,9 +323,9 @@ def test_a_model_that_cannot_share_is_run_plainly_with_a_warning(tmp_path) -> No
 
 def test_the_check_at_load_finds_attention_that_is_not_ours(folders, monkeypatch) -> None:
     """Break the merge of the two parts of attention: the model falls back instead of scoring wrongly."""
-    from harness.backends.transformers import shared_attention
+    from harness.backends.transformers.attention import shared
 
-    monkeypatch.setattr(shared_attention, "merge", lambda *a: None)
+    monkeypatch.setattr(shared, "merge", lambda *a: None)
     lm = load(folders["llama"])
     assert "differ from plain ones" in lm.warnings[0]
     assert isinstance(lm.engine, PlainEngine)

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from harness.backends.transformers import attention_kernels
-from harness.backends.transformers.attention_hook import NAME
+from harness.backends.transformers.attention import kernels
+from harness.backends.transformers.attention.hook import NAME
 from harness.backends.transformers.backend import TransformersLM
 from harness.backends.transformers.prefix_tree import Row, Segment
 from harness.testing.answers import answers, asked
@@ -91,13 +91,13 @@ def test_prompts_and_tokens_go_through_without_a_wait(backend: TransformersLM) -
 def test_a_wait_in_a_layer_is_found(
     backend: TransformersLM, monkeypatch: pytest.MonkeyPatch, wait: Callable[[Any], Any]
 ) -> None:
-    attend = attention_kernels.attend_plain
+    attend = kernels.attend_plain
 
     def waiting(q: Any, *others: Any, **named: Any) -> Any:
         wait(q)
         return attend(q, *others, **named)
 
-    monkeypatch.setattr(attention_kernels, "attend_plain", waiting)
+    monkeypatch.setattr(kernels, "attend_plain", waiting)
     with pytest.raises(RuntimeError, match="meta"):
         test_prompts_and_tokens_go_through_without_a_wait(backend)
 

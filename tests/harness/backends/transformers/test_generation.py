@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from harness.backends.transformers import generation
+from harness.backends.transformers.attention.decode import Decode
 from harness.backends.transformers.backend import TransformersLM
-from harness.backends.transformers.decode_attention import Decode
 from harness.backends.transformers.guessing import Guesser
 from harness.backends.transformers.prefix_tree import FEWEST, Row, Segment, plan
 from harness.testing.answers import answers, text

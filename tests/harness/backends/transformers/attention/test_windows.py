@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness.backends.limits import window_of
 from harness.backends.transformers import self_check
-from harness.backends.transformers.attention_hook import UnsupportedError, window_of_mask
+from harness.backends.transformers.attention.hook import UnsupportedError, window_of_mask
 from harness.backends.transformers.backend import TransformersLM
 from harness.backends.transformers.engines import SharedEngine
 from harness.backends.transformers.plain_engine import PlainEngine
@@ -132,9 +132,9 @@ def test_the_check_at_load_finds_a_window_that_masks_alone_tell_of(monkeypatch, 
     one that it does not."""
     import torch
 
-    from harness.backends.transformers import attention_hook
+    from harness.backends.transformers.attention import hook
 
-    monkeypatch.setattr(attention_hook, "window_of_mask", lambda function: None)
+    monkeypatch.setattr(hook, "window_of_mask", lambda function: None)
     monkeypatch.setattr(self_check, "WORK", {"cpu": 0.0 if window > 100 else 1e12})
     with pytest.raises(UnsupportedError, match="differ from plain ones"):
         SharedEngine(model := model_of("Phimoe", window).to(getattr(torch, dtype)), PlainEngine(model))
@@ -227,7 +227,7 @@ def test_a_mask_is_asked_at_distances_no_prompt_reaches() -> None:
 
 @pytest.mark.parametrize("error", [KeyError(0), AttributeError("x"), RuntimeError("y"), AssertionError(), IndexError()])
 def test_any_error_inside_the_check_means_the_plain_path(monkeypatch, error: Exception) -> None:
-    from harness.backends.transformers.shared_attention import Pass
+    from harness.backends.transformers.attention.shared import Pass
 
     def fails(*args: Any) -> None:
         raise error

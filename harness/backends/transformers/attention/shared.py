@@ -1,6 +1,6 @@
 """Attention over a prefix tree: what rows share is attended to by all of them at once.
 
-Takes packed tokens of many segments, without padding, from attention_hook.py. A token sees its own segment
+Takes packed tokens of many segments, without padding, from hook.py. A token sees its own segment
 up to itself and all of each ancestor segment; the parts are merged exactly by their log-sum-exps (as in
 FlashAttention, Dao et al. 2022, section 3.1). Keys and values live here, not in a transformers cache.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.backends.transformers.attention_kernels import Form, attend_ancestor, attend_self, merge
+from harness.backends.transformers.attention.kernels import Form, attend_ancestor, attend_self, merge
 
 if TYPE_CHECKING:
     import torch

@@ -1,7 +1,7 @@
 """Attention of new tokens of rows whose prompts have been computed.
 
 A token sees its row's own tokens and all of each shared segment above them; what rows share is attended to by all of
-them at once, and the parts are merged by their log-sum-exps (shared_attention.py).
+them at once, and the parts are merged by their log-sum-exps (shared.py).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.backends.transformers.attention_kernels import Form, attend_ancestor, attend_plain, merge
+from harness.backends.transformers.attention.kernels import Form, attend_ancestor, attend_plain, merge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

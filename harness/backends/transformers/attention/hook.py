@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.backends.transformers.attention_kernels import Form
+from harness.backends.transformers.attention.kernels import Form
 
 if TYPE_CHECKING:
     import torch
 
-    from harness.backends.transformers.decode_attention import Decode
-    from harness.backends.transformers.shared_attention import Pass
+    from harness.backends.transformers.attention.decode import Decode
+    from harness.backends.transformers.attention.shared import Pass
 
 NAME = "harness_shared_prefix"
 FAR = 2**20  # tokens: as far back as masks are looked at

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from harness.backends.transformers import attention_kernels
-from harness.backends.transformers.attention_kernels import Form, attend_ancestor, attend_plain, is_fused, merge
+from harness.backends.transformers.attention import kernels
+from harness.backends.transformers.attention.kernels import Form, attend_ancestor, attend_plain, is_fused, merge
+from harness.backends.transformers.attention.shared import Pass
 from harness.backends.transformers.prefix_tree import Segment
-from harness.backends.transformers.shared_attention import Pass
 from harness.compat import fused_attention
 
 WIDTH, SCALE = 16, 0.25
@@ -89,7 +89,7 @@ def test_packed_segments_attend_as_whole_rows_do(
 
     form = Form(SCALE, window, cap, torch.tensor([-1.0, 0.5, 2.0, 9.0]) if has_sinks else None)
     if not fused:
-        monkeypatch.setattr(attention_kernels, "is_fused", lambda *of: False)
+        monkeypatch.setattr(kernels, "is_fused", lambda *of: False)
     trunk = Segment([1] * 40, 0, None, None)
     lengths = (9, 10, 12, 70)
     segments = [trunk, *(Segment([2] * n, 40, trunk, None) for n in lengths)]
@@ -122,7 +122,7 @@ def test_fused_attention_is_used_on_a_cpu() -> None:
 def test_a_fused_kernel_that_does_not_agree_is_not_used(monkeypatch, wrong: Any) -> None:
     import torch
 
-    monkeypatch.setattr(attention_kernels, "fused_attention", lambda *of: wrong(*fused_attention(*of)))
+    monkeypatch.setattr(kernels, "fused_attention", lambda *of: wrong(*fused_attention(*of)))
     assert not is_fused("cpu", torch.float32, 64)
 
 
@@ -132,7 +132,7 @@ def test_a_kernel_that_lacks_a_type_is_not_used(monkeypatch) -> None:
     def lacks(*of: Any) -> None:
         raise RuntimeError("No available kernel")
 
-    monkeypatch.setattr(attention_kernels, "fused_attention", lacks)
+    monkeypatch.setattr(kernels, "fused_attention", lacks)
     assert not is_fused("cpu", torch.float32, 64)
 
 
