@@ -29,9 +29,19 @@ _PRIVATE = (
     "UPDATE judges SET token = ''",
     "DELETE FROM grades WHERE judge NOT IN (SELECT id FROM judges)",
     # where the program lies: "/…/bin/harness run" and "/…/harness/__main__.py run" are both "harness run"
-    r"UPDATE studies SET command = regexp_replace(command, '^/\S*/(harness|__main__\.py)\b', 'harness')",
-    r"UPDATE runs SET command = regexp_replace(command, '^/\S*/(harness|__main__\.py)\b', 'harness')",
-    r"UPDATE answer_sets SET command = regexp_replace(command, '^/\S*/(harness|__main__\.py)\b', 'harness')",
+    r"UPDATE studies SET command = regexp_replace(command, '^(\S*)/__main__\.py\b', '\1')",
+    r"UPDATE studies SET command = regexp_replace(command, '^/\S*/', '')",
+    r"UPDATE runs SET command = regexp_replace(command, '^(\S*)/__main__\.py\b', '\1')",
+    r"UPDATE runs SET command = regexp_replace(command, '^/\S*/', '')",
+    r"UPDATE answer_sets SET command = regexp_replace(command, '^(\S*)/__main__\.py\b', '\1')",
+    r"UPDATE answer_sets SET command = regexp_replace(command, '^/\S*/', '')",
+    # where benchmark rows lie: the folder's name is enough
+    r"UPDATE tasks SET data_source = regexp_replace(data_source, '^folder:/.*/([^/]+)$', 'folder:\1')",
+)
+# Where adapters lie: in the folder of the store, `home`.
+_PLACES = (
+    "UPDATE runs SET model = replace(model, $home, ''), config = replace(config, $home, '')",
+    "UPDATE answer_sets SET model = replace(model, $home, ''), config = replace(config, $home, '')",
 )
 _TEXTS = ("DELETE FROM responses", "DELETE FROM prompts")
 
@@ -47,6 +57,8 @@ def export(store: Store, studies: Sequence[StudyRow], out: Path, texts: bool = T
         with portion.write() as connection:
             for query in (*_PRIVATE, *(() if texts else _TEXTS)):
                 connection.execute(query)
+            for query in _PLACES:
+                connection.execute(query, {"home": f"{store.path.resolve().parent}/"})
         about = {"studies": sorted(row.name for row in studies), "texts": texts}
         store_files.write(portion, batch, about)
     return batch.written

@@ -15,6 +15,7 @@ from harness.progress import SILENT
 from tests.harness.runs import cli
 from tests.tuning import fakes
 from tuning.exchange import study_files
+from tuning.pipeline.study_file import StudyFile
 from tuning.store import Store
 from tuning.study import finalist_evaluation, session
 from tuning.study.definition import ledger_of
@@ -165,6 +166,26 @@ def test_a_command_leaves_without_the_place_of_the_program(stored: Store, tmp_pa
     with fresh.read() as connection:
         commands = connection.execute("SELECT DISTINCT command FROM studies").fetchall()
     assert commands == [("harness tune --data /rows/a.json",)]
+
+
+def test_places_of_this_machine_stay(whole_study: StudyFile, tmp_path: Path) -> None:
+    """Of adapters in the folder of the store, and of benchmark rows in a folder."""
+    copy = Store(tmp_path / "here" / "copy.duckdb")
+    copy.path.parent.mkdir()
+    copy.merge(whole_study.tune.db)
+    adapter = str(copy.study_folder(copy.studies()[0].id) / "trial-0001" / "final-1-seed1")
+    with copy.write() as connection:
+        connection.execute("UPDATE runs SET model = $a, config = json_object('model', $a)", {"a": adapter})
+        connection.execute("UPDATE tasks SET data_source = 'folder:/home/me/benchmarks'")
+    study_files.export(copy, copy.studies(), tmp_path / "files")
+    fresh = Store(tmp_path / "fresh.duckdb")
+    store_files.take_in(fresh, tmp_path / "files")
+    shown = adapter.removeprefix(f"{copy.path.resolve().parent}/")
+    with fresh.read() as connection:
+        models = connection.execute("SELECT DISTINCT model, config->>'model' FROM runs").fetchall()
+        sources = connection.execute("SELECT DISTINCT data_source FROM tasks").fetchall()
+    assert models == [(shown, shown)]
+    assert sources == [("folder:benchmarks",)]
 
 
 def test_an_altered_or_missing_file_is_refused(stored: Store, tmp_path: Path) -> None:
