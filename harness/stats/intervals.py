@@ -155,18 +155,26 @@ def _wilson(p: float, n: float, q: float) -> Interval:
 def effective_size(
     value: float, variance: float, df: float, floor: float, bounded: tuple[float, float]
 ) -> tuple[float, float]:
-    """Effective sample size and degrees of freedom. Where all values are the same the variance says nothing:
-    then `floor`, the number of independent answers at worst, and the normal, as Wilson would take them."""
+    """Effective sample size and degrees of freedom. Where all values are the same, or of one cluster, the variance
+    says nothing: then `floor`, the number of independent answers at worst, and the normal, as Wilson takes them."""
     low, high = bounded
     if variance <= NO_SPREAD * (high - low) ** 2:
         return floor, math.inf
     return (value - low) * (high - value) / variance, df
 
 
+def is_constant(variance: float, df: float, bounded: tuple[float, float]) -> bool:
+    """Whether all values are the same, as far as rounding tells; of one cluster nothing is known."""
+    low, high = bounded
+    return df > 0 and variance <= NO_SPREAD * (high - low) ** 2
+
+
 def score_interval(
     value: float, variance: float, df: float, floor: float, bounded: tuple[float, float] | None
 ) -> Interval:
-    """The interval of a mean with this variance and degrees of freedom; `floor` as for `effective_size`."""
+    """The interval of a mean with this variance and degrees of freedom; `floor` as for `effective_size`. Of values that
+    are all the same it goes as far as items would take it that were not seen, each at a bound: as large a share of them
+    as Wilson's interval of none in `floor` has (at a bound itself the two are one)."""
     from scipy.special import stdtrit
 
     if bounded is None:
@@ -174,6 +182,9 @@ def score_interval(
         half = float(stdtrit(df, 0.975)) * math.sqrt(variance) if df > 0 else math.inf
         return Interval(value, value - half, value + half)
     low, high = bounded
+    if is_constant(variance, df, bounded):
+        unseen = Z**2 / (floor + Z**2)
+        return Interval(value, value - unseen * (value - low), value + unseen * (high - value))
     size, df = effective_size(value, variance, df, floor, bounded)
     unit = _wilson(min(1.0, max(0.0, (value - low) / (high - low))), size, float(stdtrit(df, 0.975)))
     return Interval(value, min(value, low + unit.low * (high - low)), max(value, low + unit.high * (high - low)))

@@ -9,7 +9,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from harness.stats.intervals import Z, binary, cluster_codes, effective_size, macro_moments, moments, score_interval
+from harness.stats.intervals import (
+    Z,
+    binary,
+    cluster_codes,
+    effective_size,
+    is_constant,
+    macro_moments,
+    moments,
+    score_interval,
+)
 
 CHUNK = 1 << 21  # draws of the bootstrap held in memory at once
 
@@ -78,9 +87,11 @@ def paired_macro(
 def score_p(value: float, variance: float, df: float, floor: float, reach: float) -> float:
     """Two-sided p of the score test that a mean difference in [-reach, reach] is zero; `variance`, `df` and `floor` are
     those of `stats.moments`."""
-    from scipy.special import stdtr
+    from scipy.special import ndtr, stdtr
 
     # at zero a difference in [-r, r] is a proportion of one half: the score's variance there is r^2 / size
+    if is_constant(variance, df, (-reach, reach)):  # as score_interval
+        return 2 * float(ndtr(-math.sqrt(floor * abs(value) / reach)))
     size, df = effective_size(value, variance, df, floor, (-reach, reach))
     return min(1.0, 2 * float(stdtr(df, -abs(value) / reach * math.sqrt(size))))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.stats.crossed import Difference, crossed, crossed_difference, difference_in_part
-from harness.stats.intervals import mean, stratified
+from harness.stats.intervals import interval, mean, stratified
 from harness.stats.paired import paired
 from harness.stats.sequences import MeanSequence
 
@@ -121,6 +121,26 @@ def test_one_seed_each_is_near_the_paired_test() -> None:
     ours, theirs = crossed_difference(a, b), paired(a[0].tolist(), b[0].tolist())
     assert ours.interval.value == pytest.approx(theirs.difference)
     assert ours.p == pytest.approx(theirs.p, abs=0.01)
+
+
+@pytest.mark.parametrize("items", [2, 5, 20, 400])
+@pytest.mark.parametrize("reach", [1.0, 3.0])
+def test_of_models_that_never_differ_the_unseen_items_are_all_that_can(items: int, reach: float) -> None:
+    """As `harness compare` has it of two runs, and as Wilson has the share of none in so many items."""
+    values = np.full((1, items), 0.5)
+    difference, p = crossed_difference(values, values, reach=reach)
+    unseen = interval([0.0] * items, None)[0].high
+    assert difference == pytest.approx((0.0, -unseen * reach, unseen * reach))
+    assert p == 1.0
+
+
+@pytest.mark.parametrize("items", [2, 5, 20, 100])
+@pytest.mark.parametrize("apart", [-1.0, -0.3, -0.05, 0.01, 0.2, 1.0])
+def test_of_models_that_differ_alike_everywhere_p_and_interval_agree(items: int, apart: float) -> None:
+    a = np.full((1, items), 0.5)
+    difference, p = crossed_difference(a, a + apart)
+    assert -1 - 1e-12 <= difference.low <= apart <= difference.high <= 1 + 1e-12
+    assert (p < 0.05) == (difference.low > 0 or difference.high < 0)
 
 
 def test_equal_answers_are_no_difference() -> None:
