@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from tuning.pipeline.study_file import StudyFile
     from tuning.pipeline.verdict import Against, Verdict
     from tuning.pipeline.whole_study import WholeStudy
     from tuning.store import Store, StudyRow
+    from tuning.study.finalists import Finalist
 
 
 def figures(file: StudyFile) -> dict[str, Any]:
@@ -42,20 +45,25 @@ def figures(file: StudyFile) -> dict[str, Any]:
 
 def _finalists(study: WholeStudy) -> dict[str, Any]:
     """Losses in nats a token on the test rows, the lowest first; the one chosen by validation loss against others, and
-    the best of each search against that of random: differences below zero speak for the first."""
+    the bests of the searches against each other: differences below zero speak for the first. `seeds`: see `Seeds`;
+    where each was trained once, intervals are widened by it."""
     from tuning.pipeline.configurations import chosen_by_loss, is_default, loss_of, title
-    from tuning.study.finalists import Finalist, compare, measurements
+    from tuning.study.finalists import compare, measurements
 
     searches, seeds = study.finished(), study.file.finalists.seeds
     measured = measurements(study.finalists(), seeds)
     by_title = {title(one.finalist, searches): one.finalist for one in measured}
     chosen = chosen_by_loss(list(by_title.values()), searches[0].row.data_digest)
+    trained = [one.finalist for one in measured if one.finalist.trial]
+    spread = Seeds.of([(loss_of(one.ledger, one.trial), new_validation_loss(one)) for one in trained])
 
     def against(own: Finalist, rival: Finalist) -> dict[str, Any]:
         one = compare(rival, own, seeds)
         value, low, high = one.difference
+        if one.seeds == 1:
+            low, high = spread.widened(value, low, high)
         names = {"one": title(own, searches), "rival": title(rival, searches)}
-        return {**names, "difference": value, "low": low, "high": high, "verdict": one.verdict, "rows": one.rows}
+        return {**names, "difference": value, "low": low, "high": high, "rows": one.rows}
 
     best = {
         searched.search.optimizer: finalist
@@ -68,17 +76,54 @@ def _finalists(study: WholeStudy) -> dict[str, Any]:
             {
                 "title": title(one.finalist, searches),
                 "validation_loss": loss_of(one.finalist.ledger, one.finalist.trial) if one.finalist.trial else None,
+                "new_validation_loss": new_validation_loss(one.finalist) if one.finalist.trial else None,
                 "test_losses": list(one.losses),
                 "failed": one.failed,
             }
             for one in measured
         ],
+        "seeds": spread._asdict(),
         "chosen": chosen and title(chosen, searches),
         "against": [against(chosen, rival) for rival in by_title.values() if rival is not chosen] if chosen else [],
         "optimizers": [
             against(own, rival) for name, own in best.items() for other, rival in best.items() if name < other
         ],
     }
+
+
+class Seeds(NamedTuple):
+    """How far apart two trainings of one configuration over two seeds are, in nats a token of validation: the root
+    mean square over `configurations` that were trained on all rows in the search and anew."""
+
+    configurations: int
+    apart: float
+
+    @classmethod
+    def of(cls, losses: Sequence[tuple[float | None, float | None]]) -> Seeds:
+        """By (loss in the search, loss of the new seeds) of each configuration; None where it was not measured."""
+        differences = [one - other for one, other in losses if one is not None and other is not None]
+        squares = sum(one**2 for one in differences)
+        return cls(len(differences), math.sqrt(squares / len(differences)) if differences else 0.0)
+
+    def widened(self, value: float, low: float, high: float) -> tuple[float, float]:
+        """The ends of a 95% interval of the difference of two configurations with one training each, which is of rows
+        alone, with the part of seeds: Student's t on as many degrees of freedom as configurations, and the halves
+        added as variances are. Without any configuration it has no ends."""
+        from scipy.special import stdtrit
+
+        if not self.configurations:
+            return -math.inf, math.inf
+        seeds = float(stdtrit(self.configurations, 0.975)) * self.apart
+        return value - math.hypot(value - low, seeds), value + math.hypot(high - value, seeds)
+
+
+def new_validation_loss(finalist: Finalist) -> float | None:
+    """The mean of its trainings over new seeds, nats a token."""
+    from tuning.study.finalists import trainings
+
+    losses = [attempt.validation_loss for attempt in trainings(finalist)]
+    known = [loss for loss in losses if loss is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _benchmarks(outcome: Verdict) -> dict[str, Any]:

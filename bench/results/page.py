@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.results import judging
-from bench.results.claims import claims, turned
+from bench.results.claims import DEFAULTS, claims, turned
 from bench.results.pictures import pictures
 
 HEAD = """# Results on a real model
@@ -52,6 +52,8 @@ def page(folder: Path) -> str:
             "measured. Below is what the searches have tried so far; each value is of one training on the search's own "
             "validation rows.\n"
         )
+    if short := summary(known):
+        parts.append(f"## In short\n\n{short}\n")
     if known["finalists"]:
         parts.append(_finalists(known["finalists"]))
     parts.append(_claims(known))
@@ -63,6 +65,29 @@ def page(folder: Path) -> str:
         parts.append(judging.section(json.loads(judge.read_text(encoding="utf-8"))))
     parts += [_search(search) for search in known["searches"]]
     return "\n".join(parts)
+
+
+def summary(known: Mapping[str, Any]) -> str:
+    """What was found, in a few sentences; empty before there is a verdict. The README quotes it."""
+    finalists, report = known["finalists"], known["report"]
+    if not finalists or report is None or not finalists["chosen"]:
+        return ""
+    budgets = {search["budget"] for search in known["searches"]}
+    trials = f"{max(budgets)} trials" if len(budgets) == 1 else f"{min(budgets)} to {max(budgets)} trials"
+    names = [search["optimizer"] for search in known["searches"]]
+    words: dict[str, list[str]] = {"better than": [], "worse than": [], "not to be told from": []}
+    for one in map(turned, finalists["against"]):
+        if not one["one"].endswith(DEFAULTS):
+            continue
+        figure = f"{one['one']} ({one['difference']:+.4f} [{one['low']:+.4f}, {one['high']:+.4f}])"
+        word = "better than" if one["low"] > 0 else "worse than" if one["high"] < 0 else "not to be told from"
+        words[word].append(figure)
+    compared = "; ".join(f"{word} {', '.join(figures)}" for word, figures in words.items() if figures)
+    against_base = next((text for text in report["verdict"] if text.startswith("Against base ")), "")
+    return (
+        f"{', '.join(names)}, {trials} each: what validation loss chose, {finalists['chosen']}, is on unseen rows "
+        f"{compared}; in brackets their losses above its own, nats a token. {against_base}"
+    ).strip()
 
 
 def _stages(stages: Sequence[Mapping[str, Any]]) -> str:
@@ -92,9 +117,44 @@ def _finalists(finalists: Mapping[str, Any]) -> str:
             above = turned(other)
             difference = f"{above['difference']:+.4f} [{above['low']:+.4f}, {above['high']:+.4f}]"
         mean = f"{sum(losses) / len(losses):.4f}"
-        rows.append((one["title"], "" if loss is None else f"{loss:.4f}", mean, f"{len(losses)}", difference))
-    columns = ("configuration", "validation loss", "test loss", "trainings", "above the chosen one [95%]")
-    return f"## On rows that no search saw\n\n{_table(columns, rows)}\n"
+        known = ["" if value is None else f"{value:.4f}" for value in (loss, one["new_validation_loss"])]
+        rows.append((one["title"], *known, mean, f"{len(losses)}", difference))
+    columns = (
+        "configuration",
+        "validation loss",
+        "with a new seed",
+        "test loss",
+        "trainings",
+        "above the chosen one [95%]",
+    )
+    parts = ["## On rows that no search saw", _table(columns, rows), *_seeds(finalists)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _seeds(finalists: Mapping[str, Any]) -> list[str]:
+    """What is to be said of one training each, and of a finalist that its search had stopped early."""
+    measured, seeds = finalists["measured"], finalists["seeds"]
+    sentences = []
+    if any(len(one["test_losses"]) == 1 for one in measured if one["new_validation_loss"] is not None):
+        sentences.append(
+            "Each was trained once anew. How much a seed matters is known from "
+            f"{seeds['configurations']} configurations that were trained on all rows in the search too: their two "
+            f"validation losses are {seeds['apart']:.4f} apart (root mean square). The intervals hold that (Student's "
+            "t), and rows."
+        )
+    chosen = next((one for one in measured if one["title"] == finalists["chosen"]), None)
+    early = [one for one in measured if one["validation_loss"] is None and one["new_validation_loss"] is not None]
+    lower = [
+        f"{one['title']} ({one['new_validation_loss']:.4f})"
+        for one in early
+        if chosen and one["new_validation_loss"] < chosen["new_validation_loss"]
+    ]
+    if lower:
+        sentences.append(
+            f"Stopped early in its search, and on all rows lower in validation loss than the chosen one: "
+            f"{', '.join(lower)}. A rung's few rows had told otherwise."
+        )
+    return sentences
 
 
 def _claims(known: Mapping[str, Any]) -> str:

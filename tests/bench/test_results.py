@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from bench.results.__main__ import exported
 from bench.results.claims import claims
-from bench.results.page import page
+from bench.results.figures import Seeds
+from bench.results.page import page, summary
 from bench.results.pictures import pictures
 from harness.exchange import store_files
 from tuning.pipeline.study_file import StudyFile
@@ -24,6 +26,13 @@ RESULTS = DOCS / "results"
 
 def test_the_page_is_made_from_the_figures() -> None:
     assert (DOCS / "results.md").read_text(encoding="utf-8") == page(RESULTS)
+
+
+def test_the_readme_quotes_what_was_found() -> None:
+    known = json.loads((RESULTS / "real.json").read_text(encoding="utf-8"))
+    readme = " ".join((DOCS.parent / "README.md").read_text(encoding="utf-8").split())
+    assert summary(known)
+    assert summary(known) in readme
 
 
 def test_another_figure_makes_another_page(tmp_path: Path) -> None:
@@ -67,6 +76,29 @@ def test_a_study_that_ended_has_all_parts(measured: dict[str, Any], tmp_path: Pa
     assert list(pictures(measured)) == ["searches", "finalists", "benchmarks"]
     assert all(f"(results/{name}.svg)" in text for name in pictures(measured))
     assert all(drawn.startswith("<svg") for drawn in pictures(measured).values())
+
+
+def test_one_training_each_is_no_proof_where_seeds_are_as_far_apart() -> None:
+    """Of an interval of rows alone that is below zero."""
+    none, small, large = Seeds.of([(1.0, None)]), Seeds.of([(1.0, 1.001)]), Seeds.of([(1.0, 1.02), (1.2, 1.18)])
+    assert (none.configurations, small.configurations, large.configurations) == (0, 1, 2)
+    assert (small.apart, large.apart) == (pytest.approx(0.001), pytest.approx(0.02))
+    assert none.widened(-0.03, -0.05, -0.01) == (-math.inf, math.inf)
+    # Student's t of 1 and of 2 degrees of freedom: 12.706 and 4.303
+    half = math.hypot(0.02, 12.706 * 0.001)
+    assert small.widened(-0.03, -0.05, -0.01) == pytest.approx((-0.03 - half, -0.03 + half), rel=1e-3)
+    assert large.widened(-0.03, -0.05, -0.02)[1] == pytest.approx(-0.03 + math.hypot(0.01, 4.303 * 0.02), rel=1e-3)
+
+
+def test_a_default_that_a_rung_stopped_too_early_is_named(measured: dict[str, Any], tmp_path: Path) -> None:
+    changed = json.loads(json.dumps(measured))
+    entries = {one["title"]: one for one in changed["finalists"]["measured"]}
+    chosen = entries[changed["finalists"]["chosen"]]
+    other = next(one for one in entries.values() if one["new_validation_loss"] is not None and one is not chosen)
+    for lower, is_said in ((0.1, True), (-0.1, False)):
+        other |= {"validation_loss": None, "new_validation_loss": chosen["new_validation_loss"] - lower}
+        (tmp_path / "real.json").write_text(json.dumps(changed), encoding="utf-8")
+        assert ("lower in validation loss than the chosen one" in page(tmp_path)) == is_said
 
 
 def against(low: float, high: float, one: str = "nomad trial 5", rival: str = "paper-default") -> dict[str, Any]:

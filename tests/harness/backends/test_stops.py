@@ -89,7 +89,9 @@ def backends(request, folder, monkeypatch) -> Iterator[Backends]:
         module.SamplingParams = Params  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setattr(generation, "STEP_TOKENS", {"cpu": 0})  # guesses are held against the model's own choice
-    monkeypatch.setattr(generation, "choose", lambda logits, outputs: [model.script[len(o.tokens)] for o in outputs])
+    monkeypatch.setattr(
+        generation, "choose", lambda logits, outputs, *_: [model.script[len(o.tokens)] for o in outputs]
+    )
     info = BackendInfo("vllm", "stand-in", "float32", contract.WINDOW)
     ends = frozenset(model.ends)
     with ExitStack() as stack:

@@ -230,10 +230,10 @@ def test_out_of_memory_halves_the_batch_and_goes_on(folders, monkeypatch) -> Non
     lm = load(folders["llama"], batch_tokens=2048)
     real = engines.SharedEngine._forward
 
-    def small_memory(self, state, ids, positions, keep):
+    def small_memory(self, state, ids, positions, keep, **others):
         if len(ids) > 200:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
-        return real(self, state, ids, positions, keep)
+        return real(self, state, ids, positions, keep, **others)
 
     monkeypatch.setattr(engines.SharedEngine, "_forward", small_memory)
     found, found_texts = answers(lm, scored), answers(lm, texts)
