@@ -75,8 +75,7 @@ class SharedEngine:
         self.computed = 0  # positions that went through the model
         self.windows: dict[int, int | None] = {}  # of each layer: how many tokens it sees, None for all
         self._plain = plain
-        self._linear = LinearLayers(model)
-        self.greedy_head = GreedyHead(model) if can_have_one(model) else None
+        self._take_weights()
         self._layers: int | None = getattr(config, "num_hidden_layers", None)
         self._switch = Switch(model)
         try:
@@ -87,6 +86,10 @@ class SharedEngine:
             if isinstance(error, UnsupportedError) or is_out_of_memory(error):
                 raise
             raise UnsupportedError(f"shared prompts cannot go through it ({first_line(error)})") from error
+
+    def _take_weights(self) -> None:
+        self._linear = LinearLayers(self.model)
+        self.greedy_head = GreedyHead(self.model) if can_have_one(self.model) else None
 
     def end(self) -> None:
         """Leave the model with its usual attention, and hold it no more."""
@@ -99,8 +102,7 @@ class SharedEngine:
         """Go on after `end` with the same model, its weights being others. UnsupportedError where the short check
         fails."""
         self.model = self._plain.model = model
-        self._linear = LinearLayers(model)
-        self.greedy_head = GreedyHead(model) if can_have_one(model) else None
+        self._take_weights()
         self.computed = 0
         self._switch.to_ours()
         try:
@@ -201,13 +203,21 @@ class Decoder:
         head = self.engine.greedy_head
         if head is None:
             return self.feed(tokens), None
-        logits = self._feed(tokens, head)
-        if head.checked or head.tokens is None:
-            return logits, head.tokens
+        if head.checked:
+            return self._feed(tokens, head), head.tokens
+        computed = self.engine.computed
+        logits = None
+        try:
+            logits = self._feed(tokens, head)
+        except Exception as error:  # the model may do anything with columns, such as read those of an image's tokens
+            if is_out_of_memory(error):
+                raise
+        if logits is not None and head.tokens is None:
+            return logits, None
+        self.engine.computed = computed
         whole = self.feed(tokens)
-        if head.agrees(logits, whole, tolerance(self.engine.model)):
-            head.checked = True
-        else:
+        head.checked = logits is not None and head.agrees(logits, whole, tolerance(self.engine.model))
+        if not head.checked:
             self.engine.greedy_head = None
         return whole, None
 

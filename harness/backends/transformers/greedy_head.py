@@ -91,8 +91,7 @@ class GreedyHead:
     def agrees(self, logits: torch.Tensor, whole: torch.Tensor, tolerance: float) -> bool:
         """Whether its logits are those of the whole vocabulary: models may do anything with what their last layer
         gives. logits [rows, columns] of `tokens`, whole [rows, vocabulary], `tolerance` relative to the largest."""
-        if self.tokens is None:
-            return True
+        assert self.tokens is not None
         allowed = tolerance * max(1.0, float(whole.abs().max()))
         two = whole.topk(2).values - logits.topk(2).values
         own = (whole.gather(1, self.tokens) - logits)[logits > logits.amin(dim=1, keepdim=True)]

@@ -230,3 +230,29 @@ def test_a_head_that_does_not_agree_is_not_used_again(folder: Path, monkeypatch:
     assert [t.text for t in texts.values()] == [t.text for t in usual.values()]
     assert isinstance(lm.engine, SharedEngine)
     assert lm.engine.greedy_head is None
+
+
+def test_a_model_that_reads_columns_by_their_tokens_keeps_all_of_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Chameleon does, which takes the tokens of images out of its logits."""
+
+    def without_some(layer: Any, given: Any, logits: Any) -> Any:
+        logits[:, :, [3, 500]] = -1e4
+        return logits
+
+    def hooked() -> TransformersLM:
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        model = AutoModelForCausalLM.from_pretrained(folder)
+        model.lm_head.register_forward_hook(without_some)
+        return TransformersLM(model, AutoTokenizer.from_pretrained(folder))
+
+    usual = answers(hooked(), requests())
+    monkeypatch.setattr(greedy_head, "computes_bfloat16", lambda: True)
+    monkeypatch.setattr(greedy_head, "LEAST_VOCABULARY", 100)
+    lm = hooked()
+    texts = answers(lm, requests())
+    assert [t.text for t in texts.values()] == [t.text for t in usual.values()]
+    assert isinstance(lm.engine, SharedEngine)
+    assert lm.engine.greedy_head is None
