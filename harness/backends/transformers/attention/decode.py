@@ -10,7 +10,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.backends.transformers.attention.kernels import Form, attend_ancestor, attend_plain, merge
+from harness.backends.transformers.attention.kernels import Form, add_ancestors, attend_plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,11 +88,8 @@ class Decode:
             layout.put(layer, k, v)
             layout.attend(layer, q, out, lse, form)
         out, lse = out.transpose(0, 1), lse.transpose(0, 1)
-        for node, lo, hi, last in self.spans:
-            nk, nv = node.memory[layer]
-            o, x = attend_ancestor(q[:, lo:hi], nk, nv, form, self.positions[lo:hi], last, node.start)
-            merge(out[:, lo:hi], lse[:, lo:hi], o, x)
-        form.sink(out, lse)
+        spans = ((node.memory[layer], lo, hi, last, node.start) for node, lo, hi, last in self.spans)
+        add_ancestors(out, lse, q, form, self.positions, spans)
         return out
 
 

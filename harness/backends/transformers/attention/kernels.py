@@ -6,6 +6,7 @@ right everywhere, and takes a mask.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -153,6 +154,23 @@ def merge(out: torch.Tensor, lse: torch.Tensor, more: torch.Tensor, more_lse: to
     share = torch.sigmoid(more_lse - lse)  # exp(more_lse) of exp(lse) + exp(more_lse)
     out.lerp_(more, share.unsqueeze(-1).to(out.dtype))
     torch.logaddexp(lse, more_lse, out=lse)
+
+
+def add_ancestors(
+    out: torch.Tensor,
+    lse: torch.Tensor,
+    q: torch.Tensor,
+    form: Form,
+    positions: torch.Tensor,
+    spans: Iterable[tuple[tuple[torch.Tensor, torch.Tensor], int, int, int, int]],
+) -> None:
+    """What is left of attention that `out` [heads, n, d] and `lse` [heads, n] hold of the queries' own part, in place.
+    `spans`: of each ancestor its keys and values [kv_heads, m, d], from and to which query it is seen, the last
+    position among these, and where the ancestor starts."""
+    for (k, v), lo, hi, last, start in spans:
+        more, more_lse = attend_ancestor(q[:, lo:hi], k, v, form, positions[lo:hi], last, start)
+        merge(out[:, lo:hi], lse[:, lo:hi], more, more_lse)
+    form.sink(out, lse)
 
 
 @lru_cache

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.backends.transformers.attention.kernels import Form, attend_ancestor, attend_self, merge
+from harness.backends.transformers.attention.kernels import Form, add_ancestors, attend_self
 
 if TYPE_CHECKING:
     import torch
@@ -101,15 +101,15 @@ class Pass:
                 a, b = group
                 o, x = attend_self(q[None, :, a:b], k[None, :, a:b], v[None, :, a:b], form)
                 out[:, a:b], lse[:, a:b] = o[0], x[0]
-        for node, lo, hi, last in self.spans:
-            if id(node) in self.bounds:
-                a, b = self.bounds[id(node)]
-                nk, nv = k[:, a:b], v[:, a:b]
-            else:
-                nk, nv = node.memory[layer]
-            o, x = attend_ancestor(q[:, lo:hi], nk, nv, form, self.positions[lo:hi], last, node.start)
-            merge(out[:, lo:hi], lse[:, lo:hi], o, x)
-        form.sink(out, lse)
+
+        def of(node: Segment) -> tuple[torch.Tensor, torch.Tensor]:
+            if id(node) not in self.bounds:
+                return node.memory[layer]
+            a, b = self.bounds[id(node)]
+            return k[:, a:b], v[:, a:b]
+
+        spans = ((of(node), lo, hi, last, node.start) for node, lo, hi, last in self.spans)
+        add_ancestors(out, lse, q, form, self.positions, spans)
         return out
 
 

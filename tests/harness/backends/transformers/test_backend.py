@@ -323,9 +323,9 @@ def test_a_model_that_cannot_share_is_run_plainly_with_a_warning(tmp_path) -> No
 
 def test_the_check_at_load_finds_attention_that_is_not_ours(folders, monkeypatch) -> None:
     """Break the merge of the two parts of attention: the model falls back instead of scoring wrongly."""
-    from harness.backends.transformers.attention import shared
+    from harness.backends.transformers.attention import kernels
 
-    monkeypatch.setattr(shared, "merge", lambda *a: None)
+    monkeypatch.setattr(kernels, "merge", lambda *a: None)
     lm = load(folders["llama"])
     assert "differ from plain ones" in lm.warnings[0]
     assert isinstance(lm.engine, PlainEngine)
