@@ -1,5 +1,5 @@
 """`make bench`: every measurement in turn, and docs/benchmarks.md from their JSON lines. One that was stopped goes on
-with the modules that had not ended; one that failed tries those that did again."""
+with the modules that had not ended; one that failed tries those that did again. Other code begins anew."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import common, real_model, roofline
+from harness.provenance import git_revision
 
 MODULES = ("roofline", "startup", "store", "sandbox", "board", "mmlu", "bbh", "adapters", "training.peers")
 PAGE = common.ROOT / "docs" / "benchmarks.md"
@@ -47,7 +48,8 @@ WHAT = {
 VLLM = common.ROOT / ".venv-vllm" / "bin" / "python"  # where `make test-vllm` has made it
 
 
-LINES = common.WORK / "lines.jsonl"  # as they come, with their module; until the page has all of them
+# as they come, with their module and the revision of the code; until the page has all of them
+LINES = common.WORK / "lines.jsonl"
 
 
 def main() -> None:
@@ -74,7 +76,7 @@ def main() -> None:
 
 
 def read_lines() -> list[tuple[str, dict[str, Any]]]:
-    """(module, line) of each; the last line of a module that has ended is empty."""
+    """(module, line) of each; the last line of a module that has ended says of which code that was."""
     if not LINES.exists():
         return []
     texts = LINES.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -83,35 +85,34 @@ def read_lines() -> list[tuple[str, dict[str, Any]]]:
 
 
 def keep_ended() -> set[str]:
-    """The modules that ended when this was begun; what others have left is thrown away."""
+    """The modules that this very code has measured to their end; what else is there is thrown away."""
+    revision = git_revision(common.ROOT)
     lines = read_lines()
-    ended = {module for module, line in lines if not line}
-    with LINES.open("w", encoding="utf-8") as file:
-        for module, line in lines:
-            if module in ended:
-                file.write(json.dumps({"module": module, "line": line}) + "\n")
+    ended = {module for module, line in lines if line == {"ended": revision}}
+    LINES.write_text("", encoding="utf-8")
+    for module, line in lines:
+        if module in ended:
+            keep_line(module, line)
     return ended
+
+
+def keep_line(module: str, line: dict[str, Any]) -> None:
+    with LINES.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"module": module, "line": line}) + "\n")
 
 
 def measured(name: str, command: Sequence[str]) -> bool:
     """Run it and append its figures to LINES when they come; whether it ended well."""
 
-    def keep(line: dict[str, Any]) -> None:
-        file.write(json.dumps({"module": name, "line": line}) + "\n")
-        file.flush()
-
-    with (
-        subprocess.Popen(command, cwd=common.ROOT, stdout=subprocess.PIPE, text=True) as process,
-        LINES.open("a", encoding="utf-8") as file,
-    ):
+    with subprocess.Popen(command, cwd=common.ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             sys.stdout.write(line)
             sys.stdout.flush()
             if line.startswith("{"):
-                keep(json.loads(line))
-        if process.wait() == 0:
-            keep({})
+                keep_line(name, json.loads(line))
+    if process.returncode == 0:
+        keep_line(name, {"ended": git_revision(common.ROOT)})
     return process.returncode == 0
 
 

@@ -79,6 +79,9 @@ def test_what_was_stopped_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     script.LINES.write_text(whole + json.dumps({"module": "mmlu", "line": LINE}) + '\n{"module": "mm')
     assert script.keep_ended() == {"store"}
     assert script.LINES.read_text() == whole
+    monkeypatch.setattr(script, "git_revision", lambda folder: "other")
+    assert script.keep_ended() == set()
+    assert script.LINES.read_text() == ""
 
 
 def test_what_begins_alike_is_counted_once() -> None:
