@@ -158,15 +158,19 @@ def effective_size(
     """Effective sample size and degrees of freedom. Where all values are the same, or of one cluster, the variance
     says nothing: then `floor`, the number of independent answers at worst, and the normal, as Wilson takes them."""
     low, high = bounded
-    if variance <= NO_SPREAD * (high - low) ** 2:
+    if _no_spread(variance, bounded):
         return floor, math.inf
     return (value - low) * (high - value) / variance, df
 
 
 def is_constant(variance: float, df: float, bounded: tuple[float, float]) -> bool:
     """Whether all values are the same, as far as rounding tells; of one cluster nothing is known."""
+    return df > 0 and _no_spread(variance, bounded)
+
+
+def _no_spread(variance: float, bounded: tuple[float, float]) -> bool:
     low, high = bounded
-    return df > 0 and variance <= NO_SPREAD * (high - low) ** 2
+    return variance <= NO_SPREAD * (high - low) ** 2
 
 
 def score_interval(

@@ -89,9 +89,9 @@ def score_p(value: float, variance: float, df: float, floor: float, reach: float
     those of `stats.moments`."""
     from scipy.special import ndtr, stdtr
 
-    # at zero a difference in [-r, r] is a proportion of one half: the score's variance there is r^2 / size
     if is_constant(variance, df, (-reach, reach)):  # as score_interval
         return 2 * float(ndtr(-math.sqrt(floor * abs(value) / reach)))
+    # at zero a difference in [-r, r] is a proportion of one half: the score's variance there is r^2 / size
     size, df = effective_size(value, variance, df, floor, (-reach, reach))
     return min(1.0, 2 * float(stdtr(df, -abs(value) / reach * math.sqrt(size))))
 
